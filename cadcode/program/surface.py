@@ -13,7 +13,7 @@ from cadcode.program.field import EmptySolid
 from cadcode.program.syntax import AXES, Extrude, Program
 
 STEP_ASIDE = 1e-5  # how far in front and behind to look, as a share of the longest side
-ROUNDS = 12  # rounds of candidates before what was kept counts as all there is
+EFFORT = 200  # candidates per wanted point before what was kept counts as all there is
 CAPS = -1
 
 
@@ -41,17 +41,18 @@ def sample_surface(program: Program, count: int, rng: np.random.Generator) -> tu
     """Points (count, 3) uniform over the solid's surface, in the program's frame, and outward unit normals (count, 3).
 
     Candidates are uniform over all walls and caps and rejection keeps them uniform over the result. A face that several
-    bodies share counts once. Where next to nothing is left of the bodies, points may repeat. Raises EmptySolid when the
-    program leaves no surface. Float64; the same generator state gives the same points.
+    bodies share counts once. Where the result keeps less than a 200th of the bodies' surface, points may repeat. Raises
+    EmptySolid when the program leaves no surface. Float64; the same generator state gives the same points.
     """
     program = field.prepare(program)
     aside = STEP_ASIDE * float(np.max(np.ptp(field.bounds(program), axis=0)))
     patches = _patches(program)
     kept, found, tried, wanted = [], 0, 0, 2 * count + 64
-    while found < count and len(kept) < ROUNDS:
+    while found < count and tried < EFFORT * count:
         kept.append(_round(program, patches, wanted, aside, rng))
         found, tried = found + kept[-1].shape[1], tried + wanted
-        wanted = int(1.1 * (count - found) * tried / max(found, tried / 64)) + 64
+        missing = count - found
+        wanted = min(int(1.1 * missing * tried / max(found, 1)) + 64, 8 * tried, EFFORT // 4 * count)
     if not found:
         raise EmptySolid("the booleans leave no surface")
     rows = rng.permutation(found)[:count] if found >= count else rng.integers(found, size=count)

@@ -1,0 +1,191 @@
+"""Outlines and fields: exact shapes have known answers, random ones obey laws."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from strategies import bodies, loops, numbers, outlines, points, programs, sketches
+
+from cadcode.program import field
+from cadcode.program import outline as plane
+from cadcode.program.surface import sample_surface
+from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+
+laws = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FLAT = np.random.default_rng(1).uniform(-120, 120, (3000, 2))
+SPACE = np.random.default_rng(2).uniform(-120, 120, (3000, 3))
+
+TWO_ARCS = Loop((30.0, 5.0), (Arc((10, 25), (-10, 5)), Arc((10, -15), (30, 5))))
+PACMAN = Loop((0.0, 0.0), (Line((20, 0)), Arc((-20, 0), (0, -20)), Line((0, 0))))  # three quarters of a disc
+FOUR_SIDES = Loop((-10.0, 1.0), (Line((-10, 41)), Line((20, 41)), Arc((20, 21), (20, 1)), Line((-10, 1))))
+
+
+def backwards(loop):
+    starts = [loop.start, *(edge.end for edge in loop.edges)]
+    pairs = list(zip(starts, loop.edges, strict=False))[::-1]
+    edges = tuple(Arc(edge.middle, start) if isinstance(edge, Arc) else Line(start) for start, edge in pairs)
+    return Loop(loop.start, edges)
+
+
+def only(*steps):
+    return Program(tuple(Step(operation, body) for operation, body in steps))
+
+
+def box(size=(20, 30, 40), offset=-20.0):
+    return Extrude("XY", offset, size[2], (Face(Rect((0, 0), size[0], size[1])),))
+
+
+@pytest.mark.parametrize("loop, simple", [(TWO_ARCS, Circle((10, 5), 20)), (FOUR_SIDES, Rect((5, 21), 30, 40))])
+def test_loops_answer_as_the_shape_they_draw(loop, simple):
+    assert np.array_equal(plane.inside(loop, FLAT), plane.inside(simple, FLAT))
+    assert np.allclose(plane.signed_distance(loop, FLAT), plane.signed_distance(simple, FLAT))
+    assert plane.area(loop) == pytest.approx(plane.area(simple))
+    assert plane.perimeter(loop) == pytest.approx(plane.perimeter(simple))
+    assert np.allclose(plane.bounds(loop), plane.bounds(simple))
+
+
+def test_an_arc_beyond_half_a_turn():
+    assert plane.area(PACMAN) == pytest.approx(0.75 * math.pi * 400)
+    assert plane.perimeter(PACMAN) == pytest.approx(1.5 * math.pi * 20 + 40)
+    probes = np.array([[-10.0, -10.0], [10, -10], [10, 10], [-30, 0], [5, -5]])
+    assert plane.inside(PACMAN, probes).tolist() == [True, False, True, False, False]
+    assert np.allclose(plane.signed_distance(PACMAN, probes)[[1, 3, 4]], [10, 10, 5])
+    assert np.allclose(plane.bounds(PACMAN), [[-20, -20], [20, 20]])
+
+
+@laws
+@given(points(50, False), points(50, False), points(50, False))
+def test_arc_circle_passes_through_its_points_in_order(start, middle, end):
+    circle = plane.arc_circle(start, middle, end)
+    assume(circle and circle[1] < 1e4)
+    (x, y), radius, begin, sweep = circle
+    angles = begin + np.array([0, 1]) * sweep
+    ends = np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1)
+    assert np.allclose(ends, [start, end], atol=1e-6)
+    assert math.dist((x, y), middle) == pytest.approx(radius)
+    part = ((math.atan2(middle[1] - y, middle[0] - x) - begin) / sweep) % (math.tau / abs(sweep))
+    assert 0 < part < 1  # the middle point is on the way
+
+
+def test_a_straight_arc_has_no_circle_and_counts_as_a_line():
+    assert plane.arc_circle((0, 0), (1, 1), (3, 3)) is None
+    bent = Loop((0.0, 0.0), (Line((30, 0)), Arc((15, 15), (0, 30)), Line((0, 0))))
+    straight = Loop((0.0, 0.0), (Line((30, 0)), Line((0, 30)), Line((0, 0))))
+    assert plane.area(bent) == pytest.approx(450)
+    assert np.allclose(plane.signed_distance(bent, FLAT), plane.signed_distance(straight, FLAT))
+
+
+@laws
+@given(outlines(whole=False))
+def test_distance_is_the_nearest_boundary_point(outline):
+    boundary, normals = plane.sample_boundary(outline, 3000, np.random.default_rng(0))
+    assert plane.distance(outline, boundary).max() < 1e-9
+    nearest = np.array([np.hypot(*(boundary - point).T).min() for point in FLAT[:60]])
+    exact = plane.distance(outline, FLAT[:60])
+    assert np.all(exact <= nearest + 1e-9) and np.all(nearest < exact + 0.02 * plane.perimeter(outline))
+    assert np.allclose(np.hypot(*normals.T), 1)
+    step = 1e-6 * normals
+    assert not plane.inside(outline, boundary + step).any() and plane.inside(outline, boundary - step).all()
+
+
+@laws
+@given(outlines(whole=False))
+def test_area_and_bounds_are_those_of_the_inside(outline):
+    low, high = plane.bounds(outline)
+    cells = (np.indices((200, 200)).reshape(2, -1).T + 0.5) / 200
+    share = plane.inside(outline, low + (high - low) * cells).mean()
+    assert share * np.prod(high - low) == pytest.approx(plane.area(outline), rel=0.02)
+    boundary = plane.sample_boundary(outline, 4000, np.random.default_rng(0))[0]
+    assert np.all(boundary >= low - 1e-9) and np.all(boundary <= high + 1e-9)
+    slack = 0.01 * plane.perimeter(outline)
+    assert np.allclose(boundary.min(axis=0), low, atol=slack) and np.allclose(boundary.max(axis=0), high, atol=slack)
+
+
+@laws
+@given(loops())
+def test_the_sense_of_a_loop_does_not_matter(loop):
+    other = backwards(loop)
+    assert np.allclose(plane.signed_distance(loop, FLAT), plane.signed_distance(other, FLAT))
+    assert plane.area(loop) == pytest.approx(plane.area(other))
+    boundary, normals = plane.sample_boundary(other, 500, np.random.default_rng(0))
+    assert not plane.inside(loop, boundary + 1e-6 * normals).any()
+
+
+@laws
+@given(sketches())
+def test_a_sketch_is_covered_where_its_distance_is_negative(faces):
+    assert np.array_equal(plane.faces_inside(faces, FLAT), plane.faces_distance(faces, FLAT) < 0)
+
+
+def test_a_box_has_its_exact_distance():
+    program = only(("union", box()))
+    probes = np.array([[0.0, 0, 0], [9, 0, 0], [13, 19, 0], [0, 0, 26], [13, 0, 24]])
+    assert np.allclose(field.signed_distance(program, probes), [-10, -1, 5, 6, 5])
+    assert np.allclose(field.bounds(program), [[-10, -15, -20], [10, 15, 20]])
+
+
+@laws
+@given(programs())
+def test_the_sign_of_the_distance_is_the_occupancy(program):
+    assert np.array_equal(field.occupancy(program, SPACE), field.signed_distance(program, SPACE) < 0)
+
+
+@laws
+@given(programs())
+def test_the_distance_is_never_too_large(program):
+    surface = sample_surface(program, 3000, np.random.default_rng(0))[0]
+    for point, value in zip(SPACE[:40], field.signed_distance(program, SPACE[:40]), strict=True):
+        assert abs(value) <= np.linalg.norm(surface - point, axis=1).min() + 1e-6
+
+
+@laws
+@given(programs())
+def test_bounds_hold_all_of_the_solid(program):
+    low, high = field.bounds(program)
+    filled = SPACE[field.occupancy(program, SPACE)]
+    assert np.all(filled >= low) and np.all(filled <= high)
+
+
+@laws
+@given(bodies(), numbers(-50, 50))
+def test_planes_are_cyclic_shifts(body, offset):
+    at_xy = Extrude("XY", offset, body.height, body.faces)
+    for name, shift in (("YZ", 1), ("ZX", 2)):
+        turned = Extrude(name, offset, body.height, body.faces)
+        assert np.array_equal(field.inside_body(at_xy, SPACE), field.inside_body(turned, np.roll(SPACE, shift, axis=1)))
+
+
+@laws
+@given(bodies())
+def test_a_negative_height_extrudes_backwards(body):
+    other = Extrude(body.plane, body.offset + body.height, -body.height, body.faces)
+    assert np.allclose(field.body_distance(body, SPACE), field.body_distance(other, SPACE))
+    assert np.allclose(field.body_bounds(body), field.body_bounds(other))
+
+
+@laws
+@given(programs(whole=False))
+def test_a_prepared_program_gives_the_same_answers(program):
+    ready = field.prepare(program)
+    assert np.array_equal(field.signed_distance(program, SPACE), field.signed_distance(ready, SPACE))
+    assert np.array_equal(field.occupancy(program, SPACE), field.occupancy(ready, SPACE))
+    assert np.array_equal(field.bounds(program), field.bounds(ready))
+
+
+@laws
+@given(st.sampled_from(["union", "cut", "intersect"]), bodies())
+def test_a_body_combined_with_itself(operation, body):
+    program, alone = only(("union", body), (operation, body)), field.inside_body(body, SPACE)
+    expected = np.zeros_like(alone) if operation == "cut" else alone
+    assert np.array_equal(field.occupancy(program, SPACE), expected)
+
+
+def test_bounds_of_nothing_is_an_error():
+    far = box(offset=50.0)
+    with pytest.raises(field.EmptySolid):
+        field.bounds(only(("union", box()), ("intersect", far)))
+    with pytest.raises(field.EmptySolid):
+        field.bounds(Program(()))
+    assert np.allclose(field.bounds(only(("union", box()), ("intersect", far), ("union", far)))[:, 2], [50, 90])

@@ -1,0 +1,176 @@
+"""Read meshes, point clouds and CAD files as they are: their units, their position, and notes of every repair."""
+
+import hashlib
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from cadcode.errors import InputError
+from cadcode.geometry import cloud_formats, mesh_formats, pcd, ply
+from cadcode.geometry.cleaning import Raw, Refused, clean_cloud, clean_mesh
+
+READERS: dict[str, Callable[[Path], Raw]] = {
+    ".stl": mesh_formats.read_stl,
+    ".obj": mesh_formats.read_obj,
+    ".off": mesh_formats.read_off,
+    ".glb": mesh_formats.read_scene,
+    ".gltf": mesh_formats.read_scene,
+    ".3mf": mesh_formats.read_scene,
+    ".ply": ply.read_ply,
+    ".pcd": pcd.read_pcd,
+    ".xyz": cloud_formats.read_table,
+    ".txt": cloud_formats.read_table,
+    ".csv": cloud_formats.read_table,
+    ".asc": cloud_formats.read_table,
+    ".pts": cloud_formats.read_table,
+    ".npy": cloud_formats.read_npy,
+    ".npz": cloud_formats.read_npz,
+    ".las": cloud_formats.read_las,
+    ".laz": cloud_formats.read_las,
+    ".e57": cloud_formats.read_e57,
+}
+CAD_SUFFIXES = (".step", ".stp", ".brep", ".brp", ".iges", ".igs")
+SUFFIXES = frozenset(READERS) | frozenset(CAD_SUFFIXES)
+
+# What parsers raise on damaged files. trimesh and numpy promise nothing narrower.
+PARSE_ERRORS = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RuntimeError, EOFError,
+    OSError, SyntaxError, MemoryError, ImportError, struct.error, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+
+CadReader = Callable[[Path], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """A mesh or a cloud in the units and position of its file.
+
+    `vertices` (V, 3) float64 are the corners of a mesh or the points of a cloud; `faces` (F, 3) int64 look outwards,
+    None for a cloud. `normals` (V, 3) only for clouds that bring them. `watertight` is None for a cloud. `notes` say
+    what was dropped or repaired.
+    """
+
+    path: str
+    format: str
+    vertices: np.ndarray
+    faces: np.ndarray | None
+    normals: np.ndarray | None
+    watertight: bool | None
+    notes: tuple[str, ...]
+    sha256: str
+
+    @classmethod
+    def from_arrays(cls, vertices, faces=None, normals=None) -> "Shape":
+        """A mesh from `vertices` (V, 3) and `faces` (F, 3), or without faces a cloud; InputError if it is unusable."""
+        arrays = [np.ascontiguousarray(array) for array in (vertices, faces, normals) if array is not None]
+        digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+        try:
+            return _cleaned(Raw(vertices, faces, normals), "<arrays>", "arrays", digest)
+        except Refused as refused:
+            raise InputError("<arrays>", refused.reason, "check the arrays") from refused
+
+    @property
+    def is_cloud(self) -> bool:
+        return self.faces is None
+
+    @property
+    def points(self) -> np.ndarray | None:
+        """The points (N, 3) of a cloud, None for a mesh."""
+        return self.vertices if self.is_cloud else None
+
+    @cached_property
+    def bounds(self) -> np.ndarray:
+        """Lowest and highest corner (2, 3)."""
+        return np.stack([self.vertices.min(axis=0), self.vertices.max(axis=0)])
+
+    @property
+    def extents(self) -> np.ndarray:
+        """Side lengths (3,) of the box."""
+        return self.bounds[1] - self.bounds[0]
+
+
+def load_shape(path, cad_reader: CadReader | None = None) -> Shape:
+    """Read one file; every file that cannot be used is an InputError with the reason in one line.
+
+    STEP, BREP and IGES need the CAD kernel, which runs in the sandbox only: `cad_reader(path)` returns the tessellation
+    (vertices (V, 3), faces (F, 3)).
+    """
+    if str(path) == "-":
+        raise InputError("-", "standard input cannot be read as a shape", "save it to a file first")
+    path = Path(path)
+    suffix = _check_file(path)
+    try:
+        raw = _read_cad(path, cad_reader) if suffix in CAD_SUFFIXES else READERS[suffix](path)
+        return _cleaned(raw, str(path), suffix[1:], _sha256(path))
+    except Refused as refused:
+        raise InputError(path, refused.reason, refused.advice) from refused
+    except PARSE_ERRORS as error:
+        said = " ".join(str(error).split())[:200]
+        reason = f"cannot be read as {suffix[1:].upper()} ({type(error).__name__}{': ' if said else ''}{said})"
+        raise InputError(path, reason, "export it again from the program that made it") from error
+
+
+def _cleaned(raw: Raw, path: str, format: str, digest: str) -> Shape:
+    if raw.faces is None:
+        points, normals, notes = clean_cloud(raw)
+        return Shape(path, format, points, None, normals, None, notes, digest)
+    vertices, faces, watertight, notes = clean_mesh(raw)
+    return Shape(path, format, vertices, faces, None, watertight, notes, digest)
+
+
+def _check_file(path: Path) -> str:
+    """The suffix of a file that exists, is no folder, holds something and is of a known kind."""
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise InputError(path, "is a folder", "name one file, or use `cadcode batch` for a folder")
+        if not path.is_file():
+            raise InputError(path, "is no regular file", "save it to a file first")
+        open(path, "rb").close()
+    except FileNotFoundError as error:
+        raise InputError(path, "does not exist", "check the path") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(path, f"cannot be opened ({reason})", "check the path and its permissions") from error
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        known = " ".join(sorted(name[1:] for name in SUFFIXES))
+        raise InputError(path, f"has an unsupported suffix '{suffix}'", f"convert it to one of: {known}")
+    if size == 0:
+        raise InputError(path, "is empty", "export it again from the program that made it")
+    return suffix
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_cad(path: Path, cad_reader: CadReader | None) -> Raw:
+    if path.suffix.lower() in (".step", ".stp"):
+        _check_step(path)
+    if cad_reader is None:
+        raise Refused("STEP, BREP and IGES need the CAD kernel", "use `cadcode generate`, or convert it to STL")
+    vertices, faces = cad_reader(path)
+    return Raw(vertices, faces, soup=True)
+
+
+def _check_step(path: Path) -> None:
+    """Refuse early what is no complete STEP file (ISO 10303-21): the kernel's own messages say less."""
+    with open(path, "rb") as file:
+        start = file.read(4096)
+        file.seek(max(0, path.stat().st_size - 4096))
+        end = file.read()
+    if b"ISO-10303-21" not in start:
+        raise Refused("is no STEP file (it does not start with ISO-10303-21)", "check the file and its suffix")
+    if b"END-ISO-10303-21" not in end:
+        raise Refused("is a truncated STEP file (END-ISO-10303-21 is missing)")

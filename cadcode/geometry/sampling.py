@@ -1,0 +1,79 @@
+"""Points on a surface: area-weighted samples, and the farthest of them as input of the networks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cadcode.errors import UsageError
+from cadcode.geometry.cleaning import face_areas
+from cadcode.geometry.frame import Frame
+from cadcode.geometry.io import Shape
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """`surface_points` random points on the surface, of which the `model_points` farthest go to the network."""
+
+    surface_points: int = 8192
+    model_points: int = 256
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.surface_points < 1 or self.model_points < 1:
+            raise UsageError("surface_points and model_points must be at least 1")
+        if self.seed < 0:
+            raise UsageError("the seed must not be negative")
+
+
+def sample_surface(shape: Shape, count: int, rng: np.random.Generator):
+    """(points (count, 3), normals (count, 3) or None), float64, in the world frame.
+
+    Meshes: uniform over the area, with the normals of the faces. Clouds: a choice without repetition (with, where the
+    cloud has fewer points than `count`), with their own normals if they have some.
+    """
+    if shape.is_cloud:
+        chosen = rng.choice(len(shape.vertices), count, replace=len(shape.vertices) < count)
+        return shape.vertices[chosen], None if shape.normals is None else shape.normals[chosen]
+    return _sample_triangles(shape.vertices, shape.faces, count, rng)
+
+
+def _sample_triangles(vertices, faces, count: int, rng: np.random.Generator):
+    """Uniform points on triangles: Osada et al. 2002, "Shape Distributions", section 4.2."""
+    summed = np.cumsum(face_areas(vertices, faces))
+    last = np.searchsorted(summed, summed[-1])  # the last face with an area, should rounding reach the end
+    chosen = np.minimum(np.searchsorted(summed, rng.random(count) * summed[-1], side="right"), last)
+    a, b, c = vertices[faces[chosen]].transpose(1, 0, 2)  # (count, 3) each
+    root, along = np.sqrt(rng.random((count, 1))), rng.random((count, 1))
+    points = (1 - root) * a + root * (1 - along) * b + root * along * c
+    normals = np.cross(b - a, c - a)
+    return points, normals / np.linalg.norm(normals, axis=1, keepdims=True)
+
+
+def farthest_points(points, count: int, rng: np.random.Generator | None = None, start: int = 0):
+    """Indices (count,) into `points` (N, 3): each next one is the farthest from all before (Gonzalez 1985), exactly.
+
+    Begins at `start`, or with `rng` anywhere. All N indices come before the first repetition; for count > N the order
+    starts over. Distances are float32, so ties within rounding go to the lower index.
+    """
+    x, y, z = np.ascontiguousarray(np.asarray(points, dtype=np.float32).T)
+    current = int(rng.integers(len(x))) if rng is not None else start
+    nearest = np.full(len(x), np.inf, dtype=np.float32)  # squared distance to the chosen ones
+    distance, square = np.empty_like(x), np.empty_like(x)
+    order = np.empty(min(count, len(x)), dtype=np.int64)
+    for i in range(len(order)):
+        order[i] = current
+        np.square(np.subtract(x, x[current], out=distance), out=distance)
+        for column in (y, z):
+            np.square(np.subtract(column, column[current], out=square), out=square)
+            distance += square
+        np.minimum(nearest, distance, out=nearest)
+        nearest[current] = -1  # chosen: behind every other, also behind its duplicates
+        current = int(nearest.argmax())
+    return np.resize(order, count)
+
+
+def model_points(shape: Shape, frame: Frame, options: SamplingOptions = SamplingOptions()):  # noqa: B008 (frozen)
+    """The network's input: (options.model_points, 3) float32 in the model frame, the same for the same seed."""
+    points, _ = sample_surface(shape, options.surface_points, np.random.default_rng(options.seed))
+    cloud_model = frame.to_model(points).astype(np.float32)
+    return cloud_model[farthest_points(cloud_model, options.model_points)]

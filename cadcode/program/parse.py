@@ -9,6 +9,7 @@ import ast
 import inspect
 import math
 import operator
+import warnings
 
 from cadcode.program.calls import KINDS, MAX_NUMBER, METHODS, Module, Outside
 from cadcode.program.syntax import Program, Rejected
@@ -30,7 +31,7 @@ def parse(text: str) -> Program | Rejected:
     if len(text) > MAX_TEXT:
         return Rejected(f"longer than {MAX_TEXT} characters", 1)
     try:
-        return _result(ast.parse(text))
+        return _result(_read(text))
     except Outside as problem:
         return Rejected(problem.reason[:MAX_REASON], problem.line)
     except SyntaxError as problem:
@@ -39,6 +40,12 @@ def parse(text: str) -> Program | Rejected:
         return Rejected("nested too deeply", 1)
     except ValueError:  # what ast.parse raises for NUL bytes, lone surrogates and endless digits
         return Rejected("not Python text", 1)
+
+
+def _read(text: str) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's remarks on odd spellings are not for our users
+        return ast.parse(text)
 
 
 def _result(module: ast.Module) -> Program:

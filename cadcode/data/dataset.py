@@ -1,0 +1,66 @@
+"""Endless, seeded training samples: surface points of random programs and the token ids of their text."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cadcode.data.shapes import random_program
+from cadcode.program.emit import compact
+from cadcode.program.field import EmptySolid
+from cadcode.program.surface import sample_surface
+from cadcode.program.syntax import Program
+from cadcode.program.tokens import PAD, START, encode
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """`surface_points` are drawn on each part; the training loop thins them to the farthest 64 to 256."""
+
+    surface_points: int = 2048
+    max_tokens: int = 120
+    batch_size: int = 64
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    program: Program
+    points: np.ndarray  # (N, 3) float32, model frame: program / 100
+    ids: list[int]  # the text's tokens and the end token
+
+
+def samples(options: DataOptions, rng: np.random.Generator) -> Iterator[Sample]:
+    """Samples without end; programs that do not fit the vocabulary, the length or leave no solid are skipped."""
+    while True:
+        program = random_program(rng)
+        try:
+            ids = encode(compact(program))
+            points, _ = sample_surface(program, options.surface_points, rng)
+        except (ValueError, EmptySolid):
+            continue
+        if len(ids) <= options.max_tokens:
+            yield Sample(program, (points / 100).astype(np.float32), ids)
+
+
+def batches(options: DataOptions, worker: int = 0, pool: int = 8) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches of points (B, N, 3) and ids (B, T), start token first, padded at the end.
+
+    `pool` batches are drawn at once and sorted by length, so that little of a batch is padding.
+    """
+    rng = np.random.default_rng([options.seed, worker])
+    stream = samples(options, rng)
+    while True:
+        drawn = [next(stream) for _ in range(pool * options.batch_size)]
+        drawn.sort(key=lambda s: len(s.ids))
+        groups = [drawn[i : i + options.batch_size] for i in range(0, len(drawn), options.batch_size)]
+        for i in rng.permutation(len(groups)):
+            yield _collate(groups[i])
+
+
+def _collate(group: list[Sample]) -> tuple[np.ndarray, np.ndarray]:
+    ids = np.full((len(group), 1 + max(len(s.ids) for s in group)), PAD, np.int64)
+    ids[:, 0] = START
+    for row, sample in zip(ids, group, strict=True):
+        row[1 : 1 + len(sample.ids)] = sample.ids
+    return np.stack([s.points for s in group]), ids

@@ -1,0 +1,59 @@
+"""The embedded model: a point-conditioned Qwen2 decoder over the compact tokens."""
+
+import torch
+from torch import nn
+
+from cadcode.model.points import FourierPointEncoder
+from cadcode.model.qwen2 import KeyValueCache, Qwen2, Qwen2Options
+
+PREFIX_LENGTH = 256  # text always starts at this rotary position, however many points there are
+
+
+class SmallModel(nn.Module):
+    """256 point embeddings, then text. Names of the weights as in CAD-Recode's checkpoints (`model.*`, `point_encoder.*`)."""
+
+    def __init__(self, options: Qwen2Options):
+        super().__init__()
+        self.model = Qwen2(options)
+        self.lm_head = nn.Linear(options.hidden_size, options.vocab_size, bias=False)
+        self.point_encoder = FourierPointEncoder(options.hidden_size)
+        if options.tie_word_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    @property
+    def options(self) -> Qwen2Options:
+        return self.model.options
+
+    @property
+    def device(self):
+        return self.lm_head.weight.device
+
+    def forward(self, points: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        """Next-token logits (B, T, V) after each of the text ids (B, T), given points (B, P, 3) with P <= 256."""
+        text = self.model.embed_tokens(ids)
+        embeddings = torch.cat([self.point_encoder(points).to(text.dtype), text], dim=1)
+        if torch.is_autocast_enabled(embeddings.device.type):
+            embeddings = embeddings.to(torch.get_autocast_dtype(embeddings.device.type))
+        positions = torch.cat([point_positions(points.shape[1]), PREFIX_LENGTH + torch.arange(ids.shape[1])])
+        return self.lm_head(self.model(embeddings, positions.to(ids.device), tail=ids.shape[1]))
+
+    def prefill(self, points: torch.Tensor, start: int, room: int) -> tuple[torch.Tensor, KeyValueCache]:
+        """Logits (B, V) of the first text token after the `start` token, and a cache with space for `room` more."""
+        prefix = self.point_encoder(points)
+        text = self.model.embed_tokens(torch.full((len(points), 1), start, device=points.device))
+        embeddings = torch.cat([prefix.to(text.dtype), text], dim=1)
+        length = embeddings.shape[1]
+        cache = KeyValueCache(self.options, len(points), length + room, text.dtype, points.device)
+        positions = torch.cat([point_positions(points.shape[1]), torch.tensor([PREFIX_LENGTH])])
+        hidden = self.model(embeddings, positions.to(points.device), cache, tail=1)
+        return self.lm_head(hidden[:, -1]), cache
+
+    def step(self, ids: torch.Tensor, written: int, cache: KeyValueCache) -> torch.Tensor:
+        """Logits (B, V) after one more token a row (B,), the `written`-th text token (the start token is number 0)."""
+        position = torch.tensor([PREFIX_LENGTH + written], device=ids.device)
+        return self.lm_head(self.model(self.model.embed_tokens(ids[:, None]), position, cache)[:, -1])
+
+
+def point_positions(count: int) -> torch.Tensor:
+    """Rotary positions of `count` points, spread over the prefix so that fewer points train all of its positions."""
+    return torch.arange(count) * PREFIX_LENGTH // count

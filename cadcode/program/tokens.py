@@ -1,0 +1,202 @@
+"""Token ids of a program: the fourth reading of the tree, and the grammar that keeps a decoder inside the dialect.
+
+Every number is one token, every stretch of syntax between numbers one or two. Concatenating the pieces of the ids gives
+the program's compact text; a number piece is written `|12`, and the bar reads as the comma between two numbers.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from cadcode.program.syntax import OPERATIONS, PLANES
+
+SPECIAL = ("<pad>", "<start>", "<end>")
+PAD, START, END = range(3)
+
+FIRST = tuple(f"import cadquery as cq\nr=cq.Workplane('{p}').workplane(offset=" for p in PLANES)
+NEXT = tuple(f".{o}(cq.Workplane('{p}').workplane(offset=" for o in OPERATIONS for p in PLANES)
+SKETCH_PUSH, SKETCH_SEGMENT, SKETCH_ARC = ").sketch().push([(", ").sketch().segment((", ").sketch().arc(("
+PUSH, FACE_SEGMENT, FACE_ARC = ".push([(", ".reset().face(cq.Sketch().segment((", ".reset().face(cq.Sketch().arc(("
+POINT, CIRCLE, RECT = "),(", ")]).circle(", ")]).rect("
+ADD, SUBTRACT = ")", ",mode='s')"
+SEGMENT, ARC, CLOSE, ASSEMBLE = ")).segment((", ")).arc((", ")).close().assemble()", ")).assemble()"
+EXTRUDE, CLOSE_BODY = ".finalize().extrude(", "))"
+
+SYNTAX = (*FIRST, *NEXT, SKETCH_PUSH, SKETCH_SEGMENT, SKETCH_ARC, PUSH, FACE_SEGMENT, FACE_ARC, POINT, CIRCLE, RECT,
+          ADD, SUBTRACT, SEGMENT, ARC, CLOSE, ASSEMBLE, EXTRUDE, CLOSE_BODY)  # fmt: skip
+# Half units occur as centres of odd widths; nothing longer than 200 fits the program frame.
+NUMBERS = tuple(v / 2 for v in range(-200, 201)) + tuple(float(v) for v in range(101, 201))
+
+
+def number_text(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(value)
+
+
+PIECES = SPECIAL + SYNTAX + tuple("|" + number_text(v) for v in NUMBERS)
+IDS = {piece: i for i, piece in enumerate(PIECES)}
+VALUES = np.array([np.nan] * (len(PIECES) - len(NUMBERS)) + list(NUMBERS))  # (V,) the number a token stands for, or NaN
+NUMBER_PATTERN = r"-?\d+(?:\.5)?(?![\d.])"
+_SPLIT = re.compile("|".join([*(re.escape(s) for s in sorted(SYNTAX, key=len, reverse=True)), NUMBER_PATTERN, ","]))
+
+
+def encode(text: str) -> list[int]:
+    """Token ids of a compact program text, without start, with the end token. ValueError where it does not fit."""
+    ids, at = [], 0
+    while at < len(text):
+        found = _SPLIT.match(text, at)
+        if not found:
+            raise ValueError(f"not in the vocabulary: {text[at : at + 20]!r}")
+        piece, at = found.group(), found.end()
+        if piece != ",":
+            ids.append(_id(piece))
+    return [*ids, END]
+
+
+def _id(piece: str) -> int:
+    try:
+        return IDS[piece] if piece in IDS else IDS["|" + piece]
+    except KeyError:
+        raise ValueError(f"not in the vocabulary: {piece!r}") from None
+
+
+def decode(ids) -> str:
+    """The program text of token ids; special tokens are left out."""
+    text = "".join(PIECES[i] for i in ids if i > END)
+    return text.replace("(|", "(").replace("=|", "=").replace("|", ",")
+
+
+# --- the grammar -----------------------------------------------------------------------------------------------------
+# A state is (name, nested, start, here): the slot that comes next, whether the sketch already has a face, and for loops
+# the start and the current point, because only a loop that ends at its start may be assembled without close().
+
+COORDINATE, SIZE, HEIGHT = "coordinate", "size", "height"
+_NUMBER_SLOTS = {  # state -> (kind of number, next state)
+    "offset": (COORDINATE, "sketch"),
+    "push x": (COORDINATE, "push y"), "push y": (COORDINATE, "pushed"),
+    "radius": (SIZE, "close face"), "width": (SIZE, "depth"), "depth": (SIZE, "close face"),
+    "start x": (COORDINATE, "start y"), "start y": (COORDINATE, "started"),
+    "end x": (COORDINATE, "end y"), "end y": (COORDINATE, "edge done"),
+    "arc x": (COORDINATE, "arc y"), "arc y": (COORDINATE, "arc middle"),
+    "height": (HEIGHT, "close body"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    name: str = "program"
+    first_body: bool = True
+    first_face: bool = True
+    arc: bool = False  # the edge being written
+    start: tuple = ()
+    here: tuple = ()
+
+
+def _ids(*pieces):
+    return tuple(IDS[p] for p in pieces)
+
+
+@cache
+def _number_ids(kind: str) -> tuple[int, ...]:
+    low, high = {COORDINATE: (-100, 100), SIZE: (0.5, 200), HEIGHT: (0.5, 200)}[kind]
+    return tuple(i for i, v in enumerate(VALUES) if low <= v <= high)
+
+
+def allowed_ids(state: State) -> tuple[int, ...]:
+    """The tokens that may come next; never empty before the end."""
+    name = state.name
+    if name in _NUMBER_SLOTS:
+        return _number_ids(_NUMBER_SLOTS[name][0])
+    if name == "edge done":
+        return _edge_done_ids(state)
+    if name == "close face":
+        return _ids(ADD) if state.first_face else _ids(ADD, SUBTRACT)
+    if name == "close body":
+        return _ids(ADD) if state.first_body else _ids(CLOSE_BODY)
+    return _FIXED[name]
+
+
+def _edge_done_ids(state: State) -> tuple[int, ...]:
+    if state.here == state.start:
+        return _ids(ASSEMBLE) if state.arc else _ids(SEGMENT, ARC)
+    return _ids(SEGMENT, ARC, CLOSE)
+
+
+_FIXED = {
+    "program": _ids(*FIRST),
+    "sketch": _ids(SKETCH_PUSH, SKETCH_SEGMENT, SKETCH_ARC),
+    "pushed": _ids(POINT, CIRCLE, RECT),
+    "started": _ids(POINT),
+    "arc middle": _ids(POINT),
+    "face done": _ids(PUSH, FACE_SEGMENT, FACE_ARC, EXTRUDE),
+    "body done": (*_ids(*NEXT), END),
+    "end": (END,),
+}
+
+
+def advance(state: State, token: int) -> State:
+    """The state after `token`; ValueError when the grammar does not allow it."""
+    if token not in allowed_ids(state):
+        raise ValueError(f"{PIECES[token]!r} may not follow here ({state.name})")
+    if state.name in _NUMBER_SLOTS:
+        return _after_number(state, VALUES[token])
+    return _after_syntax(state, PIECES[token])
+
+
+def _with(state: State, name: str, **changes) -> State:
+    fields = dict(first_body=state.first_body, first_face=state.first_face, arc=state.arc,
+                  start=state.start, here=state.here)  # fmt: skip
+    return State(name, **(fields | changes))
+
+
+def _after_number(state: State, value: float) -> State:
+    name = _NUMBER_SLOTS[state.name][1]
+    if state.name == "start x":
+        return _with(state, name, start=(value,))
+    if state.name == "start y":
+        start = (*state.start, value)
+        return _with(state, name, start=start, here=start)
+    if state.name == "end x":
+        return _with(state, name, here=(value,))
+    if state.name == "end y":
+        return _with(state, name, here=(*state.here, value))
+    return _with(state, name)
+
+
+def _after_syntax(state: State, piece: str) -> State:
+    if piece == "<end>":
+        return _with(state, "end")
+    if piece in FIRST or piece in NEXT:
+        return State("offset", first_body=piece in FIRST)
+    if piece in (SKETCH_PUSH, PUSH):
+        return _with(state, "push x")
+    if piece in (SKETCH_SEGMENT, SKETCH_ARC, FACE_SEGMENT, FACE_ARC):
+        return _with(state, "start x", arc=piece in (SKETCH_ARC, FACE_ARC))
+    if piece == POINT:
+        return _with(state, _after_point(state))
+    if piece in (SEGMENT, ARC):
+        return _with(state, "arc x" if piece == ARC else "end x", arc=piece == ARC)
+    if piece in (CLOSE, ASSEMBLE):
+        # A later loop stands inside .face(...), which is closed by the same pieces as a circle.
+        return _with(state, "face done" if state.first_face else "close face", first_face=False)
+    names = {CIRCLE: "radius", RECT: "width", EXTRUDE: "height", CLOSE_BODY: "body done"}
+    if piece in names:
+        return _with(state, names[piece])
+    return _with(state, "face done" if state.name == "close face" else "body done", first_face=False)
+
+
+def _after_point(state: State) -> str:
+    if state.name == "pushed":
+        return "push x"
+    return "arc x" if state.name == "started" and state.arc else "end x"
+
+
+def close_at_last_body(ids: list[int]) -> list[int] | None:
+    """Ids cut after the last complete body and ended, for a program that ran into the length limit; None without one."""
+    state, complete = State(), None
+    for count, token in enumerate(ids, 1):
+        state = advance(state, token)
+        if state.name == "body done":
+            complete = count
+    return None if complete is None else [*ids[:complete], END]

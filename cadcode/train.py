@@ -1,0 +1,273 @@
+"""Train a small model from scratch, or further, on programs made on the fly. The same on a CPU and on a GPU.
+
+    cadcode train --minutes 60 --out runs/a          from scratch
+    cadcode train --minutes 60 --out runs/b --from runs/a/stable.pt
+
+Learning rate: warm-up, stable, and a decay to zero in the last part of the run (Hu et al. 2024, arXiv:2404.06395). The state
+just before the decay is kept as `stable.pt`, so a later run goes on from there as if the decay had never been.
+Hidden matrices are trained with Muon (Jordan et al. 2024), everything else with AdamW.
+"""
+
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from cadcode.data.dataset import DataOptions, batches
+from cadcode.model.points import fourier_features
+from cadcode.model.qwen2 import Qwen2Options
+from cadcode.model.small import SmallModel
+from cadcode.program.tokens import PAD, PIECES, VALUES
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """`points` is a schedule: numbers of points, each for an equal share of the run (fewer points are cheaper)."""
+
+    minutes: float = 60.0
+    decay_share: float = 0.25  # of the minutes, at the end; 0 leaves the run open
+    points: tuple[int, ...] = (64, 128, 256)
+    points_shares: tuple[float, ...] = (1.0, 1.0, 1.0)
+    batch_size: int = 64
+    muon_lr: float = 0.01
+    adam_lr: float = 2e-3
+    weight_decay: float = 0.05
+    warmup_steps: int = 100
+    smoothing: float = 0.7  # width of the number targets, in program units; hard targets in the decay
+    noise: float = 0.01  # on half of the samples, model frame
+    workers: int = 1
+    threads: int = 0  # 0: all cores
+    device: str = "auto"
+    seed: int = 0
+    log_every: int = 50
+    save_minutes: float = 3.0
+    hidden_size: int = 256
+    layers: int = 6
+    intermediate_size: int = 768
+    heads: int = 4
+
+
+class _Stream(IterableDataset):
+    def __init__(self, options: DataOptions):
+        self.options = options
+
+    def __iter__(self):
+        info = get_worker_info()
+        if info is not None and hasattr(os, "nice"):
+            torch.set_num_threads(1)
+        for points, ids in batches(self.options, info.id if info else 0):
+            yield torch.from_numpy(points), torch.from_numpy(ids)
+
+
+def train(options: TrainOptions, out: Path, resume: Path | None = None, log=print) -> Path:
+    """Train for `options.minutes` and write checkpoints to `out`; returns the path of the final one.
+
+    `out` gets `latest.pt` every few minutes, `stable.pt` before the decay, `final.pt`, and `log.jsonl`.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    device = _device(options.device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    run = Run.start(options, device, resume)
+    log(f"{sum(p.numel() for p in run.model.parameters()) / 1e6:.1f} M parameters, {run.samples} samples seen, {device}")
+    stream = _loader(options, run)
+    started, saved, decaying, losses = time.monotonic(), time.monotonic(), False, []
+    while (elapsed := (time.monotonic() - started) / 60) < options.minutes:
+        progress = elapsed / options.minutes
+        if progress >= 1 - options.decay_share and not decaying:
+            decaying = True
+            run.save(out / "stable.pt")
+        losses.append(run.step(*next(stream), points_now(options, progress), learning_rate(options, progress, run.steps),
+                               0.0 if decaying else options.smoothing))  # fmt: skip
+        if run.steps % options.log_every == 0:
+            _log_line(out, run, elapsed, torch.stack(losses).mean().item(), progress, options, log)
+            losses = []
+        if time.monotonic() - saved > 60 * options.save_minutes:
+            run.save(out / "latest.pt")
+            saved = time.monotonic()
+    run.save(out / "final.pt")
+    return out / "final.pt"
+
+
+def _device(name: str) -> torch.device:
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def points_now(options: TrainOptions, progress: float) -> int:
+    """How many points a part has at this share of the run."""
+    ends = np.cumsum(options.points_shares) / np.sum(options.points_shares)
+    return options.points[min(int(np.searchsorted(ends, progress, side="right")), len(options.points) - 1)]
+
+
+def learning_rate(options: TrainOptions, progress: float, steps: int) -> float:
+    """The factor on both learning rates: warm-up, 1, and a linear decay at the end."""
+    left = (1 - progress) / options.decay_share if options.decay_share else 1.0
+    return min(1.0, (steps + 1) / options.warmup_steps, max(left, 0.0))
+
+
+def _loader(options: TrainOptions, run: "Run"):
+    # A resumed run must not see the samples again: the seed moves on with the number of samples seen.
+    data = DataOptions(batch_size=options.batch_size, seed=options.seed + 1 + run.samples)
+    loader = DataLoader(_Stream(data), batch_size=None, num_workers=options.workers,
+                        prefetch_factor=16 if options.workers else None, pin_memory=run.device.type == "cuda")  # fmt: skip
+    return iter(loader)
+
+
+def _log_line(out, run, elapsed, loss, progress, options, log):
+    line = dict(step=run.steps, samples=run.samples, minutes=round(run.minutes + elapsed, 2), loss=round(loss, 4),
+                points=points_now(options, progress))  # fmt: skip
+    with open(out / "log.jsonl", "a") as f:
+        f.write(json.dumps(line) + "\n")
+    log(" ".join(f"{k} {v}" for k, v in line.items()))
+
+
+# --- one run ---------------------------------------------------------------------------------------------------------
+
+
+class Run:
+    """The model, its optimisers and what they have seen: everything a checkpoint holds."""
+
+    def __init__(self, model: SmallModel, options: TrainOptions, device: torch.device):
+        self.model, self.options, self.device = model.to(device), options, device
+        self.optimizers = _optimizers(model, options)
+        self.steps = self.samples = 0
+        self.minutes = 0.0
+        self._started = time.monotonic()
+        self.generator = torch.Generator(device).manual_seed(options.seed)
+
+    @classmethod
+    def start(cls, options: TrainOptions, device, resume: Path | None) -> "Run":
+        """A new run, or one that goes on from a checkpoint (its model size wins over the options')."""
+        if resume is None:
+            torch.manual_seed(options.seed)
+            return cls(initialised(_model_options(options)), options, device)
+        state = torch.load(resume, map_location="cpu", weights_only=True)
+        run = cls(SmallModel(Qwen2Options(**state["model_options"])), options, device)
+        run.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(run.optimizers, state.get("optimizers", []), strict=False):
+            optimizer.load_state_dict(saved)
+        run.steps, run.samples, run.minutes = state["steps"], state["samples"], state["minutes"]
+        run.generator.manual_seed(options.seed + run.samples)
+        return run
+
+    def save(self, path: Path):
+        state = dict(model=self.model.state_dict(), model_options=asdict(self.model.options),
+                     optimizers=[o.state_dict() for o in self.optimizers], steps=self.steps, samples=self.samples,
+                     minutes=self.minutes + (time.monotonic() - self._started) / 60)  # fmt: skip
+        beside = path.with_suffix(".part")
+        torch.save(state, beside)
+        os.replace(beside, path)
+
+    def step(self, surface, ids, count: int, rate: float, smoothing: float) -> torch.Tensor:
+        """One update on surface points (B, N, 3) and ids (B, T); the loss is returned unread, so a GPU need not wait."""
+        surface, ids = surface.to(self.device, non_blocking=True), ids.to(self.device, non_blocking=True)
+        points = model_points(surface, count, self.options.noise, self.generator)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["base_lr"] * rate
+            optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            logits = self.model(points, ids[:, :-1])
+        loss = token_loss(logits.float(), ids[:, 1:], smoothing)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.steps, self.samples = self.steps + 1, self.samples + len(ids)
+        return loss.detach()
+
+
+def _model_options(o: TrainOptions) -> Qwen2Options:
+    return Qwen2Options(len(PIECES), o.hidden_size, o.intermediate_size, o.layers, o.heads, o.heads)
+
+
+def _optimizers(model: SmallModel, options: TrainOptions):
+    matrices = [p for n, p in model.named_parameters() if ".layers." in n and p.ndim == 2]
+    others = [p for n, p in model.named_parameters() if not (".layers." in n and p.ndim == 2)]
+    muon = torch.optim.Muon(matrices, lr=options.muon_lr, weight_decay=options.weight_decay, momentum=0.95)
+    adam = torch.optim.AdamW(others, lr=options.adam_lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    for optimizer in (muon, adam):
+        for group in optimizer.param_groups:
+            group["base_lr"] = group["lr"]
+    return muon, adam
+
+
+def initialised(options: Qwen2Options) -> SmallModel:
+    """A fresh model. Number tokens start as random projections of the value's Fourier features, like the points: a
+    number and its neighbours are alike from the first step on.
+    """
+    model = SmallModel(options)
+    for name, p in model.named_parameters():
+        if p.ndim == 2:
+            torch.nn.init.normal_(p, std=0.02)
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            p.data /= math.sqrt(2 * options.num_hidden_layers)
+    rows = np.flatnonzero(~np.isnan(VALUES))
+    values = torch.tensor(VALUES[rows] / 100, dtype=torch.float32)
+    features = fourier_features(torch.stack([values, values * 0, values * 0], -1))
+    features = features[:, [0, *range(3, 11), *range(27, 35)]]  # (numbers, 17): the first coordinate's own features
+    for weight in (model.model.embed_tokens.weight, model.lm_head.weight):
+        projection = torch.randn(features.shape[1], options.hidden_size)
+        weight.data[rows] += 0.02 / math.sqrt(9) * features @ projection
+    torch.nn.init.normal_(model.point_encoder.projection.weight, std=0.05)
+    torch.nn.init.zeros_(model.point_encoder.projection.bias)
+    return model
+
+
+def model_points(surface, count: int, noise: float, generator) -> torch.Tensor:
+    """Training points (B, count, 3) of surface points (B, N, 3): farthest ones, shuffled, half of the samples noisy."""
+    batch = len(surface)
+    rows = farthest_points(surface, count, generator)
+    rows = rows.gather(1, torch.rand(rows.shape, generator=generator, device=rows.device).argsort(1))
+    points = surface.gather(1, rows[..., None].expand(-1, -1, 3))
+    jitter = torch.randn(points.shape, generator=generator, device=points.device) * noise
+    return points + jitter * (torch.rand(batch, 1, 1, generator=generator, device=points.device) < 0.5)
+
+
+def farthest_points(points, count: int, generator) -> torch.Tensor:
+    """Row numbers (B, count) of greedily farthest points of (B, N, 3), from a random start (Gonzalez 1985)."""
+    batch, size, _ = points.shape
+    axes = points.permute(2, 0, 1).contiguous()  # (3, B, N)
+    rows = torch.empty(batch, count, dtype=torch.long, device=points.device)
+    rows[:, 0] = torch.randint(size, (batch,), generator=generator, device=points.device)
+    nearest = torch.full((batch, size), torch.inf, device=points.device)
+    for i in range(1, count):
+        last = rows[:, i - 1].view(1, batch, 1).expand(3, -1, 1)
+        gap = (axes - axes.gather(2, last)).square_().sum(0)
+        torch.minimum(nearest, gap, out=nearest)
+        rows[:, i] = nearest.argmax(1)
+    return rows
+
+
+def token_loss(logits, targets, smoothing: float) -> torch.Tensor:
+    """Mean cross entropy over the real tokens; number targets blurred by a Gaussian of `smoothing` program units."""
+    kept = targets != PAD
+    log_p, targets = F.log_softmax(logits[kept], dim=-1), targets[kept]
+    if not smoothing:
+        return F.nll_loss(log_p, targets)
+    return -(blurred_targets(smoothing, log_p.device)[targets] * log_p).sum(-1).mean()
+
+
+def blurred_targets(width: float, device) -> torch.Tensor:
+    """Target distributions (V, V): a number's neighbours share its weight, other tokens keep theirs."""
+    values = torch.tensor(VALUES, dtype=torch.float32, device=device)
+    weight = torch.exp(-(((values[:, None] - values) / width) ** 2) / 2)
+    weight[torch.isnan(weight)] = 0.0
+    others = torch.isnan(values)
+    weight[others, others] = 1.0
+    return weight / weight.sum(1, keepdim=True)
+
+
+def options_from(overrides: dict) -> TrainOptions:
+    """The default options with the given fields replaced; unknown names raise TypeError."""
+    known = {f.name for f in fields(TrainOptions)}
+    if unknown := set(overrides) - known:
+        raise TypeError(f"unknown training options: {', '.join(sorted(unknown))}")
+    return replace(TrainOptions(), **overrides)

@@ -1,0 +1,119 @@
+"""One worker process seen from our side: start it, ask it, kill it. Never imports CadQuery."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from cadcode.errors import SandboxError
+from cadcode.execution.outcome import one_line
+from cadcode.execution.wire import pack, read_frame, write_all
+
+# -I: no PYTHON* variables and nothing imported from the current folder, where programs named like modules may lie.
+BOOT = "import sys; sys.path += sys.argv[2:]; from cadcode.execution.worker import main; main(sys.argv[1])"
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP")
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+Frame = tuple[dict, dict[str, bytes]]
+
+
+class Worker:
+    """A worker process, importing CadQuery since the constructor returned. Not for two threads at once."""
+
+    def __init__(self, protection: str, start_timeout: float, max_bytes: int):
+        self._folder = tempfile.TemporaryDirectory(prefix="cadcode-", ignore_cleanup_errors=True)
+        self._start_timeout, self._max_bytes = start_timeout, max_bytes
+        self._hello: dict | None = None
+        self.timed_out = False
+        command = [sys.executable, "-I", "-c", BOOT, protection, *_import_paths()]
+        with open(self._log, "wb") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0,
+                cwd=self._folder.name, env=_environment(self._folder.name), start_new_session=os.name == "posix",
+            )  # fmt: skip
+
+    @property
+    def _log(self) -> Path:
+        return Path(self._folder.name) / "stderr"
+
+    def hello(self) -> dict:
+        """What the worker said when it was ready: `forks`, `filters`, `cadquery`. Waits for it.
+
+        Raises SandboxError when CadQuery does not load.
+        """
+        if self._hello is None:
+            frame = self._receive(self._start_timeout)
+            if frame is None:
+                raise SandboxError(f"the CAD worker does not start: {self._last_words()}; try `cadcode doctor`")
+            self._hello = frame[0]
+        return self._hello
+
+    def ask(self, header: dict, text: bytes, patience: float) -> Frame | None:
+        """The answer; None when the worker died or took longer than `patience` seconds, and was killed."""
+        self.hello()
+        try:
+            write_all(self._process.stdin.fileno(), pack(header, {"text": text}))
+        except OSError:  # its end of the pipe is closed
+            return None
+        return self._receive(patience)
+
+    def is_alive(self) -> bool:
+        return not self.timed_out and self._process.poll() is None
+
+    def exit_code(self) -> int:
+        """Its exit code (minus the signal that ended it), once it has ended."""
+        return self._process.wait()
+
+    def close(self) -> None:
+        """End the worker: by itself at the end of its input, or killed if it does not."""
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=2 if self._hello is not None else 0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # a child it may have dies with it (PR_SET_PDEATHSIG)
+            self._process.wait()
+        self._process.stdout.close()
+        self._folder.cleanup()
+
+    def _receive(self, patience: float) -> Frame | None:
+        """The next frame. The clock kills the worker, which ends the read: works on every system."""
+        clock = threading.Timer(patience, self._time_out)
+        clock.daemon = True
+        clock.start()
+        try:
+            return read_frame(self._process.stdout.fileno(), self._max_bytes)
+        except ValueError:  # out of step with us: of no use any more
+            self._process.kill()
+            return None
+        finally:
+            clock.cancel()
+
+    def _time_out(self) -> None:
+        self.timed_out = True
+        self._process.kill()
+
+    def _last_words(self) -> str:
+        if self._process.poll() is None:
+            return "it says nothing that can be understood"
+        lines = self._log.read_text(errors="replace").split("\n")
+        words = [line for line in lines if line.strip()]
+        return one_line(words[-1]) if words else f"it ended with code {self._process.returncode}"
+
+
+def _import_paths() -> list[str]:
+    """Where our own process finds modules, last resort first to last; not the current folder."""
+    here = os.getcwd()
+    package = str(Path(__file__).resolve().parents[2])
+    return [path for path in (*sys.path, package) if os.path.isabs(path) and not _same(path, here)] + [package]
+
+
+def _same(path: str, other: str) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
+
+
+def _environment(home: str) -> dict[str, str]:
+    """What the worker inherits: no tokens, no proxies, no user configuration."""
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {**kept, **ONE_THREAD, "HOME": home, "LANG": "C.UTF-8"}

@@ -1,0 +1,109 @@
+"""Tables for people, on stderr. Rich leaves colours out where NO_COLOR is set or nobody watches."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+# Rows of a result: label, key in the error, and the power of the part's unit (None: no unit).
+ERROR_ROWS = (
+    ("mean distance", "chamfer", 1),
+    ("95 % within", "p95_deviation", 1),
+    ("largest distance", "max_deviation", 1),
+    ("volume difference", "volume_difference", 3),
+    ("CD x1000", "cd_x1000", None),
+)
+EVALUATION_COLUMNS = (("max", "max_deviation"), ("95 %", "p95_deviation"), ("CD x1000", "cd_x1000"))
+SUMMARY_ROWS = (
+    ("IoU mean (invalid = 0)", "iou_mean"),
+    ("IoU median (invalid = 0)", "iou_median"),
+    ("IoU mean over valid", "iou_mean_valid"),
+    ("CD x1000 mean", "cd_mean"),
+    ("CD x1000 median", "cd_median"),
+)
+POWERS = {1: "units", 3: "units³"}
+
+
+def error_console(quiet: bool = False) -> Console:
+    """Where tables go: stderr."""
+    return Console(stderr=True, quiet=quiet, highlight=False)
+
+
+def result_table(result: dict) -> Table:
+    """One part: `result` is what its JSON file holds (input, model, error, candidates, seconds; all may be missing)."""
+    source = result.get("input") or {}
+    table = Table(title=Text(str(source.get("path", "part"))), title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for label, value in _facts(result, source) + _error_facts(result.get("error")):
+        table.add_row(label, Text(value))
+    return table
+
+
+def evaluation_table(rows: list[dict]) -> Table:
+    """Programs against references, one a row: `rows` are evaluations as plain dicts."""
+    table = Table("part", "IoU")
+    for label, _ in EVALUATION_COLUMNS:
+        table.add_column(label, justify="right")
+    table.add_column("remark")
+    for row in rows:
+        error = row.get("strict") or {}
+        numbers = [_number(error.get(key)) for _, key in EVALUATION_COLUMNS]
+        table.add_row(Text(str(row.get("name", ""))), _iou(error), *numbers, Text(_remark(row, error)))
+    return table
+
+
+def summary_table(summary: dict) -> Table:
+    """The averages of an evaluation, strict beside the published protocol."""
+    invalid, count = summary["invalid"], summary["n"]
+    table = Table("", "strict", "as published", title=f"{count} parts, {invalid} without a valid program")
+    for label, key in SUMMARY_ROWS:
+        table.add_row(label, *(_number(summary[protocol][key]) for protocol in ("strict", "paper")))
+    return table
+
+
+def _facts(result: dict, source: dict) -> list[tuple[str, str]]:
+    facts = []
+    if source.get("extents"):
+        facts.append(("size", " x ".join(_number(side) for side in source["extents"])))
+    model = result.get("model") or {}
+    if model.get("name"):
+        facts.append(("model", str(model["name"])))
+    candidates = result.get("candidates") or []
+    if candidates:
+        ran = sum(candidate.get("error") is not None for candidate in candidates)
+        facts.append(("candidates", f"{len(candidates)}, {ran} ran"))
+    if result.get("chosen") is not None:
+        facts.append(("chosen", str(result["chosen"])))
+    if result.get("seconds"):
+        seconds = result["seconds"]
+        stages = "  ".join(f"{stage} {spent:.1f}" for stage, spent in seconds.items() if stage != "total")
+        facts.append(("seconds", f"{seconds.get('total', sum(seconds.values())):.1f}  ({stages})"))
+    return facts
+
+
+def _error_facts(error: dict | None) -> list[tuple[str, str]]:
+    if error is None:
+        return [("error", "no valid program")]
+    facts = [("IoU", _iou(error) if error.get("iou") is not None else f"none: {error.get('iou_reason')}")]
+    if error.get("iou_method") not in (None, "boolean"):
+        facts[0] = ("IoU", f"{facts[0][1]} ({error['iou_method']})")
+    for label, key, power in ERROR_ROWS:
+        if error.get(key) is not None:
+            facts.append((label, f"{_number(error[key])} {POWERS.get(power, '')}".strip()))
+    return facts
+
+
+def _remark(row: dict, error: dict) -> str:
+    if row.get("reason"):
+        return f"{row.get('status', 'failed')}: {row['reason']}"
+    if error.get("iou_reason"):
+        return f"no IoU: {error['iou_reason']}"
+    return "" if error.get("iou_method") in (None, "boolean") else f"IoU by {error['iou_method']}"
+
+
+def _iou(error: dict) -> str:
+    return "-" if error.get("iou") is None else f"{error['iou']:.3f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

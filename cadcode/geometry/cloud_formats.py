@@ -10,6 +10,7 @@ from cadcode.geometry.cleaning import Raw, Refused
 from cadcode.geometry.mesh_formats import triangle_soup
 
 SEPARATORS = (";", "\t", ",", None)  # None: any white space. A comma comes late: it may be a decimal comma
+COMMENTS = ("#", "//")
 HEADER_ROWS = 100
 COLUMN_NAME = re.compile(r"(n?[xyz])(?![a-z])")
 SCAN_ADVICE = 'pip install "cadcode[scan]"'
@@ -23,16 +24,24 @@ def read_table(path: Path) -> Raw:
         raise Refused("is no text (it has zero bytes)", "check the file and its suffix")
     lines = [line for line in data.decode("utf-8-sig", errors="replace").splitlines() if line.strip()]
     start, separator = _first_row(lines)
-    if separator != "," and "," in lines[start]:
+    if separator != ",":
         lines = [line.replace(",", ".") for line in lines]
     header = lines[start - 1] if start else ""
     columns = _columns(header, lines[start], separator)
-    table = np.loadtxt(
-        lines[start:], delimiter=separator, usecols=columns, comments=["#", "//"], quotechar='"', ndmin=2
-    )  # (N, 3) or (N, 6)
+    body = [line for line in lines[start:] if not line.lstrip().startswith(COMMENTS)]
+    table = _numbers(body, separator, columns)
     if header.strip().isdigit() and int(header) != len(table):
         raise Refused(f"is truncated: it declares {int(header):,} points and holds {len(table):,}")
     return Raw(table[:, :3], normals=table[:, 3:] if len(columns) == 6 else None)
+
+
+def _numbers(body, separator: str | None, columns):
+    """The wanted columns (N, 3 or 6) of all rows."""
+    try:
+        return np.loadtxt(body, delimiter=separator, usecols=columns, comments=None, quotechar='"', ndmin=2)
+    except ValueError as error:
+        advice = "correct or delete that row (counted from 0 after the header)"
+        raise Refused(f"has a row that cannot be read ({error})", advice) from error
 
 
 def _first_row(lines) -> tuple[int, str | None]:

@@ -41,7 +41,7 @@ SUFFIXES = frozenset(READERS) | frozenset(CAD_SUFFIXES)
 # What parsers raise on damaged files. trimesh and numpy promise nothing narrower.
 PARSE_ERRORS = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RuntimeError, EOFError,
-    OSError, SyntaxError, MemoryError, ImportError, struct.error, zlib.error, zipfile.BadZipFile,
+    OSError, SyntaxError, MemoryError, ImportError, StopIteration, struct.error, zlib.error, zipfile.BadZipFile,
 )  # fmt: skip
 
 CadReader = Callable[[Path], tuple[np.ndarray, np.ndarray]]

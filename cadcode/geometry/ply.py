@@ -144,6 +144,8 @@ def _refuse_truncated(element: Element):
 
 
 def _assemble(vertex, face) -> Raw:
+    if any(axis not in vertex for axis in "xyz"):
+        raise Refused(f"has vertices without x, y, z ({', '.join(vertex)})")
     vertices = np.stack([np.asarray(vertex[axis], dtype=np.float64) for axis in "xyz"], axis=1)
     indices = next((face[name] for name in INDEX_NAMES if name in face), None)
     if indices is None:

@@ -5,6 +5,8 @@ Distances follow the constructive recipe (Ricci 1973, "A constructive geometry f
 max(a, -b), an intersection the maximum. The sign is exact (0 where two united bodies touch). The magnitude is exact for
 one prism over one outline; booleans make it a lower bound of the true distance, so it may be too small inside a union
 and near the edges of cuts and intersections, never too large.
+
+Where steps leave nothing in between, the field goes on with nothing, but CadQuery goes back to the solid before.
 """
 
 from dataclasses import replace

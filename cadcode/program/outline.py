@@ -19,12 +19,14 @@ class Curve:
 
     first: np.ndarray  # (E, 2) where each edge starts
     last: np.ndarray  # (E, 2) where it ends
+    wests: np.ndarray  # (E, 2) normals of the chords, to the west; of level chords, to the south
     lengths: np.ndarray  # (E,)
     bent: np.ndarray  # (A,) edge numbers
     centres: np.ndarray  # (A, 2)
     radii: np.ndarray  # (A,)
     begins: np.ndarray  # (A,) angle of the first point, radians
     sweeps: np.ndarray  # (A,) signed, counter-clockwise positive
+    bulge_west: np.ndarray  # (A,) bool, whether the arc lies on the west (south) side of its chord
     signed_area: float  # positive when the loop runs counter-clockwise
 
 
@@ -61,12 +63,16 @@ def _trace(loop: Loop) -> Curve:
     first, last = path[:-1], path[1:]
     bent, centres, radii, begins, sweeps = zip(*arcs, strict=True) if arcs else ((), (), (), (), ())
     bent, radii, sweeps = np.array(bent, dtype=int), np.array(radii, dtype=float), np.array(sweeps, dtype=float)
-    lengths = np.hypot(*(last - first).T)
+    dx, dy = (last - first).T
+    left = (dy > 0) | ((dy == 0) & (dx < 0))  # whether west is to the left of the way
+    wests = np.stack([-dy, dx], axis=1) * np.where(left, 1.0, -1.0)[:, None]
+    lengths = np.hypot(dx, dy)
     lengths[bent] = radii * np.abs(sweeps)
     area = 0.5 * np.sum(first[:, 0] * last[:, 1] - first[:, 1] * last[:, 0])
     area += 0.5 * np.sum(radii**2 * (sweeps - np.sin(sweeps)))  # chord polygon plus signed circular segments
     centres = np.array(centres, dtype=float).reshape(-1, 2)
-    return Curve(first, last, lengths, bent, centres, radii, np.array(begins, dtype=float), sweeps, float(area))
+    begins, bulge_west = np.array(begins, dtype=float), left[bent] == (sweeps < 0)
+    return Curve(first, last, wests, lengths, bent, centres, radii, begins, sweeps, bulge_west, float(area))
 
 
 def inside(outline: Outline | Curve, points: np.ndarray) -> np.ndarray:
@@ -84,11 +90,18 @@ def inside(outline: Outline | Curve, points: np.ndarray) -> np.ndarray:
 
 def _crossings(curve: Curve, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Which chords a ray from each point to +x crosses, (E, N)."""
-    (x0, y0), (x1, y1) = curve.first.T[..., None], curve.last.T[..., None]  # (E, 1) each
-    level = y0 == y1
-    slope = (x1 - x0) / np.where(level, 1.0, y1 - y0)
-    above = curve.first[:, 1:] > y
-    return (above != (curve.last[:, 1:] > y)) & (x < slope * y + (x0 - slope * y0))
+    spans = (curve.first[:, 1:] > y) != (curve.last[:, 1:] > y)
+    return spans & _west(curve, slice(None), x, y)
+
+
+def _west(curve: Curve, edges: slice | np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Whether points (N,) or (K, N) lie strictly west of (level chords: south of) the lines along K chords, (K, N).
+
+    Crossings and circular segments ask this one question, so that a point exactly on a chord gets consistent answers.
+    """
+    side = curve.wests[edges]
+    reach = np.sum(side * curve.first[edges], axis=1)
+    return side[:, :1] * x + side[:, 1:] * y > reach[:, None]
 
 
 def _segments(curve: Curve, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -98,11 +111,8 @@ def _segments(curve: Curve, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _beyond_chord(curve: Curve, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Whether points (A, N) or (N,) lie on the arc's side of its chord, (A, N)."""
-    start, chord = curve.first[curve.bent], (curve.last - curve.first)[curve.bent]
-    normal = np.stack([chord[:, 1], -chord[:, 0]]) * np.sign(curve.sweeps)  # (2, A), to the right of a left-turning arc
-    reach = normal[0] * start[:, 0] + normal[1] * start[:, 1]
-    return normal[0][:, None] * x + normal[1][:, None] * y > reach[:, None]
+    """Whether points (N,) or (A, N) lie on the arc's side of its chord, (A, N)."""
+    return _west(curve, curve.bent, x, y) == curve.bulge_west[:, None]
 
 
 def distance(outline: Outline | Curve, points: np.ndarray) -> np.ndarray:

@@ -110,12 +110,12 @@ def bodies(draw, most_faces: int = 3, whole: bool = True):
 
 @st.composite
 def programs(draw, most: int = 3, operations=("union", "cut", "intersect"), most_faces: int = 3, whole: bool = True):
-    """Programs of up to `most` bodies whose solid fills at least 2 % of its box; numbers: whole, or 3 decimals."""
+    """Programs of up to `most` bodies that fill over 2 % of their box after each step; numbers: whole or 3 decimals."""
     steps = [Step("union", draw(bodies(most_faces, whole)))]
     for _ in range(draw(st.integers(0, most - 1))):
         steps.append(Step(draw(st.sampled_from(operations)), draw(bodies(most_faces, whole))))
     program = Program(tuple(steps))
-    assume(filling(program) > 0.02)
+    assume(all(filling(Program(program.steps[:count])) > 0.02 for count in range(1, len(steps) + 1)))
     return program
 
 

@@ -15,6 +15,7 @@ from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Progr
 
 laws = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FLAT = np.random.default_rng(1).uniform(-120, 120, (3000, 2))
+LATTICE = np.indices((81, 81)).reshape(2, -1).T - 40.0  # hits corners, chords and centres
 SPACE = np.random.default_rng(2).uniform(-120, 120, (3000, 3))
 
 TWO_ARCS = Loop((30.0, 5.0), (Arc((10, 25), (-10, 5)), Arc((10, -15), (30, 5))))
@@ -39,8 +40,10 @@ def box(size=(20, 30, 40), offset=-20.0):
 
 @pytest.mark.parametrize("loop, simple", [(TWO_ARCS, Circle((10, 5), 20)), (FOUR_SIDES, Rect((5, 21), 30, 40))])
 def test_loops_answer_as_the_shape_they_draw(loop, simple):
-    assert np.array_equal(plane.inside(loop, FLAT), plane.inside(simple, FLAT))
-    assert np.allclose(plane.signed_distance(loop, FLAT), plane.signed_distance(simple, FLAT))
+    for probes in (FLAT, LATTICE):
+        assert np.allclose(plane.signed_distance(loop, probes), plane.signed_distance(simple, probes))
+        probes = probes[plane.distance(simple, probes) > 1e-9]
+        assert np.array_equal(plane.inside(loop, probes), plane.inside(simple, probes))
     assert plane.area(loop) == pytest.approx(plane.area(simple))
     assert plane.perimeter(loop) == pytest.approx(plane.perimeter(simple))
     assert np.allclose(plane.bounds(loop), plane.bounds(simple))
@@ -101,6 +104,17 @@ def test_area_and_bounds_are_those_of_the_inside(outline):
     assert np.all(boundary >= low - 1e-9) and np.all(boundary <= high + 1e-9)
     slack = 0.01 * plane.perimeter(outline)
     assert np.allclose(boundary.min(axis=0), low, atol=slack) and np.allclose(boundary.max(axis=0), high, atol=slack)
+
+
+@pytest.mark.parametrize("turn", range(8))
+@pytest.mark.parametrize("sense", [1, -1])
+def test_points_on_the_chords_of_arcs_count_like_their_neighbours(turn, sense):
+    """Two arcs that share a slanted, upright or level chord, either way round, against the circle they make."""
+    angle = turn * math.pi / 4
+    across, up = np.array([math.cos(angle), math.sin(angle)]) * 20, np.array([-math.sin(angle), math.cos(angle)]) * 20
+    loop = Loop(tuple(across), (Arc(tuple(sense * up), tuple(-across)), Arc(tuple(-sense * up), tuple(across))))
+    probes = np.linspace(-1.5, 1.5, 62)[:, None] * across
+    assert np.array_equal(plane.inside(loop, probes), plane.inside(Circle((0, 0), 20), probes))
 
 
 @laws

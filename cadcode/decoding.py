@@ -1,0 +1,220 @@
+"""From a model and points to program texts: greedy, beam and sampled decoding, cached, batched, inside the grammar.
+
+All candidates of a part share one prefill. A sampled candidate has its own random numbers, drawn from (seed, its number), so
+it comes out the same alone, in a batch, and next to any other parts.
+"""
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from cadcode.errors import UsageError
+
+MODES = ("greedy", "beam", "sample")
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    mode: str = "greedy"
+    candidates: int = 1  # of a part; greedy and beam give one
+    beams: int = 4
+    temperature: float = 1.0
+    top_p: float = 0.95
+    max_new_tokens: int = 256
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.mode not in MODES:
+            raise UsageError(f"--decode {self.mode}: choose one of {', '.join(MODES)}")
+        if min(self.candidates, self.beams, self.max_new_tokens) < 1:
+            raise UsageError("candidates, beams and max-new-tokens must be at least 1")
+        if not (self.temperature > 0 and 0 < self.top_p <= 1):
+            raise UsageError("temperature must be above 0 and top-p in (0, 1]")
+
+
+class Language(Protocol):
+    """What a model writes in: its special tokens, its grammar (if it has one) and its text."""
+
+    start_id: int
+    end_id: int
+
+    def initial(self): ...  # the grammar's state before the first token
+    def allowed(self, state) -> tuple[int, ...] | None: ...  # None: anything
+    def advance(self, state, token: int): ...
+    def close(self, ids: list[int]) -> list[int] | None: ...  # a text that ran into the length limit
+    def text(self, ids: list[int]) -> str: ...
+
+
+class Network(Protocol):
+    """A prefix of point embeddings, then token by token with a cache."""
+
+    def prefill(self, points, start: int, room: int): ...  # -> logits (B, V), cache
+    def step(self, ids, written: int, cache): ...  # -> logits (B, V)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One decoded text. `closed` says that it hit the length limit and was cut after its last whole body."""
+
+    text: str
+    ids: tuple[int, ...]
+    log_probability: float
+    source: str
+    closed: bool = False
+
+
+@dataclass
+class _Row:
+    """One candidate while it is written."""
+
+    part: int
+    number: int
+    state: object
+    randoms: np.ndarray
+    ids: list[int] = field(default_factory=list)
+    score: float = 0.0
+
+
+@torch.inference_mode()
+def decode(network: Network, language: Language, points: torch.Tensor, options: DecodeOptions) -> list[list[Draft]]:
+    """Drafts for each of the point clouds (B, 256, 3), model frame; empty where no text came to one whole body.
+
+    Sampling gives `candidates` drafts a cloud, the first of them greedy; greedy and beam give one.
+    """
+    if options.mode == "beam":
+        return [_beam(network, language, cloud[None], options) for cloud in points]
+    count = options.candidates if options.mode == "sample" else 1
+    rows = [_Row(p, n, language.initial(), _randoms(options, n)) for p in range(len(points)) for n in range(count)]
+    logits, cache = network.prefill(points, language.start_id, options.max_new_tokens)
+    if count > 1:
+        repeat = torch.arange(len(points), device=logits.device).repeat_interleave(count)
+        logits, cache = logits[repeat], cache.select(repeat)
+    _write(network, language, rows, logits, cache, options)
+    drafts = [[] for _ in range(len(points))]
+    for row in rows:
+        draft = _draft(language, row.ids, row.score, "greedy" if row.number == 0 else f"sample {row.number}")
+        drafts[row.part] += [draft] if draft else []
+    return drafts
+
+
+def _randoms(options: DecodeOptions, number: int) -> np.ndarray:
+    return np.random.default_rng([options.seed, number]).random(options.max_new_tokens)
+
+
+def _write(network, language, rows, logits, cache, options):
+    """Write all rows to their end or the length limit; finished rows leave the batch when enough of them have."""
+    live = list(rows)
+    for written in range(1, options.max_new_tokens + 1):
+        tokens = _choose(language, live, logits, options)
+        for row, token in zip(live, tokens, strict=True):
+            if not row.ids or row.ids[-1] != language.end_id:
+                row.ids.append(token)
+                row.state = language.advance(row.state, token)
+        going = [i for i, row in enumerate(live) if row.ids[-1] != language.end_id]
+        if not going or written == options.max_new_tokens:
+            return
+        if len(going) <= 0.75 * len(live):
+            live = [live[i] for i in going]
+            index = torch.tensor(going, device=logits.device)
+            cache = cache.select(index)
+            tokens = [tokens[i] for i in going]
+        logits = network.step(torch.tensor(tokens, device=logits.device), written, cache)
+
+
+def _choose(language, rows, logits, options) -> list[int]:
+    """The next token of every row, and its log-probability added to the row's score."""
+    log_p = _masked(language, [row.state for row in rows], logits).log_softmax(-1)
+    best = log_p.argmax(-1).tolist()
+    if any(row.number for row in rows):
+        sampled = _sample(log_p, rows, options)
+        best = [s if row.number else b for row, b, s in zip(rows, best, sampled, strict=True)]
+    picked = log_p[torch.arange(len(rows)), best].tolist()
+    for row, value in zip(rows, picked, strict=True):
+        if not row.ids or row.ids[-1] != language.end_id:
+            row.score += value
+    return best
+
+
+def _sample(log_p, rows, options) -> list[int]:
+    """Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751) by each row's own uniform number."""
+    p = (log_p.double() / options.temperature).softmax(-1)
+    p, order = p.sort(-1, descending=True)
+    total = p.cumsum(-1)
+    p = p * (total - p < options.top_p)
+    total = p.cumsum(-1)
+    at = torch.tensor([row.randoms[min(len(row.ids), len(row.randoms) - 1)] for row in rows], device=p.device)
+    index = torch.searchsorted(total, (at * total[:, -1])[:, None], right=True).clamp_max(p.shape[1] - 1)
+    return order.gather(1, index)[:, 0].tolist()
+
+
+def _masked(language, states, logits):
+    """Logits in float32, minus infinity where the grammar forbids a token."""
+    allowed = [language.allowed(state) for state in states]
+    if allowed[0] is None:
+        return logits.float()
+    mask = np.stack([_mask(ids, logits.shape[1]) for ids in allowed])
+    return logits.float() + torch.from_numpy(mask).to(logits.device)
+
+
+@cache
+def _mask(ids: tuple[int, ...], size: int) -> np.ndarray:
+    mask = np.full(size, -np.inf, np.float32)
+    mask[list(ids)] = 0.0
+    return mask
+
+
+def _draft(language, ids, score, source) -> Draft | None:
+    if ids[-1] == language.end_id:
+        return Draft(language.text(ids), tuple(ids), score, source)
+    closed = language.close(ids)
+    return None if closed is None else Draft(language.text(closed), tuple(closed), score, source, closed=True)
+
+
+# --- beams -----------------------------------------------------------------------------------------------------------
+
+
+def _beam(network, language, points, options) -> list[Draft]:
+    """The best of `beams` hypotheses by log-probability over length, for one cloud (1, 256, 3)."""
+    logits, cache = network.prefill(points, language.start_id, options.max_new_tokens)
+    live, finished = [_Row(0, 0, language.initial(), np.empty(0))], []
+    for written in range(1, options.max_new_tokens + 1):
+        live, parents, ended = _expand(language, live, logits, options.beams)
+        finished = sorted(finished + ended, key=_per_token, reverse=True)[: options.beams]
+        if not live or _settled(finished, live, options.beams) or written == options.max_new_tokens:
+            break
+        cache = cache.select(torch.tensor(parents, device=logits.device))
+        logits = network.step(torch.tensor([row.ids[-1] for row in live], device=logits.device), written, cache)
+    ranked = sorted(finished, key=_per_token, reverse=True) or sorted(live, key=_per_token, reverse=True)
+    drafts = (_draft(language, row.ids, row.score, f"beam of {options.beams}") for row in ranked)
+    return [d for d in drafts if d][:1]
+
+
+def _per_token(row: _Row) -> float:
+    return row.score / len(row.ids)
+
+
+def _settled(finished, live, beams) -> bool:
+    return len(finished) == beams and _per_token(finished[-1]) >= max(map(_per_token, live))
+
+
+def _expand(language, live, logits, beams):
+    """The `beams` best unfinished continuations, the rows they come from, and the finished ones among the best."""
+    log_p = _masked(language, [row.state for row in live], logits).log_softmax(-1)
+    total = log_p + torch.tensor([[row.score] for row in live], device=log_p.device)
+    scores, flat = total.flatten().topk(min(2 * beams, total.numel()))
+    going, parents, ended = [], [], []
+    for rank, (score, index) in enumerate(zip(scores.tolist(), flat.tolist(), strict=True)):
+        parent, token = divmod(index, log_p.shape[1])
+        if score == -np.inf or len(going) == beams:
+            break
+        row = live[parent]
+        child = _Row(0, 0, language.advance(row.state, token), row.randoms, [*row.ids, token], score)
+        if token != language.end_id:
+            going.append(child)
+            parents.append(parent)
+        elif rank < beams:
+            ended.append(child)
+    return going, parents, ended

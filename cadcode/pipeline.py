@@ -1,0 +1,194 @@
+"""One part from shape to program: the list of steps that `cadcode generate` goes through."""
+
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import torch
+
+from cadcode import __version__
+from cadcode.decoding import DecodeOptions, Draft, decode
+from cadcode.execution.outcome import Failed, Solid
+from cadcode.execution.sandbox import Sandbox
+from cadcode.geometry.frame import Frame
+from cadcode.geometry.io import Shape
+from cadcode.geometry.metrics import Errors, MetricOptions, Target, compare, measure_target
+from cadcode.geometry.sampling import SamplingOptions, model_points, sample_surface
+from cadcode.model.checkpoints import LoadedModel
+from cadcode.program.emit import readable
+from cadcode.program.parse import parse
+from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
+from cadcode.program.transform import moved
+from cadcode.search.select import SearchTarget, distance_to_input
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    points: int = 2048  # on either surface, for ranking
+    execute: int = 4  # of the best ranked programs are run and measured
+
+
+@dataclass(frozen=True)
+class Options:
+    sampling: SamplingOptions = SamplingOptions()
+    decoding: DecodeOptions = DecodeOptions(mode="sample", candidates=32)
+    search: SearchOptions = SearchOptions()
+    metrics: MetricOptions = MetricOptions()
+    export: tuple[str, ...] = ("step",)
+
+    def seeded(self, seed: int) -> "Options":
+        return replace(self, sampling=replace(self.sampling, seed=seed), decoding=replace(self.decoding, seed=seed))
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A program on its way: ranked by `distance` (program units), then perhaps run and measured.
+
+    `text` is readable CadQuery in world units; None where the draft is no program of the dialect.
+    """
+
+    source: str
+    program: Program | None  # program frame
+    text: str | None
+    distance: float = float("inf")
+    log_probability: float | None = None
+    solid: Solid | None = None
+    error: Errors | None = None
+    failure: str | None = None
+
+    def as_dict(self) -> dict:
+        known = np.isfinite(self.distance)
+        return dict(source=self.source, distance=self.distance if known else None, failure=self.failure,
+                    log_probability=self.log_probability, error=self.error and self.error.as_dict())  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What became of one part; `chosen` is None when no program made a solid."""
+
+    shape: Shape
+    model: LoadedModel
+    options: Options
+    chosen: Candidate | None
+    candidates: list[Candidate]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict:
+        """Plain values: what `<part>.json` holds. Lengths are in the units of the input's file."""
+        s, spec = self.shape, self.model.spec
+        return dict(
+            input=dict(path=s.path, sha256=s.sha256, format=s.format, notes=list(s.notes), extents=s.extents.tolist(),
+                       watertight=s.watertight, is_cloud=s.is_cloud),
+            model=dict(name=spec.name, revision=self.model.revision, licence=spec.licence),
+            options=asdict(self.options),
+            chosen=self.chosen.source if self.chosen else None,
+            error=self.chosen.error.as_dict() if self.chosen and self.chosen.error else None,
+            candidates=[c.as_dict() for c in self.candidates],
+            seconds={k: round(v, 4) for k, v in self.seconds.items()},
+            versions=dict(cadcode=__version__, torch=str(torch.__version__), numpy=np.__version__),
+        )  # fmt: skip
+
+
+def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Options = Options()) -> Result:
+    """Write CadQuery programs for one shape, run them, keep the one that fits best; `shape` stays as it is."""
+    clock = Clock()
+    frame = Frame.around(shape.bounds)  # world -> cube [-1, 1]^3
+    with clock("sample"):
+        points = model_points(shape, frame, options.sampling)  # (256, 3) float32, model frame
+    with clock("decode"):
+        cloud = torch.from_numpy(np.asarray(points, np.float32))[None].to(model.network.device)
+        drafts = decode(model.network, model.language, cloud, options.decoding)[0]
+    with clock("rank"):
+        ranked = rank(drafts, search_target(shape, frame, options), frame, options)
+    with clock("measure input"):
+        target = measure_target(shape, options.metrics)
+    with clock("run"):
+        judged = judge_best(ranked, target, sandbox, options) or judge_best([bounding_box(shape, frame)], target, sandbox, options)
+    chosen = min((c for c in judged if c.error), key=goodness, default=None)
+    return Result(shape, model, options, chosen, merged(ranked, judged), clock.seconds)
+
+
+def search_target(shape: Shape, frame: Frame, options: Options) -> SearchTarget:
+    rng = np.random.default_rng([options.sampling.seed, 1])
+    points, _ = sample_surface(shape, options.search.points, rng)
+    return SearchTarget.of(frame.to_program(points))
+
+
+def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Options) -> list[Candidate]:
+    """Candidates by their distance to the input, nearest first; of equal programs the first draft stays."""
+    seen, candidates = set(), []
+    for draft in drafts:
+        program = parse(draft.text)
+        if isinstance(program, Rejected):
+            candidates.append(Candidate(draft.source, None, None, failure=f"not in the dialect: {program.reason}"))
+        elif program not in seen:
+            seen.add(program)
+            distance = distance_to_input(program, target, options.sampling.seed)
+            candidates.append(_candidate(draft.source, program, frame, distance, draft.log_probability))
+    return sorted(candidates, key=lambda c: c.distance)
+
+
+def _candidate(source, program, frame, distance, log_probability=None) -> Candidate:
+    scale, translation = frame.program_to_world_transform()
+    text = readable(moved(program, scale, translation))
+    failure = None if np.isfinite(distance) else "the program leaves no solid"
+    return Candidate(source, program, text, distance, log_probability, failure=failure)
+
+
+def bounding_box(shape: Shape, frame: Frame) -> Candidate:
+    """The last resort: the box of the input, so that there always is a file to start from."""
+    (x0, y0, z0), (x1, y1, z1) = frame.to_program(shape.bounds)
+    thin = 1e-3  # of a program unit: a flat input still gets a solid
+    rect = Rect(((x0 + x1) / 2, (y0 + y1) / 2), max(x1 - x0, thin), max(y1 - y0, thin))
+    program = Program((Step("union", Extrude("XY", z0, max(z1 - z0, thin), (Face(rect),))),))
+    return _candidate("bounding box", program, frame, 1e9)
+
+
+def judge_best(candidates: list[Candidate], target: Target, sandbox: Sandbox, options: Options) -> list[Candidate]:
+    """Run and measure candidates in their order until `execute` of them have an error measured."""
+    judged, measured = [], 0
+    for candidate in candidates:
+        if measured == options.search.execute:
+            break
+        if candidate.failure is None:
+            judged.append(judge(candidate, target, sandbox, options))
+            measured += judged[-1].error is not None
+    return judged if measured else []
+
+
+def judge(candidate: Candidate, target: Target, sandbox: Sandbox, options: Options) -> Candidate:
+    """The candidate with its solid and error, or with the reason why it has none."""
+    outcome = sandbox.run(candidate.text, options.export)
+    if isinstance(outcome, Failed):
+        return replace(candidate, failure=f"{outcome.kind}: {outcome.reason}")
+    error = compare(outcome.vertices, outcome.faces, target, options.metrics)
+    if error.reason:
+        return replace(candidate, failure=error.reason)
+    return replace(candidate, solid=outcome, error=error)
+
+
+def goodness(candidate: Candidate) -> tuple[float, float]:
+    """Smaller is better: IoU where the input has a volume, then the mean distance."""
+    error = candidate.error
+    return (-error.iou if error.iou is not None else 0.0, error.chamfer)
+
+
+def merged(ranked: list[Candidate], judged: list[Candidate]) -> list[Candidate]:
+    """The ranked candidates, those that were judged with what came of them."""
+    by_text = {c.text: c for c in judged}
+    known = [by_text.pop(c.text, c) for c in ranked]
+    return known + list(by_text.values())
+
+
+class Clock:
+    """Seconds per stage."""
+
+    def __init__(self):
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str):
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started

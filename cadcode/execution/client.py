@@ -27,6 +27,7 @@ class Worker:
         self._start_timeout, self._max_bytes = start_timeout, max_bytes
         self._hello: dict | None = None
         self.timed_out = False
+        self._waiting = False
         command = [sys.executable, "-I", "-c", BOOT, protection, *_import_paths()]
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
@@ -59,12 +60,17 @@ class Worker:
             return None
         return self._receive(patience)
 
-    def is_alive(self) -> bool:
-        return not self.timed_out and self._process.poll() is None
+    def is_usable(self) -> bool:
+        """Whether it lives and owes no answer, as it does after an exception in the middle of `ask`."""
+        return not (self.timed_out or self._waiting) and self._process.poll() is None
 
     def exit_code(self) -> int:
-        """Its exit code (minus the signal that ended it), once it has ended."""
-        return self._process.wait()
+        """The exit code (minus the signal that ended it) of a worker that gave no answer; one that lives is killed."""
+        try:
+            return self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
     def close(self) -> None:
         """End the worker: by itself at the end of its input, or killed if it does not."""
@@ -82,24 +88,26 @@ class Worker:
         clock = threading.Timer(patience, self._time_out)
         clock.daemon = True
         clock.start()
+        self._waiting = True
         try:
-            return read_frame(self._process.stdout.fileno(), self._max_bytes)
+            frame = read_frame(self._process.stdout.fileno(), self._max_bytes)
         except ValueError:  # out of step with us: of no use any more
-            self._process.kill()
-            return None
+            frame = None
         finally:
             clock.cancel()
+        self._waiting = frame is None
+        return frame
 
     def _time_out(self) -> None:
         self.timed_out = True
         self._process.kill()
 
     def _last_words(self) -> str:
-        if self._process.poll() is None:
-            return "it says nothing that can be understood"
-        lines = self._log.read_text(errors="replace").split("\n")
-        words = [line for line in lines if line.strip()]
-        return one_line(words[-1]) if words else f"it ended with code {self._process.returncode}"
+        code = self.exit_code()
+        words = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
+        if self.timed_out:
+            return f"CadQuery takes longer than {self._start_timeout:g} s to import"
+        return one_line(words[-1]) if words else f"it ended with code {code}"
 
 
 def _import_paths() -> list[str]:

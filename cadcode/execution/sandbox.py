@@ -167,21 +167,20 @@ class Sandbox:
         return failure or (blobs["report"], told["seconds"])
 
     def _with_worker(self, use):
-        """`use(worker)`, then put the worker back, or a new one in its place when it is dead or in the middle of it."""
+        """`use(worker)`, with a new worker in place of one that is dead or was left in mid-request."""
         if self._closed.is_set():
             raise SandboxError("the sandbox is closed")
-        worker, fit = self._workers.get(), False
+        worker = self._fit(self._workers.get())
         try:
-            if not worker.is_alive():  # it died while idle
-                worker.close()
-                worker = self._start()
-            value = use(worker)
-            fit = worker.is_alive()
-            return value
+            return use(worker)
         finally:
-            if not fit:
-                worker.close()
-            self._workers.put(worker if fit else self._start())
+            self._workers.put(self._fit(worker))
+
+    def _fit(self, worker: Worker) -> Worker:
+        if worker.is_usable():
+            return worker
+        worker.close()
+        return self._start()
 
     def _start(self) -> Worker:
         return Worker(self.options.protection, self.options.start_timeout, self.options.max_bytes + (1 << 21))

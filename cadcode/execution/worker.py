@@ -41,6 +41,7 @@ OSD_ThreadPool.DefaultPool_s(1)  # a forked child would wait for ever for thread
 MAX_REQUEST = 1 << 24
 PROGRAM = "<program>"  # the file name of a program in tracebacks
 MERGE = 1e-7  # vertices closer than this times the size are one
+NO_VOLUME = 1e-12  # in parts of the cube of the longest side
 SEWING = 1e-5  # IGES faces closer than this times the size are neighbours
 WARM_UP = "import cadquery as cq\nr = cq.Workplane().box(2, 2, 2).cut(cq.Workplane().cylinder(4, 0.5))"
 
@@ -120,9 +121,10 @@ def run_program(text: str, header: dict) -> bytes:
     vertices, faces = tessellate(shape, header)
     if mesh_volume(vertices, faces) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
-    if shape.Volume() == 0:
+    volume = abs(shape.Volume())
+    if volume <= NO_VOLUME * np.ptp(vertices, axis=0).max() ** 3:
         raise Refused("empty", "the result has no volume")
-    told = {"volume": abs(shape.Volume()), "valid": bool(shape.isValid()), "solids": len(shape.Solids())}
+    told = {"volume": volume, "valid": bool(shape.isValid()), "solids": len(shape.Solids())}
     return pack(told, {"vertices": vertices.tobytes(), "faces": faces.tobytes(), **exports})
 
 
@@ -159,8 +161,10 @@ def _solids(result) -> list[cq.Solid]:
         return []
     if isinstance(result, cq.Shape):
         return result.Solids()
-    own = [solid for value in result.vals() if isinstance(value, cq.Shape) for solid in value.Solids()]
-    return own or (_solids(result.parent) if result.parent is not None else [])
+    stack = [value for value in result.vals() if isinstance(value, cq.Shape)]
+    own = [solid for shape in stack for solid in shape.Solids()]
+    emptied = any(isinstance(shape, cq.Compound) for shape in stack)  # by a cut or an intersection: that is the result
+    return own if own or emptied or result.parent is None else _solids(result.parent)
 
 
 def tessellate(shape: cq.Shape, header: dict) -> tuple[np.ndarray, np.ndarray]:

@@ -110,9 +110,7 @@ def _from_array(array) -> Raw:
 
 def read_las(path: Path) -> Raw:
     """LAS and LAZ: scaled coordinates."""
-    with open(path, "rb") as file:
-        if file.read(4) != b"LASF":
-            raise Refused("is no LAS file (it does not start with LASF)", "check the file and its suffix")
+    _check_las(path)
     laspy = _scan_package("laspy")
     try:
         cloud = laspy.read(path)
@@ -121,6 +119,22 @@ def read_las(path: Path) -> Raw:
     if len(cloud.points) != cloud.header.point_count:
         raise Refused(f"is truncated: it declares {cloud.header.point_count:,} points and holds {len(cloud.points):,}")
     return Raw(np.asarray(cloud.xyz, dtype=np.float64))
+
+
+def _check_las(path: Path) -> None:
+    """Compare the sizes in the header (ASPRS LAS 1.4, table 3) with the file: laspy would read for hours."""
+    with open(path, "rb") as file:
+        head = file.read(375)
+    if head[:4] != b"LASF" or len(head) < 227:
+        raise Refused("is no LAS file (it does not start with a LAS header)", "check the file and its suffix")
+    start, records = (int.from_bytes(head[i : i + 4], "little") for i in (96, 100))
+    more_records = int.from_bytes(head[243:247], "little") if head[25] >= 4 else 0
+    needed = max(start, 54 * records, 60 * more_records)
+    if head[104] < 128:  # not compressed: points of a fixed size
+        count = int.from_bytes(head[247:255] if head[25] >= 4 else head[107:111], "little")
+        needed = max(needed, start + count * int.from_bytes(head[105:107], "little"))
+    if path.stat().st_size < needed:
+        raise Refused(f"is truncated or damaged: it needs {needed:,} bytes and holds {path.stat().st_size:,}")
 
 
 def read_e57(path: Path) -> Raw:

@@ -109,10 +109,10 @@ def load_shape(path, cad_reader: CadReader | None = None) -> Shape:
         raw = _read_cad(path, cad_reader) if suffix in CAD_SUFFIXES else READERS[suffix](path)
         return _cleaned(raw, str(path), suffix[1:], _sha256(path))
     except Refused as refused:
-        raise InputError(path, refused.reason, refused.advice) from refused
+        raise InputError(path, _one_line(refused.reason), refused.advice) from refused
     except PARSE_ERRORS as error:
-        said = " ".join(str(error).split())[:200]
-        reason = f"cannot be read as {suffix[1:].upper()} ({type(error).__name__}{': ' if said else ''}{said})"
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        reason = _one_line(f"cannot be read as {suffix[1:].upper()} ({said})")
         raise InputError(path, reason, "export it again from the program that made it") from error
 
 
@@ -122,6 +122,11 @@ def _cleaned(raw: Raw, path: str, format: str, digest: str) -> Shape:
         return Shape(path, format, points, None, normals, None, notes, digest)
     vertices, faces, watertight, notes = clean_mesh(raw)
     return Shape(path, format, vertices, faces, None, watertight, notes, digest)
+
+
+def _one_line(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 240 else text[:240] + "..."
 
 
 def _check_file(path: Path) -> str:

@@ -109,6 +109,16 @@ def test_cad_files_need_a_kernel(tmp_path):
         assert "CAD kernel" in refusal(tmp_path / name).reason
 
 
+def test_the_words_of_a_parser_become_one_line(tmp_path):
+    def read(path):
+        raise ValueError("first line\nsecond line\n" + "and more " * 100)
+
+    (tmp_path / "part.brep").write_text("anything")
+    with pytest.raises(InputError) as caught:
+        load_shape(tmp_path / "part.brep", cad_reader=read)
+    assert "first line second line" in caught.value.reason and len(caught.value.reason) < 250
+
+
 @pytest.mark.parametrize(
     ("vertices", "faces"),
     [

@@ -73,14 +73,27 @@ def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tenso
     return x * cos + torch.cat([-second, first], dim=-1) * sin
 
 
+def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+    scale = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + eps)
+    return weight.to(x.dtype) * (x * scale.to(x.dtype))
+
+
+def swiglu(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+    return F.silu(gate) * up
+
+
+# The element-wise functions, which modules hold as attributes so that training can exchange them for compiled ones.
+ELEMENTWISE = {"rms_norm": rms_norm, "rotate": rotate, "swiglu": swiglu}
+
+
 class RMSNorm(nn.Module):
     def __init__(self, size: int, eps: float):
         super().__init__()
         self.weight, self.eps = nn.Parameter(torch.ones(size)), eps
+        self.rms_norm = rms_norm
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        scale = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + self.eps)
-        return self.weight.to(x.dtype) * (x * scale.to(x.dtype))
+        return self.rms_norm(x, self.weight, self.eps)
 
 
 class Attention(nn.Module):
@@ -91,10 +104,11 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(o.hidden_size, self.kv_heads * self.head_dim)
         self.v_proj = nn.Linear(o.hidden_size, self.kv_heads * self.head_dim)
         self.o_proj = nn.Linear(self.heads * self.head_dim, o.hidden_size, bias=False)
+        self.rotate = rotate
 
     def forward(self, x, cos, sin, cache, layer, tail):
         q, k, v = self._split(self.q_proj(x[:, -tail:])), self._split(self.k_proj(x)), self._split(self.v_proj(x))
-        q, k = rotate(q, cos[-tail:].to(q), sin[-tail:].to(q)), rotate(k, cos.to(k), sin.to(k))
+        q, k = self.rotate(q, cos[-tail:].to(q), sin[-tail:].to(q)), self.rotate(k, cos.to(k), sin.to(k))
         if cache is not None:
             k, v = cache.append(layer, k, v)
         y = attend(q, k, v)
@@ -132,9 +146,10 @@ class MLP(nn.Module):
         self.gate_proj = nn.Linear(o.hidden_size, o.intermediate_size, bias=False)
         self.up_proj = nn.Linear(o.hidden_size, o.intermediate_size, bias=False)
         self.down_proj = nn.Linear(o.intermediate_size, o.hidden_size, bias=False)
+        self.swiglu = swiglu
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return self.down_proj(self.swiglu(self.gate_proj(x), self.up_proj(x)))
 
 
 class Layer(nn.Module):

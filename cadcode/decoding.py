@@ -1,11 +1,11 @@
 """From a model and points to program texts: greedy, beam and sampled decoding, cached, batched, inside the grammar.
 
-All candidates of a part share one prefill. A sampled candidate has its own random numbers, drawn from (seed, its number), so
-it comes out the same alone, in a batch, and next to any other parts.
+All candidates of a part share one prefill. A sampled candidate has its own random numbers, drawn from (seed, its
+number), so it comes out the same alone, in a batch, and next to any other parts.
 """
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -159,7 +159,7 @@ def _masked(language, states, logits):
     return logits.float() + torch.from_numpy(mask).to(logits.device)
 
 
-@cache
+@lru_cache(4096)
 def _mask(ids: tuple[int, ...], size: int) -> np.ndarray:
     mask = np.full(size, -np.inf, np.float32)
     mask[list(ids)] = 0.0

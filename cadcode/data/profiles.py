@@ -1,6 +1,7 @@
 """Random 2D profiles as designers draw them, and holes that fit inside them.
 
-Every maker takes a numpy Generator and the width and height of the box it fills, centred on (0, 0), and returns an Outline.
+Every maker takes a numpy Generator and the width and height of the box it fills, centred on (0, 0), and returns an
+Outline.
 """
 
 import math
@@ -22,7 +23,7 @@ def polygon(points) -> Loop:
 
 
 def cornered(points, cuts, chamfer: bool = False) -> Loop:
-    """A polygon whose i-th corner is rounded (or chamfered) with radius (or leg length) `cuts[i]`; 0 leaves it sharp."""
+    """A polygon whose i-th corner is rounded (or chamfered) with radius (or leg) `cuts[i]`; 0 leaves it sharp."""
     corners = [_corner(points[i - 1], p, points[(i + 1) % len(points)], c, chamfer)
                for i, (p, c) in enumerate(zip(points, cuts, strict=True))]  # fmt: skip
     start, edges = corners[0][-1], []
@@ -229,7 +230,8 @@ def regular_polygon(rng, w, h) -> Outline:
     n = int(rng.choice([3, 5, 6, 6, 6, 8, 8]))
     turn = rng.choice([0, math.pi / n])
     r = min(w, h) / 2
-    return polygon([(r * math.cos(turn + 2 * math.pi * i / n), r * math.sin(turn + 2 * math.pi * i / n)) for i in range(n)])
+    angles = [turn + 2 * math.pi * i / n for i in range(n)]
+    return polygon([(r * math.cos(t), r * math.sin(t)) for t in angles])
 
 
 def convex_polygon(rng, w, h) -> Outline:
@@ -293,8 +295,9 @@ def ring_sector(rng, w, h) -> Outline:
 def bitten_rectangle(rng, w, h) -> Outline:
     """A rectangle with a half-round bite out of one side."""
     r = min(w / 2, h) * rng.uniform(0.2, 0.85)
-    return Loop((-w / 2, -h / 2), (Line((w / 2, -h / 2)), Line((w / 2, h / 2)), Line((r, h / 2)),
-                                   Arc((0.0, h / 2 - r), (-r, h / 2)), Line((-w / 2, h / 2)), Line((-w / 2, -h / 2))))  # fmt: skip
+    return Loop((-w / 2, -h / 2), (
+        Line((w / 2, -h / 2)), Line((w / 2, h / 2)), Line((r, h / 2)), Arc((0.0, h / 2 - r), (-r, h / 2)),
+        Line((-w / 2, h / 2)), Line((-w / 2, -h / 2))))  # fmt: skip
 
 
 def flat_disc(rng, w, h) -> Outline:
@@ -308,9 +311,9 @@ def flat_disc(rng, w, h) -> Outline:
 
 
 COMMON = {rectangle: 40, circle: 26, rounded_rectangle: 7, stadium: 3, l_profile: 5, u_profile: 4, t_profile: 2}
-RARE = {chamfered_rectangle: 3, arch: 3, half_disc: 1.2, quarter_disc: 1, i_profile: 1.2, cross_profile: 1, z_profile: 1,
-        stairs: 1.5, notched_rectangle: 2, corner_notched: 1.5, right_triangle: 1.5, isosceles: 0.8, trapezoid: 2,
-        parallelogram: 0.7, house: 0.8, regular_polygon: 2, convex_polygon: 1, turned_rectangle: 1,
+RARE = {chamfered_rectangle: 3, arch: 3, half_disc: 1.2, quarter_disc: 1, i_profile: 1.2, cross_profile: 1,
+        z_profile: 1, stairs: 1.5, notched_rectangle: 2, corner_notched: 1.5, right_triangle: 1.5, isosceles: 0.8,
+        trapezoid: 2, parallelogram: 0.7, house: 0.8, regular_polygon: 2, convex_polygon: 1, turned_rectangle: 1,
         symmetric_polygon: 2, oval_flange: 1.2, ring_sector: 2, bitten_rectangle: 1, flat_disc: 1}  # fmt: skip
 
 

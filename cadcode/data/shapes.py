@@ -1,8 +1,8 @@
 """Random programs that look like parts: plates, flanges, brackets, shafts, channels, housings, frames, ribs, legs.
 
-A family makes steps standing upright (z is the way it was built), in free units; `random_program` then turns the part into
-a random position of the cube, scales it to the program frame, rounds it and writes it in its one canonical spelling.
-Seeded: the same generator state gives the same program.
+A family makes steps standing upright (z is the way it was built), in free units; `random_program` then turns the part
+into a random position of the cube, scales it to the program frame, rounds it and writes it in its one canonical
+spelling. Seeded: the same generator state gives the same program.
 """
 
 import math
@@ -264,13 +264,15 @@ def _side_hole(rng, w, h, z):
 def _counterbore(rng, w, h, z):
     r = min(w, h) / 2 * rng.uniform(0.15, 0.7)
     deep = z * rng.uniform(0.15, 0.7)
-    return [extrude(Circle((0.0, 0.0), r), z - deep, z), extrude(Circle((0.0, 0.0), r * rng.uniform(0.3, 0.75)), 0, z - deep)]
+    wide, narrow = Circle((0.0, 0.0), r), Circle((0.0, 0.0), r * rng.uniform(0.3, 0.75))
+    return [extrude(wide, z - deep, z), extrude(narrow, 0, z - deep)]
 
 
 def tray(rng) -> list[Step]:
     """A box or cup with thin walls: a base, and a wall around it as a ring of the same outline."""
     w, h = size(rng)
-    outline = P.pick(rng, {P.rectangle: 5, P.circle: 4, P.rounded_rectangle: 2, P.u_profile: 0.5, P.stadium: 1})(rng, w, h)
+    makers = {P.rectangle: 5, P.circle: 4, P.rounded_rectangle: 2, P.u_profile: 0.5, P.stadium: 1}
+    outline = P.pick(rng, makers)(rng, w, h)
     z, wall = thickness(rng, w, h) + 0.15, P.offset_outline(rng, outline, w, h)
     wall = wall if wall and P.fits(wall[0], outline, 0.005) else []
     floor = rng.uniform(0.04, 0.5) * z
@@ -348,8 +350,8 @@ def random_program(rng) -> Program:
             continue
         program = transformed(Program(tuple(steps)), SYMMETRIES[rng.integers(len(SYMMETRIES))])
         program = rounded(canonical(_in_program_frame(program)))
-        if program is not None and _on_grid(program):
-            return canonical(program)
+        if program is not None and _on_grid(program := canonical(program)):
+            return program
 
 
 def _in_program_frame(program: Program) -> Program:
@@ -359,6 +361,11 @@ def _in_program_frame(program: Program) -> Program:
 
 
 def _on_grid(program: Program) -> bool:
-    """Whether nothing was rounded out of the frame, and the longest side still is 200."""
+    """Whether nothing was rounded out of the frame, the longest side still is 200, and no number has a quarter.
+
+    (A box of an odd number of half units that `canonical` turned to the upright plane has its centre on one.)
+    """
     low, high = bounds(program)
-    return bool(np.abs([low, high]).max() <= 100.5 and (high - low).max() >= 199)
+    boxes = [s.body for s in program.steps if isinstance(s.body.faces[0].outline, Rect)]
+    twice = 2 * np.array([(b.offset, *b.faces[0].outline.centre) for b in boxes])
+    return bool(np.abs([low, high]).max() <= 100.5 and (high - low).max() >= 199 and (twice == np.rint(twice)).all())

@@ -6,7 +6,7 @@ the program's compact text; a number piece is written `|12`, and the bar reads a
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -68,8 +68,9 @@ def decode(ids) -> str:
 
 
 # --- the grammar -----------------------------------------------------------------------------------------------------
-# A state is (name, nested, start, here): the slot that comes next, whether the sketch already has a face, and for loops
-# the start and the current point, because only a loop that ends at its start may be assembled without close().
+# A state is the slot that comes next, whether body and face are the first ones, and the loop so far: where it started,
+# where it is, the numbers of the edge being written, and twice the area of its polygon. They forbid what parses but
+# makes no outline: edges of no length, arcs through points on a line, loops around nothing.
 
 COORDINATE, SIZE, HEIGHT = "coordinate", "size", "height"
 _NUMBER_SLOTS = {  # state -> (kind of number, next state)
@@ -89,25 +90,27 @@ class State:
     first_body: bool = True
     first_face: bool = True
     arc: bool = False  # the edge being written
-    start: tuple = ()
-    here: tuple = ()
+    start: tuple[float, ...] = ()
+    here: tuple[float, ...] = ()
+    edge: tuple[float, ...] = ()  # its numbers so far: the end, of an arc the middle and the end
+    area: float = 0.0
 
 
 def _ids(*pieces):
     return tuple(IDS[p] for p in pieces)
 
 
-@cache
-def _number_ids(kind: str) -> tuple[int, ...]:
+@lru_cache(4096)
+def _number_ids(kind: str, forbidden: tuple[float, ...] = ()) -> tuple[int, ...]:
     low, high = {COORDINATE: (-100, 100), SIZE: (0.5, 200), HEIGHT: (0.5, 200)}[kind]
-    return tuple(i for i, v in enumerate(VALUES) if low <= v <= high)
+    return tuple(i for i, v in enumerate(VALUES) if low <= v <= high and v not in forbidden)
 
 
 def allowed_ids(state: State) -> tuple[int, ...]:
     """The tokens that may come next; never empty before the end."""
     name = state.name
     if name in _NUMBER_SLOTS:
-        return _number_ids(_NUMBER_SLOTS[name][0])
+        return _number_ids(_NUMBER_SLOTS[name][0], _forbidden(state))
     if name == "edge done":
         return _edge_done_ids(state)
     if name == "close face":
@@ -117,10 +120,31 @@ def allowed_ids(state: State) -> tuple[int, ...]:
     return _FIXED[name]
 
 
+def _forbidden(state: State) -> tuple[float, ...]:
+    """The coordinates that would end an edge where it began, bend an arc on a line, or close a loop by a line."""
+    (x, y), edge = state.here or (0.0, 0.0), state.edge
+    if state.name == "arc y":
+        return (y,) if edge[0] == x else ()
+    if state.name == "end x":
+        return (x,) if edge and edge[0] == x else ()  # with the middle straight above or below, no end there bends
+    if state.name != "end y":
+        return ()
+    if not state.arc:
+        return tuple(sorted({py for px, py in (state.here, state.start) if px == edge[0]}))
+    mx, my, ex = edge
+    if mx == x:
+        return ()
+    on_line = y + (my - y) * (ex - x) / (mx - x)
+    return (on_line,) if on_line in _COORDINATES else ()
+
+
+_COORDINATES = frozenset(v for v in NUMBERS if abs(v) <= 100)
+
+
 def _edge_done_ids(state: State) -> tuple[int, ...]:
-    if state.here == state.start:
-        return _ids(ASSEMBLE) if state.arc else _ids(SEGMENT, ARC)
-    return _ids(SEGMENT, ARC, CLOSE)
+    if state.area == 0:
+        return _ids(SEGMENT, ARC)
+    return _ids(ASSEMBLE) if state.here == state.start else _ids(SEGMENT, ARC, CLOSE)
 
 
 _FIXED = {
@@ -146,22 +170,30 @@ def advance(state: State, token: int) -> State:
 
 def _with(state: State, name: str, **changes) -> State:
     fields = dict(first_body=state.first_body, first_face=state.first_face, arc=state.arc,
-                  start=state.start, here=state.here)  # fmt: skip
+                  start=state.start, here=state.here, edge=state.edge, area=state.area)  # fmt: skip
     return State(name, **(fields | changes))
 
 
 def _after_number(state: State, value: float) -> State:
     name = _NUMBER_SLOTS[state.name][1]
     if state.name == "start x":
-        return _with(state, name, start=(value,))
+        return _with(state, name, start=(value,), edge=(), area=0.0)
     if state.name == "start y":
         start = (*state.start, value)
         return _with(state, name, start=start, here=start)
-    if state.name == "end x":
-        return _with(state, name, here=(value,))
+    if state.name in ("arc x", "arc y", "end x"):
+        return _with(state, name, edge=(*state.edge, value))
     if state.name == "end y":
-        return _with(state, name, here=(*state.here, value))
+        return _edge_done(state, (*state.edge, value))
     return _with(state, name)
+
+
+def _edge_done(state: State, edge: tuple[float, ...]) -> State:
+    """The state behind an edge: its triangles with the start (an arc's middle counts as a corner) join the area."""
+    (x0, y0), points = state.start, [state.here, edge[:2], edge[-2:]]
+    twice = sum((ax - x0) * (by - y0) - (bx - x0) * (ay - y0)
+                for (ax, ay), (bx, by) in zip(points, points[1:], strict=False))  # fmt: skip
+    return _with(state, "edge done", here=edge[-2:], edge=(), area=state.area + twice)
 
 
 def _after_syntax(state: State, piece: str) -> State:
@@ -193,7 +225,7 @@ def _after_point(state: State) -> str:
 
 
 def close_at_last_body(ids: list[int]) -> list[int] | None:
-    """Ids cut after the last complete body and ended, for a program that ran into the length limit; None without one."""
+    """Ids cut after the last complete body and ended, for a program that ran into the length limit; else None."""
     state, complete = State(), None
     for count, token in enumerate(ids, 1):
         state = advance(state, token)

@@ -104,7 +104,8 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
     with clock("measure input"):
         target = measure_target(shape, options.metrics)
     with clock("run"):
-        judged = judge_best(ranked, target, sandbox, options) or judge_best([bounding_box(shape, frame)], target, sandbox, options)
+        judged = judge_best(ranked, target, sandbox, options)
+        judged = judged or judge_best([bounding_box(shape, frame)], target, sandbox, options)
     chosen = min((c for c in judged if c.error), key=goodness, default=None)
     return Result(shape, model, options, chosen, merged(ranked, judged), clock.seconds)
 

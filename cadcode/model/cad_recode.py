@@ -1,7 +1,7 @@
 """CAD-Recode's model for transformers (Rukhovich et al. 2024, arXiv:2412.14042): a Qwen2 that reads points first.
 
-Positions marked by `attention_mask == -1` take the point embeddings; everything else is Qwen2ForCausalLM. Importing this
-module costs the seconds that transformers takes; `cadcode` itself decodes with `cadcode.model.small`.
+Positions marked by `attention_mask == -1` take the point embeddings; everything else is Qwen2ForCausalLM. Importing
+this module costs the seconds that transformers takes; `cadcode` itself decodes with `cadcode.model.small`.
 """
 
 import torch
@@ -38,7 +38,7 @@ class CADRecode(Qwen2ForCausalLM):
         marks = attention_mask == POINT_MARK
         points = self.point_encoder(point_cloud)
         if marks.sum() != points.shape[0] * points.shape[1]:
-            raise ValueError(f"{int(marks.sum())} positions are marked for {points.shape[0]} x {points.shape[1]} points")
+            raise ValueError(f"{int(marks.sum())} positions are marked for {len(points)} x {points.shape[1]} points")
         return embeddings.masked_scatter(marks[..., None], points.to(embeddings.dtype))
 
     def forward(self, input_ids=None, attention_mask=None, point_cloud=None, inputs_embeds=None, **kwargs):
@@ -46,7 +46,8 @@ class CADRecode(Qwen2ForCausalLM):
         if point_cloud is not None and inputs_embeds is None and attention_mask is not None:
             inputs_embeds = self.prompt_embeddings(input_ids, attention_mask, point_cloud)
             input_ids, attention_mask = None, attention_mask.abs()
-        return super().forward(input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds, **kwargs)
+        kwargs |= dict(input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds)
+        return super().forward(**kwargs)
 
     @torch.no_grad()
     def generate(self, input_ids=None, attention_mask=None, point_cloud=None, **kwargs):

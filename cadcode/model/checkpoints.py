@@ -61,7 +61,7 @@ def load_model(name: str = EMBEDDED, device: str = "cpu") -> LoadedModel:
         config = json.loads((folder / "config.json").read_text())
         weights = load_file(path)
     except (OSError, ValueError, SafetensorError) as e:
-        raise ModelError(f"{folder}: cannot be read ({_first_line(e)}); install it again or name another --model") from e
+        raise ModelError(f"{folder}: cannot be read ({_first_line(e)}); install it again or name another model") from e
     if config.get("vocab_size") != len(PIECES):
         raise ModelError(f"{folder}: a vocabulary of {config.get('vocab_size')} is not this version's {len(PIECES)}; "
                          "use the version of cadcode it was made with")  # fmt: skip

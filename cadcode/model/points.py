@@ -10,7 +10,8 @@ FEATURES = 3 + 3 * 2 * FREQUENCIES
 def fourier_features(points: torch.Tensor) -> torch.Tensor:
     """Features of points (..., 3): (..., 51), in float32; no factor of pi.
 
-    The frequencies are computed here and not kept in a buffer: `from_pretrained` leaves non-persistent buffers uninitialised.
+    The frequencies are computed here and not kept in a buffer: `from_pretrained` leaves non-persistent buffers
+    uninitialised.
     """
     points = points.float()
     frequencies = 2.0 ** torch.arange(FREQUENCIES, device=points.device, dtype=torch.float32)

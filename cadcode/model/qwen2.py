@@ -54,7 +54,7 @@ class KeyValueCache:
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
     def select(self, rows: torch.Tensor) -> "KeyValueCache":
-        """The cache with its batch rows picked (B' indices, repeats allowed): for sharing a prefill, beams, finished rows."""
+        """The cache of some batch rows (B' indices, repeats allowed): to share a prefill, for beams, finished rows."""
         picked = object.__new__(KeyValueCache)
         picked.keys, picked.values, picked.used = self.keys[:, rows], self.values[:, rows], self.used
         return picked
@@ -132,7 +132,7 @@ def attend(q, k, v):
 
 
 def explicit_attention(q, k, v):
-    """The same by plain matrix products: in bfloat16 on a CPU the backward pass of the fused kernel is 3 to 5 times slower."""
+    """The same by plain matrix products: in bfloat16 on a CPU the fused kernel's backward pass is 3 to 5 times slower."""
     (batch, heads, queries, size), keys = q.shape, k.shape[2]
     mask = torch.full((queries, keys), -torch.inf, dtype=q.dtype, device=q.device).triu(keys - queries + 1)
     q, k, v = q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)

@@ -12,7 +12,7 @@ from cadcode.execution.outcome import one_line
 from cadcode.execution.wire import pack, read_frame, write_all
 
 # -I: no PYTHON* variables and nothing imported from the current folder, where programs named like modules may lie.
-BOOT = "import sys; sys.path += sys.argv[2:]; from cadcode.execution.worker import main; main(sys.argv[1])"
+BOOT = "import sys; sys.path += sys.argv[3:]; from cadcode.execution.worker import main; main(*sys.argv[1:3])"
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -28,7 +28,7 @@ class Worker:
         self._hello: dict | None = None
         self.timed_out = False
         self._waiting = False
-        command = [sys.executable, "-I", "-c", BOOT, protection, *_import_paths()]
+        command = [sys.executable, "-I", "-c", BOOT, protection, self._folder.name, *_import_paths()]
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0,

@@ -6,10 +6,12 @@ JSON and raw arrays (`wire`).
 """
 
 import builtins
+import contextlib
 import functools
 import gc
 import io
 import os
+import shutil
 import sys
 import time
 
@@ -67,8 +69,14 @@ class Captured:
         return True
 
 
-def main(protection: str) -> None:
-    """Answer requests until the parent closes the pipe."""
+def main(protection: str, home: str) -> None:
+    """Answer requests until the parent closes the pipe, then remove `home`, which a killed parent leaves behind."""
+    with contextlib.suppress(BrokenPipeError):
+        serve(protection)
+    shutil.rmtree(home, ignore_errors=True)  # not after errors: their traceback lies there, for our parent
+
+
+def serve(protection: str) -> None:
     requests, replies = _private_pipes()
     settings = {"kind": "run", "export": ["step", "brep"], "checked": True, "tolerance": 1e-3, "angle": 0.1,
                 "max_triangles": 10_000}  # fmt: skip

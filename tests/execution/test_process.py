@@ -44,15 +44,18 @@ sys.stdin.read()
 """
 
 
-def test_no_orphans_when_we_are_killed(descendants):
+def test_no_orphans_when_we_are_killed(descendants, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
     parent = subprocess.Popen([sys.executable, "-c", ORPHANAGE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})  # fmt: skip
+                              env=environment)  # fmt: skip
     with parent:
         assert parent.stdout.readline() == b"running\n"
         assert wait_until(lambda: len(descendants(parent.pid)) == 2)  # the worker and its child
         family = descendants(parent.pid)
+        assert os.listdir(tmp_path)
         parent.kill()
     assert wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in family))
+    assert os.listdir(tmp_path) == []
 
 
 def test_several_workers_share_the_work(descendants):

@@ -117,6 +117,22 @@ def test_points_on_the_chords_of_arcs_count_like_their_neighbours(turn, sense):
     assert np.array_equal(plane.inside(loop, probes), plane.inside(Circle((0, 0), 20), probes))
 
 
+@pytest.mark.parametrize("turn", range(4))
+def test_points_on_the_chord_of_one_arc_are_inside(turn):
+    """A half disc on a square, turned by quarters, both ways round."""
+
+    def turned(x, y):
+        for _ in range(turn):
+            x, y = -y, x
+        return (float(x), float(y))
+
+    square = [Line(turned(*corner)) for corner in [(10, -20), (10, 0)]]
+    edges = (*square, Arc(turned(0, 10), turned(-10, 0)), Line(turned(-10, -20)))
+    loop = Loop(turned(-10, -20), edges)
+    probes = np.array([turned(x, 0) for x in np.linspace(-9.5, 9.5, 39)])
+    assert plane.inside(loop, probes).all() and plane.inside(backwards(loop), probes).all()
+
+
 @laws
 @given(loops())
 def test_the_sense_of_a_loop_does_not_matter(loop):
@@ -202,4 +218,5 @@ def test_bounds_of_nothing_is_an_error():
         field.bounds(only(("union", box()), ("intersect", far)))
     with pytest.raises(field.EmptySolid):
         field.bounds(Program(()))
-    assert np.allclose(field.bounds(only(("union", box()), ("intersect", far), ("union", far)))[:, 2], [50, 90])
+    again = only(("union", box()), ("intersect", far), ("union", box(offset=100.0)))
+    assert np.allclose(field.bounds(again)[:, 2], [100, 140])

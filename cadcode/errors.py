@@ -22,6 +22,13 @@ class UsageError(CadcodeError):
     """Options that contradict each other or name something unknown."""
 
 
+class OutputError(CadcodeError):
+    """A file or folder that cannot be written: which, why, and what to do about it."""
+
+    def __init__(self, path, error: OSError):
+        super().__init__(f"{path}: cannot be written ({error.strerror or error}); free space or name another place with -o")
+
+
 class ModelError(CadcodeError):
     """A model that is missing, damaged or of an unknown kind."""
 

@@ -162,7 +162,7 @@ def readable(program: Program, header: str = "") -> str:
     features = [_feature(*item, parameters) for item in zip(names, roles, bodies, strict=True)]
     tail = "".join(f".{step.operation}({name})" for name, step in zip(names[1:], program.steps[1:], strict=True))
     blocks = [IMPORT, f"# parameters\n{parameters.text()}", *features, f"result = {names[0]}{tail}"]
-    return _comment(header) + "\n\n".join(blocks) + "\n"
+    return comment(header) + "\n\n".join(blocks) + "\n"
 
 
 def _decimals(program: Program) -> int:
@@ -236,6 +236,7 @@ class _Parameters:
         return "\n".join(f"{name} = {value}" for name, value in self.values.items())
 
 
-def _comment(header: str) -> str:
+def comment(header: str) -> str:
+    """The lines of `header` as comment lines; nothing in it can end a comment."""
     lines = ("".join(c if c.isprintable() else "?" for c in line) for line in header.splitlines())
     return "".join(f"# {line}".rstrip() + "\n" for line in lines)

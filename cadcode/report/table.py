@@ -65,6 +65,7 @@ def _facts(result: dict, source: dict) -> list[tuple[str, str]]:
     facts = []
     if source.get("extents"):
         facts.append(("size", " x ".join(_number(side) for side in source["extents"])))
+    facts += [("note", str(note)) for note in source.get("notes") or ()]
     model = result.get("model") or {}
     if model.get("name"):
         facts.append(("model", str(model["name"])))

@@ -1,0 +1,5 @@
+"""`python -m cadcode`."""
+
+from cadcode.cli import main
+
+main()

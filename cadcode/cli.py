@@ -1,0 +1,238 @@
+"""The command line: options in, tables and exit codes out. Everything heavy is imported inside the commands.
+
+Exit codes: 0 all done; 1 some part got no valid program; 2 usage or an unreadable input; 130 interrupted.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cadcode import __version__, cli_train
+from cadcode.edge import Debug, Device, Edge, Json, Seed, Timeout, install_hook, named, read_program, report, words
+from cadcode.errors import InputError, UsageError
+
+DONE, NO_PROGRAM, UNREADABLE = 0, 1, 2
+
+app = typer.Typer(
+    name="cadcode", cls=Edge, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help="Turn meshes and point clouds into editable CadQuery programs.",
+)  # fmt: skip
+
+
+def main() -> None:
+    """The entry point of `cadcode` and `python -m cadcode`."""
+    install_hook()
+    typer.main.get_command(app)(prog_name="cadcode")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cadcode {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+# --- one part after another ------------------------------------------------------------------------------------------
+
+
+@app.command()
+def generate(
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Meshes, point clouds or CAD files.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="A folder, one FILE.py, or - for stdout.")] = ".",
+    model: Annotated[str | None, typer.Option(help="A name or a folder (default cadcode-small).")] = None,
+    decode: Annotated[str | None, typer.Option(help="greedy, beam or sample (default sample).")] = None,
+    beams: Annotated[int | None, typer.Option(help="Width of --decode beam (default 4).")] = None,
+    candidates: Annotated[
+        int | None, typer.Option(help="Programs to write and choose from (default 32); 1 is greedy.")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of sampling (default 1.0).")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Longest program, in tokens (default 256).")] = None,
+    seed: Seed = None,
+    device: Device = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
+    export: Annotated[
+        str | None, typer.Option(help="Solids to write: step, stl, brep, with commas between (default step).")
+    ] = None,
+    picture: Annotated[bool, typer.Option("--picture", help="Write a PNG of input and result side by side.")] = False,
+    timeout: Timeout = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a part to stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only, no tables.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Write a CadQuery program and its solid for each mesh, point cloud or CAD file.
+
+    Writes part.py, part.step and part.json for part.stl, in the units and place of the input; files of earlier runs are
+    replaced. A part without a valid program gets part.json alone.
+    """
+    if output == "-" and json:
+        raise UsageError("-o - and --json both write to stdout; choose one")
+    with _sandbox(timeout) as sandbox:  # CadQuery loads over there while torch and the model load here
+        from cadcode import generate as parts
+        from cadcode.report.files import plan, suffixes_of
+        from cadcode.report.table import error_console
+
+        decoding = dict(candidates=candidates, temperature=temperature, max_new_tokens=max_new_tokens)
+        options = parts.options_for(words(export), seed, decode, beams, **decoding)
+        jobs = plan(inputs, output, suffixes_of(options.export, picture))
+        loaded, console = parts.load(model, device, threads), error_console(quiet)
+        codes = [_generate(job, loaded, sandbox, options, console, json, picture, debug) for job in jobs]
+    raise typer.Exit(max(codes))
+
+
+def _generate(job, model, sandbox, options, console, json, picture, debug) -> int:
+    """One part and its exit code: a bad input does not stop the others."""
+    from cadcode import generate as parts
+
+    try:
+        result = parts.generate(job, model, sandbox, options, console, json, picture)
+    except InputError as error:
+        report(error, debug)
+        return UNREADABLE
+    if result.chosen is not None:
+        return DONE
+    reasons = [candidate.failure for candidate in result.candidates if candidate.failure]
+    report(f"{job.input}: no valid program ({reasons[0] if reasons else 'none was written'}); try more --candidates")
+    return NO_PROGRAM
+
+
+def _sandbox(timeout: float | None):
+    from cadcode.execution.sandbox import Sandbox, SandboxOptions
+
+    return Sandbox(SandboxOptions(**named(timeout=timeout)))
+
+
+# --- programs without a model ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    program: Annotated[Path, typer.Argument(metavar="PROGRAM.py", help="A CadQuery program.")],
+    export: Annotated[str | None, typer.Option(help="Solids to write: step, stl, brep, with commas between.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write them to.")] = Path("."),
+    timeout: Timeout = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run a program in the sandbox and measure its solid. Exit code 1 where it makes none."""
+    from cadcode.execution.outcome import Failed
+    from cadcode.report.files import json_text, write_files
+
+    text = read_program(program)
+    with _sandbox(timeout) as sandbox:
+        outcome = sandbox.run(text, words(export) or ())
+    facts = _facts(program, outcome)
+    if json:
+        typer.echo(json_text(facts))
+    if isinstance(outcome, Failed):
+        report(f"{program}: {outcome.kind}: {outcome.reason}")
+        raise typer.Exit(NO_PROGRAM)
+    if not json:
+        for name, value in facts.items():
+            typer.echo(f"{name:<10} {_shown(value)}")
+    write_files(output, {f"{program.stem}.{kind}": data for kind, data in outcome.exports.items()})
+
+
+def _facts(program: Path, outcome) -> dict:
+    """What is known of a run, in the program's units."""
+    from cadcode.execution.outcome import Failed
+
+    if isinstance(outcome, Failed):
+        return dict(program=str(program), failure=outcome.kind, reason=outcome.reason, seconds=outcome.seconds)
+    low, high = outcome.vertices.min(axis=0), outcome.vertices.max(axis=0)
+    return dict(program=str(program), volume=outcome.volume, extents=(high - low).tolist(), lowest=low.tolist(),
+                highest=high.tolist(), solids=outcome.solids, valid=outcome.valid, seconds=outcome.seconds)  # fmt: skip
+
+
+def _shown(value) -> str:
+    if isinstance(value, list):
+        return " x ".join(map(_shown, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+@app.command()
+def evaluate(
+    program: Annotated[Path, typer.Argument(metavar="PROGRAM.py|DIR", help="A program or a folder of them.")],
+    reference: Annotated[Path, typer.Argument(metavar="REFERENCE|DIR", help="The shape it should make.")],
+    timeout: Timeout = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure programs against the shapes they should make, without a model.
+
+    Of folders, a/b.py is measured against a/b.stl (or another format). Exit code 1 where a program makes no solid.
+    """
+    with _sandbox(timeout) as sandbox:
+        from cadcode.evaluate import MEASURED, evaluate_folder, evaluate_program, summary
+        from cadcode.evaluate import UNREADABLE as NO_REFERENCE
+        from cadcode.geometry.io import load_shape
+
+        if program.is_dir() or reference.is_dir():
+            rows = evaluate_folder(program, reference, sandbox)
+        else:
+            text, shape = read_program(program), load_shape(reference, sandbox.read_cad)
+            rows = [evaluate_program(text, shape, sandbox, name=program.stem)]
+    _print_evaluation([row.as_dict() for row in rows], summary(rows), json)
+    codes = {MEASURED: DONE, NO_REFERENCE: UNREADABLE}
+    raise typer.Exit(max(codes.get(row.status, NO_PROGRAM) for row in rows))
+
+
+def _print_evaluation(rows: list[dict], figures: dict, json: bool) -> None:
+    from rich.console import Console
+
+    from cadcode.report.files import json_text
+    from cadcode.report.table import evaluation_table, summary_table
+
+    if json:
+        typer.echo(json_text(dict(parts=rows, summary=figures)))
+    else:
+        Console(highlight=False).print(evaluation_table(rows), summary_table(figures))
+
+
+# --- what is here ----------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def models(json: Json = False, debug: Debug = False) -> None:
+    """List the models known by name, their licences, and whether they are on this computer."""
+    from cadcode.model.checkpoints import KNOWN, WEIGHTS
+    from cadcode.report.files import json_text
+
+    for spec in KNOWN:
+        files = [path for path in (WEIGHTS / spec.name).glob("*") if path.is_file()]
+        there = {"config.json", "model.safetensors"} <= {path.name for path in files}
+        size = sum(path.stat().st_size for path in files)
+        if json:
+            row = dict(name=spec.name, licence=spec.licence, inputs=spec.inputs, present=there, bytes=size)
+            typer.echo(json_text(row))
+        else:
+            state = f"here, {size / 1e6:.1f} MB" if there else "not here"
+            typer.echo(f"{spec.name:<16} {spec.licence:<14} {spec.inputs:<8} {state}")
+
+
+@app.command()
+def doctor(json: Json = False, debug: Debug = False) -> None:
+    """Check everything that a part needs on its way. Exit code 1 where something essential is broken."""
+    from cadcode.doctor import examine
+    from cadcode.report.files import json_text
+
+    findings = examine()
+    if json:
+        typer.echo(json_text([finding.as_dict() for finding in findings]))
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.name:<14} {finding.value}{f': {finding.problem}' if finding.problem else ''}")
+    raise typer.Exit(NO_PROGRAM if any(finding.problem for finding in findings) else DONE)
+
+
+cli_train.add_commands(app)

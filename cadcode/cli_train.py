@@ -1,0 +1,121 @@
+"""Commands around training. They need numpy and torch, and neither CadQuery nor trimesh."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cadcode.edge import Debug, Device, Seed, named, numbers
+from cadcode.errors import UsageError
+
+data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The programs that training makes up.")
+Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", exists=True, dir_okay=False, help="A .pt file that `cadcode train` wrote.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    app.command()(train)
+    app.command()(export_weights)
+    app.add_typer(data, name="data")
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="The folder for checkpoints and the log.")],
+    minutes: Annotated[float | None, typer.Option(min=0, help="How long (default 60.0).")] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", exists=True, dir_okay=False, help="Go on from a checkpoint: stable.pt.")
+    ] = None,
+    points: Annotated[
+        str | None, typer.Option(help="Points of a part, each number for an equal share (default 64,128,256).")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Parts a step (default 64).")] = None,
+    decay_share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of the minutes, with a falling learning rate (default 0.25).")
+    ] = None,
+    muon_lr: Annotated[float | None, typer.Option(help="Learning rate of hidden matrices (default 0.01).")] = None,
+    adam_lr: Annotated[float | None, typer.Option(help="Learning rate of all else (default 0.002).")] = None,
+    noise: Annotated[float | None, typer.Option(min=0, help="On half of the samples (default 0.01).")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that make data (default 1).")] = None,
+    hidden_size: Annotated[int | None, typer.Option(min=1, help="Width of a new model (default 256).")] = None,
+    layers: Annotated[int | None, typer.Option(min=1, help="Layers of a new model (default 6).")] = None,
+    intermediate_size: Annotated[int | None, typer.Option(min=1, help="Inner width of a layer (default 768).")] = None,
+    heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of a new model (default 4).")] = None,
+    save_minutes: Annotated[float | None, typer.Option(min=0, help="Between checkpoints (default 3.0).")] = None,
+    log_every: Annotated[int | None, typer.Option(min=1, help="Steps between lines of the log (default 50).")] = None,
+    device: Device = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: all processors).")] = None,
+    seed: Seed = None,
+    debug: Debug = False,
+) -> None:
+    """Train a model from scratch, or further, on programs made on the fly."""
+    from cadcode import train as training
+    from cadcode.report.files import make_folder
+
+    overrides = named(
+        minutes=minutes, batch_size=batch_size, decay_share=decay_share, muon_lr=muon_lr, adam_lr=adam_lr, noise=noise,
+        workers=workers, hidden_size=hidden_size, layers=layers, intermediate_size=intermediate_size, heads=heads,
+        save_minutes=save_minutes, log_every=log_every, device=_device(device), threads=threads, seed=seed,
+    )  # fmt: skip
+    options = training.options_from(overrides | _schedule(points))
+    make_folder(out)
+    typer.echo(training.train(options, out, start, log=partial(typer.echo, err=True)))
+
+
+def _device(name: str | None) -> str | None:
+    from cadcode.machine import pick_device
+
+    return None if name is None else pick_device(name)
+
+
+def _schedule(points: str | None) -> dict:
+    """`--points` as training options: equal shares of the run. UsageError beyond what a model takes."""
+    if points is None:
+        return {}
+    from cadcode.model.small import PREFIX_LENGTH
+
+    counts = numbers(points, "--points")
+    if not all(1 <= count <= PREFIX_LENGTH for count in counts):
+        raise UsageError(f"--points {points}: a model takes 1 to {PREFIX_LENGTH}")
+    return dict(points=counts, points_shares=(1.0,) * len(counts))
+
+
+def export_weights(
+    checkpoint: Checkpoint,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; --model takes it.")],
+    debug: Debug = False,
+) -> None:
+    """Turn a training checkpoint into the folder of a model."""
+    from cadcode.model.checkpoints import from_training, save_model
+    from cadcode.report.files import make_folder
+
+    network = from_training(checkpoint)
+    make_folder(folder)
+    save_model(network, folder)
+    typer.echo(folder)
+
+
+@data.callback()
+def _root() -> None:
+    pass
+
+
+@data.command("sheet")
+def data_sheet(
+    out: Annotated[Path, typer.Argument(metavar="OUT.png", help="The picture to write.")],
+    count: Annotated[int, typer.Option(min=1, help="How many programs.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Of the programs.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Draw programs as training makes them up, side by side."""
+    from itertools import islice
+
+    import numpy as np
+
+    from cadcode.data.dataset import DataOptions, samples
+    from cadcode.report.files import write_files
+    from cadcode.report.picture import png_bytes
+    from cadcode.report.sheet import program_sheet
+
+    rng = np.random.default_rng(seed)
+    programs = [sample.program for sample in islice(samples(DataOptions(), rng), count)]
+    write_files(out.parent, {out.name: png_bytes(program_sheet(programs, rng))})

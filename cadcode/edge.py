@@ -1,0 +1,94 @@
+"""The edge of the command line: where errors end as one line and an exit code, and the options commands share.
+
+Options that are not named are None: their defaults live in the options' dataclasses (a test compares the help texts).
+"""
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from cadcode.errors import CadcodeError, InputError, UsageError
+
+INTERRUPTED = 130
+DEBUG = "debug"  # what the root context holds after --debug
+
+
+class Edge(TyperGroup):
+    """Commands whose errors of ours end here."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except CadcodeError as error:
+            report(error, debug=ctx.obj == DEBUG)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("cadcode: interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def report(error: Exception | str, debug: bool = False) -> None:
+    """An error as one line on stderr, with `debug` after its traceback."""
+    if debug and isinstance(error, Exception):
+        traceback.print_exception(error)
+    typer.echo(f"cadcode: error: {printable(error)}", err=True)
+
+
+def unexpected(kind: type, error: BaseException, _) -> None:
+    """An excepthook: what is not an error of ours is a bug, in one line too."""
+    typer.echo(f"cadcode: internal error: {kind.__name__}: {printable(error)}; --debug shows where", err=True)
+
+
+def printable(text) -> str:
+    """One line without control characters, which file names may hold."""
+    return "".join(character if character.isprintable() else "?" for character in str(text))
+
+
+def read_program(path: Path) -> str:
+    """The text of a program. InputError where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "name a CadQuery program") from error
+
+
+def numbers(text: str, option: str) -> tuple[int, ...]:
+    """Whole numbers with commas between. UsageError for other things."""
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise UsageError(f"{option} {text}: whole numbers with commas between, please") from None
+
+
+def words(text: str | None) -> tuple[str, ...] | None:
+    """'step, stl' as ('step', 'stl'), each once; nothing named stays None."""
+    if text is None:
+        return None
+    return tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
+
+
+def named(**options) -> dict:
+    """Those that were named on the command line."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _remember_debug(ctx: typer.Context, debug: bool) -> bool:
+    ctx.find_root().obj = DEBUG if debug else None
+    return debug
+
+
+Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show tracebacks of errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps (default auto).")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random (default 0).")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds a program may run (default 10.0).")]
+
+
+def install_hook() -> None:
+    """Unless --debug asks for tracebacks, bugs end as one line."""
+    if "--debug" not in sys.argv[1:]:
+        sys.excepthook = unexpected

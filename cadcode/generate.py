@@ -1,0 +1,72 @@
+"""`cadcode generate` without its command line: options from what was named, and one part from file to files."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+import typer
+from rich.console import Console
+
+from cadcode.edge import named
+from cadcode.errors import UsageError
+from cadcode.execution.outcome import EXPORTS
+from cadcode.execution.sandbox import Sandbox
+from cadcode.geometry.io import load_shape
+from cadcode.machine import pick_device, use_threads
+from cadcode.model.checkpoints import EMBEDDED, LoadedModel, load_model
+from cadcode.pipeline import Options, Result, reconstruct
+from cadcode.report.files import Job, json_text, program_text, write_result
+from cadcode.report.table import result_table
+
+
+def options_for(export=None, seed=None, decode=None, beams=None, **decoding) -> Options:
+    """The pipeline's default options with those named replaced. UsageError where they contradict each other."""
+    options = Options() if seed is None else Options().seeded(seed)
+    if decode in ("greedy", "beam"):
+        if (decoding["candidates"] or 1) != 1:
+            raise UsageError(f"--decode {decode} writes one candidate; leave --candidates out or use --decode sample")
+        decoding["candidates"] = 1
+    elif decoding["candidates"] == 1:
+        decode = "greedy"
+    if beams is not None and decode != "beam":
+        raise UsageError("--beams goes with --decode beam")
+    if unknown := set(export or ()) - set(EXPORTS):
+        raise UsageError(f"--export {', '.join(sorted(unknown))}: choose from {', '.join(EXPORTS)}")
+    changes = named(mode=decode, beams=beams, **decoding)
+    return replace(options, decoding=replace(options.decoding, **changes), **named(export=export))
+
+
+def load(model: str | None, device: str | None, threads: int | None) -> LoadedModel:
+    """The model named, or the embedded one, on the device named. ModelError, UsageError."""
+    use_threads(threads)
+    return load_model(model or EMBEDDED, pick_device(device or "auto"))
+
+
+def generate(job: Job, model, sandbox: Sandbox, options: Options, console: Console, json=False, picture=False) -> Result:
+    """One input to its files, its table on `console` and with `json` a line on stdout.
+
+    Raises InputError for a file that cannot be used, OutputError for files that cannot be written.
+    """
+    with _spinner(console, str(job.input)):
+        shape = load_shape(job.input, cad_reader=sandbox.read_cad)
+        result = reconstruct(shape, model, sandbox, options)
+    written = _deliver(job, result, picture)
+    as_dict = result.as_dict()
+    if json:
+        typer.echo(json_text(as_dict))
+    console.print(result_table(as_dict))
+    if written:
+        console.print("wrote", ", ".join(map(str, written)), soft_wrap=True, markup=False)
+    return result
+
+
+def _deliver(job: Job, result: Result, picture: bool) -> list:
+    if job.folder is not None:
+        return write_result(result, job.folder, job.stem, picture)
+    if result.chosen is not None:
+        typer.echo(program_text(result), nl=False)
+    return []
+
+
+def _spinner(console: Console, text: str):
+    """Something that moves, where somebody watches."""
+    return console.status(text) if console.is_terminal and not console.quiet else nullcontext()

@@ -1,0 +1,170 @@
+"""The files of a result: a program, its solid and a JSON file, each either whole or not there."""
+
+import json
+import math
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cadcode import __version__
+from cadcode.errors import OutputError, UsageError
+from cadcode.program.emit import comment
+from cadcode.report.picture import png_bytes, side_by_side
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its files go: `folder`/`stem`.py and so on. No folder: the program goes to stdout."""
+
+    input: Path
+    folder: Path | None
+    stem: str
+
+
+def plan(inputs: list[Path], output: str, suffixes: tuple[str, ...]) -> list[Job]:
+    """Where each input's files go, with `output` a folder, one FILE.py or '-'; `suffixes` are those of the files.
+
+    Raises UsageError where files would overwrite each other or an input. Nothing is written yet.
+    """
+    single = output == "-" or (output.endswith(".py") and not Path(output).is_dir())
+    if single and len(inputs) > 1:
+        raise UsageError(f"-o {output} holds one program, not {len(inputs)}; name a folder")
+    if output == "-":
+        return [Job(inputs[0], None, inputs[0].stem)]
+    if single:
+        jobs = [Job(inputs[0], Path(output).parent, Path(output).stem)]
+    else:
+        jobs = [Job(path, Path(output), path.stem) for path in inputs]
+    _check_stems(jobs)
+    _check_inputs(jobs, suffixes)
+    return jobs
+
+
+def _check_stems(jobs: list[Job]) -> None:
+    first: dict[str, Job] = {}
+    for job in jobs:
+        other = first.setdefault(job.stem.casefold(), job)  # as file systems without upper and lower case see it
+        if other is not job:
+            written = job.folder / f"{job.stem}.py"
+            raise UsageError(f"{other.input} and {job.input} would both be written to {written}; convert them apart")
+
+
+def _check_inputs(jobs: list[Job], suffixes: tuple[str, ...]) -> None:
+    inputs = {_identity(job.input) for job in jobs} - {None}
+    for job in jobs:
+        for suffix in suffixes:
+            written = job.folder / f"{job.stem}.{suffix}"
+            if _identity(written) in inputs:
+                raise UsageError(f"{written} is an input and would be overwritten; name another folder with -o")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to, however it is spelled; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that files can be written to, before the work whose result it is for. Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OutputError(folder, error) from error
+
+
+def suffixes_of(export: tuple[str, ...], picture: bool) -> tuple[str, ...]:
+    """The suffixes of the files that `write_result` writes."""
+    return ("py", "json", *export, *(("png",) if picture else ()))
+
+
+def write_result(result, folder: Path, stem: str, picture: bool = False) -> list[Path]:
+    """Write <stem>.py, <stem>.json, the exports and perhaps <stem>.png; returns what was written.
+
+    Files of earlier runs are replaced whole. Without a chosen program only the JSON file is written, and the other
+    files of an earlier run are removed: they would be mistaken for this one's. Raises OutputError.
+    """
+    contents = {"json": json_text(result.as_dict(), indent=1).encode()}
+    if result.chosen is not None:
+        contents["py"] = program_text(result).encode()
+        contents |= result.chosen.solid.exports
+        contents |= {"png": _picture(result)} if picture else {}
+    stale = set(suffixes_of(result.options.export, picture)) - set(contents)
+    files = {f"{stem}.{suffix}": data for suffix, data in contents.items()}
+    return write_files(folder, files, remove=[f"{stem}.{suffix}" for suffix in stale])
+
+
+def write_files(folder: Path, files: dict[str, bytes], remove: list[str] = ()) -> list[Path]:
+    """Write files by name, beside their places first and then into them, then remove others. Raises OutputError."""
+    folder = Path(folder)
+    beside = {name: folder / f".cadcode-{os.getpid()}-{i}" for i, name in enumerate(files)}
+    path = folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            path = folder / name
+            beside[name].write_bytes(data)
+        for name in files:
+            path = folder / name
+            os.replace(beside[name], path)
+        for name in remove:
+            path = folder / name
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(path, error) from error
+    finally:
+        _discard(beside.values())
+    return [folder / name for name in files]
+
+
+def _discard(paths) -> None:
+    for path in paths:
+        if os.path.lexists(path):
+            path.unlink()
+
+
+def program_text(result) -> str:
+    """The chosen program with a comment on top that says what it was made from, how, and how well it fits."""
+    return comment(_header(result)) + result.chosen.text
+
+
+def _header(result) -> str:
+    shape, model, error = result.shape, result.model, result.chosen.error
+    name = Path(shape.path).name
+    fits = f"IoU {error.iou:.4f}" if error.iou is not None else f"no IoU ({error.iou_reason})"
+    return "\n".join((
+        f"{name} as CadQuery, by cadcode {__version__}",
+        f"Units: those of {name}, whose box is {' x '.join(f'{side:.6g}' for side in shape.extents)}",
+        f"Model: {model.spec.name} {model.revision} ({model.spec.licence}), {result.chosen.source}, "
+        f"seed {result.options.decoding.seed}",
+        f"Fit: {fits}, mean distance {error.chamfer:.4g}, largest distance {error.max_deviation:.4g}",
+    ))  # fmt: skip
+
+
+def _picture(result) -> bytes:
+    shape, solid = result.shape, result.chosen.solid
+    return png_bytes(side_by_side((shape.vertices, shape.faces), (solid.vertices, solid.faces)))
+
+
+def json_text(value, indent: int | None = None) -> str:
+    """Strict JSON, on one line without `indent`: NaN and infinities become null."""
+    return json.dumps(plain(value), indent=indent, allow_nan=False)
+
+
+def plain(value):
+    """Dictionaries, lists and Python's own numbers; NaN and infinities become None, other things their text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -11,10 +11,12 @@ import numpy as np
 
 from cadcode.data import profiles as P
 from cadcode.program.canonical import canonical, rounded
+from cadcode.program.emit import compact
 from cadcode.program.field import bounds
 from cadcode.program.outline import bounds as outline_bounds
 from cadcode.program.symmetry import SYMMETRIES, transformed
 from cadcode.program.syntax import Circle, Extrude, Face, Loop, Outline, Program, Rect, Step
+from cadcode.program.tokens import encode
 from cadcode.program.transform import moved
 
 
@@ -350,7 +352,7 @@ def random_program(rng) -> Program:
             continue
         program = transformed(Program(tuple(steps)), SYMMETRIES[rng.integers(len(SYMMETRIES))])
         program = rounded(canonical(_in_program_frame(program)))
-        if program is not None and _on_grid(program := canonical(program)):
+        if program is not None and _on_grid(program := canonical(program)) and _in_vocabulary(program):
             return program
 
 
@@ -361,11 +363,15 @@ def _in_program_frame(program: Program) -> Program:
 
 
 def _on_grid(program: Program) -> bool:
-    """Whether nothing was rounded out of the frame, the longest side still is 200, and no number has a quarter.
-
-    (A box of an odd number of half units that `canonical` turned to the upright plane has its centre on one.)
-    """
+    """Whether nothing was rounded out of the frame, and the longest side still is 200."""
     low, high = bounds(program)
-    boxes = [s.body for s in program.steps if isinstance(s.body.faces[0].outline, Rect)]
-    twice = 2 * np.array([(b.offset, *b.faces[0].outline.centre) for b in boxes])
-    return bool(np.abs([low, high]).max() <= 100.5 and (high - low).max() >= 199 and (twice == np.rint(twice)).all())
+    return bool(np.abs([low, high]).max() <= 100.5 and (high - low).max() >= 199)
+
+
+def _in_vocabulary(program: Program) -> bool:
+    """Not so: a cut that reaches far outside, a box of odd half units that `canonical` turned (its centre has quarters)."""
+    try:
+        encode(compact(program))
+    except ValueError:
+        return False
+    return True

@@ -54,9 +54,14 @@ class CADRecode(Qwen2ForCausalLM):
         if point_cloud is None:
             return super().generate(input_ids, attention_mask=attention_mask, **kwargs)
         embeddings = self.prompt_embeddings(input_ids, attention_mask, point_cloud)
-        new = super().generate(inputs_embeds=embeddings, attention_mask=attention_mask.abs(), **kwargs)
+        out = super().generate(inputs_embeds=embeddings, attention_mask=attention_mask.abs(), **kwargs)
+        new = out if isinstance(out, torch.Tensor) else out.sequences
         copies = len(new) // len(input_ids)  # num_return_sequences
-        return torch.cat([input_ids.repeat_interleave(copies, 0), new], dim=1)
+        whole = torch.cat([input_ids.repeat_interleave(copies, 0), new], dim=1)
+        if out is new:
+            return whole
+        out.sequences = whole
+        return out
 
 
 AutoConfig.register(CADRecodeConfig.model_type, CADRecodeConfig)

@@ -10,7 +10,7 @@ PREFIX_LENGTH = 256  # text always starts at this rotary position, however many 
 
 
 class SmallModel(nn.Module):
-    """256 point embeddings, then text. Weights are named as in CAD-Recode's checkpoints (`model.*`, `point_encoder.*`)."""
+    """256 point embeddings, then text. Weights are named as in CAD-Recode's files (`model.*`, `point_encoder.*`)."""
 
     def __init__(self, options: Qwen2Options):
         super().__init__()

@@ -33,5 +33,6 @@ def save_tokenizer(folder: Path):
     build_tokenizer().save(str(folder / "tokenizer.json"))
     pad, start, end = SPECIAL
     config = dict(tokenizer_class="PreTrainedTokenizerFast", pad_token=pad, bos_token=start, eos_token=end,
-                  unk_token=pad, padding_side="left", clean_up_tokenization_spaces=False, model_max_length=2048)  # fmt: skip
+                  unk_token=pad, padding_side="left", clean_up_tokenization_spaces=False,
+                  model_max_length=2048)  # fmt: skip
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1))

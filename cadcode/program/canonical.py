@@ -23,7 +23,8 @@ def canonical(program: Program) -> Program:
 def _size_first(step: Step):
     body = step.body
     net = sum(area(f.outline) * (-1 if f.subtract else 1) for f in body.faces)
-    return (step.operation, -round(net * body.height / 500), body.plane, body.offset, *_first_point(body.faces[0].outline))
+    volume = round(net * body.height / 500)
+    return (step.operation, -volume, body.plane, body.offset, *_first_point(body.faces[0].outline))
 
 
 def _first_point(outline: Outline) -> Point:
@@ -167,7 +168,8 @@ def _without_straight_corners(start: Point, edges: list[Edge]) -> list[Edge]:
     kept: list[Edge] = []
     for edge in edges:
         before = kept[-2].end if len(kept) > 1 else start
-        if kept and isinstance(edge, Line) and isinstance(kept[-1], Line) and _cross(before, kept[-1].end, edge.end) == 0:
+        straight = kept and isinstance(edge, Line) and isinstance(kept[-1], Line)
+        if straight and _cross(before, kept[-1].end, edge.end) == 0:
             kept.pop()
         kept.append(edge)
     return kept

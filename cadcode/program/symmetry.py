@@ -1,4 +1,4 @@
-"""The 48 symmetries of the cube acting on programs, without adding anything to them: planes, offsets and signs change."""
+"""The 48 symmetries of the cube acting on programs; nothing is added to them: planes, offsets and signs change."""
 
 from dataclasses import dataclass
 from itertools import permutations, product

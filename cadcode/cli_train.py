@@ -10,7 +10,6 @@ from cadcode.edge import Debug, Device, Seed, named, numbers
 from cadcode.errors import UsageError
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The programs that training makes up.")
-Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", exists=True, dir_okay=False, help="A .pt file that `cadcode train` wrote.")]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -42,6 +41,9 @@ def train(
     heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of a new model (default 4).")] = None,
     save_minutes: Annotated[float | None, typer.Option(min=0, help="Between checkpoints (default 3.0).")] = None,
     log_every: Annotated[int | None, typer.Option(min=1, help="Steps between lines of the log (default 50).")] = None,
+    fuse: Annotated[
+        bool | None, typer.Option("--fuse/--no-fuse", help="Compile; a CPU needs a C++ compiler (default True).")
+    ] = None,
     device: Device = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: all processors).")] = None,
     seed: Seed = None,
@@ -54,7 +56,7 @@ def train(
     overrides = named(
         minutes=minutes, batch_size=batch_size, decay_share=decay_share, muon_lr=muon_lr, adam_lr=adam_lr, noise=noise,
         workers=workers, hidden_size=hidden_size, layers=layers, intermediate_size=intermediate_size, heads=heads,
-        save_minutes=save_minutes, log_every=log_every, device=_device(device), threads=threads, seed=seed,
+        save_minutes=save_minutes, log_every=log_every, fuse=fuse, device=_device(device), threads=threads, seed=seed,
     )  # fmt: skip
     options = training.options_from(overrides | _schedule(points))
     make_folder(out)
@@ -80,7 +82,9 @@ def _schedule(points: str | None) -> dict:
 
 
 def export_weights(
-    checkpoint: Checkpoint,
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", exists=True, dir_okay=False, help="A .pt file of `cadcode train`.")
+    ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; --model takes it.")],
     debug: Debug = False,
 ) -> None:

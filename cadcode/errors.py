@@ -26,7 +26,7 @@ class OutputError(CadcodeError):
     """A file or folder that cannot be written: which, why, and what to do about it."""
 
     def __init__(self, path, error: OSError):
-        super().__init__(f"{path}: cannot be written ({error.strerror or error}); free space or name another place with -o")
+        super().__init__(f"{path}: cannot be written ({error.strerror or error}); free space or name another place")
 
 
 class ModelError(CadcodeError):

@@ -9,7 +9,6 @@ from rich.console import Console
 from cadcode.edge import named
 from cadcode.errors import UsageError
 from cadcode.execution.outcome import EXPORTS
-from cadcode.execution.sandbox import Sandbox
 from cadcode.geometry.io import load_shape
 from cadcode.machine import pick_device, use_threads
 from cadcode.model.checkpoints import EMBEDDED, LoadedModel, load_model
@@ -41,7 +40,7 @@ def load(model: str | None, device: str | None, threads: int | None) -> LoadedMo
     return load_model(model or EMBEDDED, pick_device(device or "auto"))
 
 
-def generate(job: Job, model, sandbox: Sandbox, options: Options, console: Console, json=False, picture=False) -> Result:
+def generate(job: Job, model, sandbox, options: Options, console: Console, json=False, picture=False) -> Result:
     """One input to its files, its table on `console` and with `json` a line on stdout.
 
     Raises InputError for a file that cannot be used, OutputError for files that cannot be written.

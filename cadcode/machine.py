@@ -8,7 +8,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def pick_device(name: str) -> str:
-    """The torch device for `--device`; 'auto' is CUDA where there is one, else the CPU. UsageError for what is not here."""
+    """The torch device for `--device`; 'auto' is CUDA where there is one, else the CPU. UsageError for others."""
     import torch
 
     if name not in DEVICES:

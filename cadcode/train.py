@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from cadcode.data.dataset import DataOptions, batches
+from cadcode.model.checkpoints import read_checkpoint
 from cadcode.model.points import fourier_features
 from cadcode.model.qwen2 import ELEMENTWISE, Qwen2Options
 from cadcode.model.small import SmallModel
@@ -167,7 +168,7 @@ class Run:
         if resume is None:
             torch.manual_seed(options.seed)
             return cls(initialised(_model_options(options)), options, device)
-        state = torch.load(resume, map_location="cpu", weights_only=True)
+        state = read_checkpoint(resume)
         run = cls(SmallModel(Qwen2Options(**state["model_options"])), options, device)
         run.model.load_state_dict(state["model"])
         for optimizer, saved in zip(run.optimizers, state.get("optimizers", []), strict=False):

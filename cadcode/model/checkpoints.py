@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -105,12 +106,20 @@ def save_model(network: SmallModel, folder: Path):
     save_tokenizer(folder)
 
 
+def read_checkpoint(path: Path) -> dict:
+    """What `cadcode train` saved; runs no code from the file. ModelError where it is something else."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as e:
+        raise ModelError(f"{path}: cannot be read as a training checkpoint ({type(e).__name__})") from e
+    if not isinstance(state, dict) or not {"model", "model_options"} <= set(state):
+        raise ModelError(f"{path}: is no training checkpoint; name a .pt file that `cadcode train` wrote")
+    return state
+
+
 def from_training(checkpoint: Path) -> SmallModel:
     """The model of a training checkpoint."""
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError) as e:
-        raise ModelError(f"{checkpoint}: no training checkpoint ({_first_line(e)})") from e
+    state = read_checkpoint(checkpoint)
     network = SmallModel(Qwen2Options(**state["model_options"])).eval()
     network.load_state_dict(state["model"])
     return network

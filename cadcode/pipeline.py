@@ -1,5 +1,6 @@
 """One part from shape to program: the list of steps that `cadcode generate` goes through."""
 
+import math
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -20,13 +21,9 @@ from cadcode.program.emit import readable
 from cadcode.program.parse import parse
 from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
 from cadcode.program.transform import moved
+from cadcode.search.fit import measure_fit
+from cadcode.search.improve import SearchOptions, improve
 from cadcode.search.select import SearchTarget, distance_to_input
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    points: int = 2048  # on either surface, for ranking
-    execute: int = 4  # of the best ranked programs are run and measured
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,8 @@ class Options:
 class Candidate:
     """A program on its way: ranked by `distance` (program units), then perhaps run and measured.
 
-    `text` is readable CadQuery in world units; None where the draft is no program of the dialect.
+    `text` is readable CadQuery in world units; None where the draft is no program of the dialect. `distance` is
+    infinite for a program without a solid and NaN where the search made the program and did not rank it.
     """
 
     source: str
@@ -104,10 +102,29 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
     with clock("measure input"):
         target = measure_target(shape, options.metrics)
     with clock("run"):
-        judged = judge_best(ranked, target, sandbox, options)
-        judged = judged or judge_best([bounding_box(shape, frame)], target, sandbox, options)
+        judged = judge_best(_greedy_first(ranked), target, sandbox, options)
+    if options.search.refine and target.has_volume:
+        with clock("refine"):
+            better = improved(ranked, shape, frame, options)
+        with clock("run"):
+            judged += judge_best(better, target, sandbox, options)
+    if not judged:
+        judged = judge_best([bounding_box(shape, frame)], target, sandbox, options)
     chosen = min((c for c in judged if c.error), key=goodness, default=None)
     return Result(shape, model, options, chosen, merged(ranked, judged), clock.seconds)
+
+
+def _greedy_first(ranked: list[Candidate]) -> list[Candidate]:
+    """The greedy draft is always measured, so that a result can be held against it."""
+    return sorted(ranked, key=lambda c: c.source != "greedy")
+
+
+def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Options) -> list[Candidate]:
+    """What the search makes of the drafts and of the bounding box, best score first."""
+    drafts = [(c.source, c.program) for c in ranked if c.program is not None and c.failure is None]
+    drafts.append(("bounding box", box_program(shape, frame)))
+    found = improve(drafts, measure_fit(shape, frame, options.search.fit), options.search)
+    return [_candidate(i.source, i.program, frame, math.nan) for i in found]
 
 
 def search_target(shape: Shape, frame: Frame, options: Options) -> SearchTarget:
@@ -133,17 +150,21 @@ def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Optio
 def _candidate(source, program, frame, distance, log_probability=None) -> Candidate:
     scale, translation = frame.program_to_world_transform()
     text = readable(moved(program, scale, translation))
-    failure = None if np.isfinite(distance) else "the program leaves no solid"
+    failure = "the program leaves no solid" if distance == math.inf else None
     return Candidate(source, program, text, distance, log_probability, failure=failure)
 
 
-def bounding_box(shape: Shape, frame: Frame) -> Candidate:
-    """The last resort: the box of the input, so that there always is a file to start from."""
+def box_program(shape: Shape, frame: Frame) -> Program:
+    """The box of the input as a program, program frame."""
     (x0, y0, z0), (x1, y1, z1) = frame.to_program(shape.bounds)
     thin = 1e-3  # of a program unit: a flat input still gets a solid
     rect = Rect(((x0 + x1) / 2, (y0 + y1) / 2), max(x1 - x0, thin), max(y1 - y0, thin))
-    program = Program((Step("union", Extrude("XY", z0, max(z1 - z0, thin), (Face(rect),))),))
-    return _candidate("bounding box", program, frame, 1e9)
+    return Program((Step("union", Extrude("XY", z0, max(z1 - z0, thin), (Face(rect),))),))
+
+
+def bounding_box(shape: Shape, frame: Frame) -> Candidate:
+    """The last resort, so that there always is a file to start from."""
+    return _candidate("bounding box", box_program(shape, frame), frame, math.nan)
 
 
 def judge_best(candidates: list[Candidate], target: Target, sandbox: Sandbox, options: Options) -> list[Candidate]:

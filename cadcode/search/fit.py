@@ -1,0 +1,97 @@
+"""How much of the input a program fills, by points whose inside or outside is known once and for all.
+
+Two sets of points: a jittered grid over the part's box (volume), and pairs close to either side of the surface (shape:
+thin walls and small features hardly show in the volume). The score is half the IoU on the grid, half the agreement near
+the surface; all candidates and all their variants are scored on the same points.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cadcode.geometry.frame import Frame
+from cadcode.geometry.io import Shape
+from cadcode.geometry.sampling import sample_surface
+from cadcode.geometry.tree import triangle_tree
+from cadcode.geometry.winding import winding_numbers
+
+MARGIN = 4.0  # program units around the part's box, so that reaching out of it costs
+AXIS_ALIGNED = 0.99999  # cosine
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    grid_points: int = 8000
+    near_points: int = 6000
+    nearest: float = 0.05  # program units from the surface
+    farthest: float = 6.0
+    plane_area: float = 0.002  # of the whole surface, for a plane of the input to count
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Points in the program frame and whether the input encloses them; the first `grid.prod()` are the jittered grid."""
+
+    points: np.ndarray  # (M, 3)
+    inside: np.ndarray  # (M,) bool
+    grid: tuple[int, int, int]
+    box: np.ndarray  # (2, 3) of the grid
+    planes: tuple[np.ndarray, np.ndarray, np.ndarray]  # coordinates of the input's upright faces, per axis
+
+    @property
+    def grid_size(self) -> int:
+        return int(np.prod(self.grid))
+
+    def score(self, filled: np.ndarray) -> float:
+        """How well an occupancy (M,) agrees with the input, in [0, 1]."""
+        n = self.grid_size
+        both = np.count_nonzero(filled[:n] & self.inside[:n])
+        either = np.count_nonzero(filled[:n] | self.inside[:n])
+        near = np.count_nonzero(filled[n:] == self.inside[n:]) / (len(filled) - n)
+        return 0.5 * (both / either if either else 0.0) + 0.5 * near
+
+
+def measure_fit(shape: Shape, frame: Frame, options: FitOptions = FitOptions()) -> Fit:  # noqa: B008 (frozen)
+    """The fit's points for a mesh with a volume; inside by winding numbers, which forgive small holes."""
+    rng = np.random.default_rng([options.seed, 2])
+    vertices = frame.to_program(shape.vertices)
+    tree = triangle_tree(vertices[shape.faces])
+    box = np.stack([vertices.min(0) - MARGIN, vertices.max(0) + MARGIN])
+    cells, grid = _jittered_grid(box, options.grid_points, rng)
+    near = _beside_surface(shape, frame, options, rng)
+    points = np.concatenate([cells, near])
+    inside = np.abs(winding_numbers(tree, points)) > 0.5
+    return Fit(points, inside, grid, box, upright_planes(vertices, shape.faces, options.plane_area))
+
+
+def _jittered_grid(box: np.ndarray, count: int, rng):
+    """About `count` points, one at random in each cell of a grid (nx * ny * nz, 3), and the grid's shape."""
+    extent = box[1] - box[0]
+    cell = (extent.prod() / count) ** (1 / 3)
+    grid = np.clip(np.rint(extent / cell), 6, 96).astype(int)
+    corners = np.stack(np.meshgrid(*(np.arange(n) for n in grid), indexing="ij"), -1).reshape(-1, 3)
+    return box[0] + (corners + rng.random(corners.shape)) * extent / grid, tuple(int(n) for n in grid)
+
+
+def _beside_surface(shape: Shape, frame: Frame, options: FitOptions, rng) -> np.ndarray:
+    """Points in front of and behind the surface, most of them very close to it."""
+    points, normals = sample_surface(shape, options.near_points // 2, rng)
+    gap = np.exp(rng.uniform(np.log(options.nearest), np.log(options.farthest), (len(points), 1)))
+    points = frame.to_program(points)
+    return np.concatenate([points + gap * normals, points - gap * normals])
+
+
+def upright_planes(vertices: np.ndarray, faces: np.ndarray, share: float):
+    """Per axis the coordinates of the faces perpendicular to it that make up at least `share` of the surface, sorted."""
+    corners = vertices[faces]  # (F, 3, 3)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    areas = np.linalg.norm(normals, axis=1)
+    found = []
+    for axis in range(3):
+        rows = np.abs(normals[:, axis]) > AXIS_ALIGNED * np.maximum(areas, 1e-12)
+        level = np.rint(corners[rows].mean(1)[:, axis] * 1e4) / 1e4
+        values, group = np.unique(level, return_inverse=True)
+        weight = np.bincount(group, areas[rows], len(values)) if len(values) else np.empty(0)
+        found.append(values[weight >= share * areas.sum()])
+    return tuple(found)

@@ -369,7 +369,7 @@ def _on_grid(program: Program) -> bool:
 
 
 def _in_vocabulary(program: Program) -> bool:
-    """Not so: a cut that reaches far outside, a box of odd half units that `canonical` turned (its centre has quarters)."""
+    """Not so: cuts that reach far outside, boxes of odd half units that `canonical` turned (quarters in the centre)."""
     try:
         encode(compact(program))
     except ValueError:

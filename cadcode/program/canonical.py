@@ -3,6 +3,8 @@
 A network that must choose between equal spellings learns slower, so the training data holds just one of them.
 """
 
+from itertools import chain, groupby
+
 import numpy as np
 
 from cadcode.program.outline import area, bounds
@@ -13,11 +15,18 @@ FINE = 8.0  # sizes below this many units keep half units: a thin plate must not
 
 
 def canonical(program: Program) -> Program:
-    """The program with its bodies, faces and loops in their one order; the solid stays the same."""
+    """The program with its bodies, faces and loops in their one order; the solid stays the same.
+
+    Only neighbours of one operation change places: a cut before a union is not a cut after it.
+    """
     steps = [Step(s.operation, _canonical_body(s.body)) for s in program.steps]
-    unions = sorted((s for s in steps if s.operation == "union"), key=_size_first)
-    others = sorted((s for s in steps if s.operation != "union"), key=_size_first)
-    return Program((*unions, *others))
+    return Program(_sorted_runs(steps, lambda step: step.operation, _size_first))
+
+
+def _sorted_runs(items, kind, key) -> tuple:
+    """Sorted within each run of neighbours of one kind; ties by what they say, so that no order of the input stays."""
+    runs = (sorted(run, key=lambda item: (key(item), repr(item))) for _, run in groupby(items, key=kind))
+    return tuple(chain.from_iterable(runs))
 
 
 def _size_first(step: Step):
@@ -33,10 +42,11 @@ def _first_point(outline: Outline) -> Point:
 
 def _canonical_body(body: Extrude) -> Extrude:
     offset, height = (body.offset, body.height) if body.height > 0 else (body.offset + body.height, -body.height)
-    faces = sorted((Face(canonical_outline(f.outline), f.subtract) for f in body.faces), key=_face_key)
+    faces = [Face(canonical_outline(f.outline), f.subtract) for f in body.faces]
+    faces = _sorted_runs(faces, lambda face: face.subtract, _face_key)
     if len(faces) == 1 and isinstance(faces[0].outline, Rect):
         return _box_on_xy(body.plane, offset, height, faces[0].outline)
-    return Extrude(body.plane, offset, height, tuple(faces))
+    return Extrude(body.plane, offset, height, faces)
 
 
 def _face_key(face: Face):

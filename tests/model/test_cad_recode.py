@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import FreeLanguage, clouds, saved
+from tiny_models import FreeLanguage, clouds, saved
 from transformers import AutoModelForCausalLM
 
 from cadcode.decoding import DecodeOptions, decode

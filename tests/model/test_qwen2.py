@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import OPTIONS, clouds, tiny_model
+from tiny_models import OPTIONS, clouds, tiny_model
 
 from cadcode.model.points import FEATURES, FREQUENCIES, FourierPointEncoder, fourier_features
 from cadcode.model.qwen2 import KeyValueCache, Qwen2Options, attend, explicit_attention, rope, rotate

@@ -3,8 +3,10 @@
 import torch
 
 from cadcode.model.checkpoints import save_model
+from cadcode.model.language import CompactLanguage
 from cadcode.model.qwen2 import Qwen2Options
 from cadcode.model.small import SmallModel
+from cadcode.program import tokens
 from cadcode.program.tokens import PIECES, START
 
 OPTIONS = Qwen2Options(len(PIECES), 32, 64, 2, 2, 2)
@@ -21,13 +23,25 @@ def tiny_model(seed=0, options=OPTIONS, std=0.3) -> SmallModel:
 
 
 def clouds(count, points=256, seed=0):
-    """(count, points, 3) in [-1, 1]."""
-    return torch.rand((count, points, 3), generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    """(count, points, 3) in [-1, 1], each in a small box of its own, so that even a random model tells them apart."""
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.rand((count, 1, 3), generator=generator) * 1.4 - 0.7
+    return centres + 0.2 * torch.rand((count, points, 3), generator=generator)
 
 
 def saved(folder, **kwargs):
     save_model(tiny_model(**kwargs), folder)
     return folder
+
+
+class Terse(CompactLanguage):
+    """The grammar, but faces and sketches end as soon as they may: a random model seldom ends anything."""
+
+    ENDS = frozenset(tokens.IDS[p] for p in (tokens.CIRCLE, tokens.RECT, tokens.CLOSE, tokens.ASSEMBLE, tokens.EXTRUDE))
+
+    def allowed(self, state):
+        ids = super().allowed(state)
+        return tuple(i for i in ids if i in self.ENDS) or ids
 
 
 class FreeLanguage:

@@ -92,11 +92,15 @@ def test_every_command_is_shown():
     assert {words[0] for words in CALLS} >= set(typer.main.get_command(app).commands) - {"data"}
 
 
+def run_commands(block: Block, folder: Path) -> None:
+    for words in commands(block):
+        done = subprocess.run([sys.executable, "-m", "cadcode", *words], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, f"cadcode {' '.join(words)}:\n{done.stderr}"
+
+
 @pytest.mark.parametrize("block", [block for block in SHELL if block.runs], ids=line_of)
 def test_a_shell_block_runs(block, elsewhere):
-    for words in commands(block):
-        done = subprocess.run([sys.executable, "-m", "cadcode", *words], cwd=elsewhere, capture_output=True, text=True)
-        assert done.returncode == 0, f"cadcode {' '.join(words)}:\n{done.stderr}"
+    run_commands(block, elsewhere)
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=line_of)
@@ -105,12 +109,16 @@ def test_a_python_block_runs(block, elsewhere, capsys):
     exec(compile("\n" * (block.line - 1) + block.text, "README.md", "exec"), {"__name__": "readme"})
 
 
-def test_the_first_command_converts_a_sample_and_the_second_is_what_the_checks_run():
-    setup, test = SHELL[:2]
-    assert commands(setup) == [["generate", "samples/bracket.stl", "-o", "out"]]
+def test_the_first_command_converts_a_sample(elsewhere):
+    run_commands(SHELL[0], elsewhere)
+    named = re.findall(r"`(out/\w+\.\w+)`", README)
+    assert named and all((elsewhere / name).stat().st_size for name in named)
+
+
+def test_the_second_command_is_what_the_checks_run():
     checks = (ROOT / ".ci" / "run").read_text()
-    assert '".[test]"' in test.text and '".[test]"' in checks
-    assert "python -m pytest" in test.text and "\npython -m pytest\n" in checks
+    assert '".[test]"' in SHELL[1].text and '".[test]"' in checks
+    assert "python -m pytest" in SHELL[1].text and "\npython -m pytest\n" in checks
 
 
 def test_the_suffixes_are_those_that_are_read():

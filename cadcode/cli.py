@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cadcode import __version__, cli_train
+from cadcode import __version__, cli_bench, cli_train
 from cadcode.edge import Debug, Device, Edge, Json, Seed, Timeout, install_hook, named, read_program, report, words
 from cadcode.errors import InputError, UsageError
 
@@ -236,3 +236,4 @@ def doctor(json: Json = False, debug: Debug = False) -> None:
 
 
 cli_train.add_commands(app)
+app.add_typer(cli_bench.bench, name="bench")

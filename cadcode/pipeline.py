@@ -102,7 +102,8 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
     with clock("measure input"):
         target = measure_target(shape, options.metrics)
     with clock("run"):
-        judged = judge_best(_greedy_first(ranked), target, sandbox, options)
+        judged = judge_best(ranked, target, sandbox, options)
+        judged += [judge(c, target, sandbox, options) for c in left_out_greedy(ranked, judged)]
     if options.search.refine and target.has_volume:
         with clock("refine"):
             better = improved(ranked, shape, frame, options)
@@ -114,9 +115,10 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
     return Result(shape, model, options, chosen, merged(ranked, judged), clock.seconds)
 
 
-def _greedy_first(ranked: list[Candidate]) -> list[Candidate]:
-    """The greedy draft is always measured, so that a result can be held against it."""
-    return sorted(ranked, key=lambda c: c.source != "greedy")
+def left_out_greedy(ranked: list[Candidate], judged: list[Candidate]) -> list[Candidate]:
+    """The greedy draft where it was not measured: a result is always held against it."""
+    known = {c.text for c in judged}
+    return [c for c in ranked if c.source == "greedy" and c.failure is None and c.text not in known]
 
 
 def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Options) -> list[Candidate]:

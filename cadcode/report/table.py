@@ -108,3 +108,13 @@ def _iou(error: dict) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
+
+
+def quality_table(figures: list[dict]) -> Table:
+    """Configurations of a model, one a row, with the 95 % interval of the mean."""
+    table = Table("", "parts", "IoU mean", "95 % interval", "IoU median", "invalid")
+    for f in figures:
+        low, high = f["interval"]
+        numbers = [f"{f['iou_mean']:.3f}", f"{low:.3f} to {high:.3f}", f"{f['iou_median']:.3f}", f"{f['invalid']:.1%}"]
+        table.add_row(f["name"], str(f["parts"]), *numbers)
+    return table

@@ -1,0 +1,133 @@
+"""How good a model is: greedy and best of N, on parts of our own generator kept for this, or on a folder of meshes.
+
+Means come with 95 % intervals by bootstrap over the parts; a part without a valid program counts as IoU 0.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cadcode.data.dataset import DataOptions, Sample, samples
+from cadcode.decoding import DecodeOptions, decode
+from cadcode.geometry.io import SUFFIXES, load_shape
+from cadcode.geometry.sampling import farthest_points
+from cadcode.model.checkpoints import LoadedModel
+from cadcode.pipeline import Options, Result, reconstruct
+from cadcode.program.field import bounds, occupancy
+from cadcode.program.parse import parse
+from cadcode.program.surface import sample_surface
+from cadcode.program.syntax import Program, Rejected
+from cadcode.search.select import SearchTarget, distance_to_input
+
+HELD_OUT = 20_261_123  # training draws its seeds from far below
+
+
+@dataclass(frozen=True)
+class QualityOptions:
+    parts: int = 200
+    candidates: int = 10
+    surface_points: int = 8192
+    model_points: int = 256
+    volume_points: int = 20_000
+    batch: int = 16
+    resamples: int = 2000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One configuration over all parts: IoU per part, None where no program was valid."""
+
+    name: str
+    ious: tuple[float | None, ...]
+
+    def as_dict(self, resamples: int, seed: int) -> dict:
+        values = np.array([iou or 0.0 for iou in self.ious])
+        draws = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
+        low, high = np.quantile(values[draws].mean(1), [0.025, 0.975])
+        return dict(name=self.name, parts=len(values), iou_mean=float(values.mean()), interval=[float(low), float(high)],
+                    iou_median=float(np.median(values)), invalid=sum(iou is None for iou in self.ious) / len(values))  # fmt: skip
+
+
+# --- generated parts -------------------------------------------------------------------------------------------------
+
+
+def held_out(count: int) -> list[Sample]:
+    """The first `count` parts of the held-out stream; always the same for one version of the generator."""
+    stream = samples(DataOptions(surface_points=16), np.random.default_rng([HELD_OUT]))
+    return [next(stream) for _ in range(count)]
+
+
+def generated_quality(model: LoadedModel, options: QualityOptions, progress=lambda done: None) -> list[Figure]:
+    """Greedy and best of N (chosen by distance to the points) on held-out programs, without the CAD kernel."""
+    parts = held_out(options.parts)
+    best = f"best of {options.candidates}"
+    ious: dict[str, list[float | None]] = {"greedy": [], best: []}
+    for start in range(0, len(parts), options.batch):
+        group = [_Part.of(s.program, start + i, options) for i, s in enumerate(parts[start : start + options.batch])]
+        points = torch.from_numpy(np.stack([p.cloud for p in group])).to(model.network.device)
+        decoding = DecodeOptions(mode="sample", candidates=options.candidates, seed=options.seed)
+        for part, drafts in zip(group, decode(model.network, model.language, points, decoding), strict=True):
+            programs = [(d.source, parse(d.text)) for d in drafts]
+            ious["greedy"].append(next((part.iou(p) for source, p in programs if source == "greedy"), None))
+            ious[best].append(part.iou(min((p for _, p in programs), key=part.distance, default=None)))
+        progress(min(start + options.batch, len(parts)))
+    return [Figure(name, tuple(values)) for name, values in ious.items()]
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    program: Program
+    cloud: np.ndarray  # (256, 3) float32, model frame
+    target: SearchTarget
+    points: np.ndarray  # (M, 3) program frame, in the part's box
+    inside: np.ndarray  # (M,)
+
+    @classmethod
+    def of(cls, program: Program, number: int, options: QualityOptions) -> "_Part":
+        rng = np.random.default_rng([HELD_OUT, number])
+        surface, _ = sample_surface(program, options.surface_points, rng)
+        cloud = surface[farthest_points(surface, options.model_points)] / 100
+        low, high = bounds(program)
+        points = rng.uniform(low - 2, high + 2, (options.volume_points, 3))
+        return cls(program, cloud.astype(np.float32), SearchTarget.of(surface[:2048]), points, occupancy(program, points))
+
+    def distance(self, program: Program | Rejected) -> float:
+        return distance_to_input(program, self.target) if isinstance(program, Program) else float("inf")
+
+    def iou(self, program: Program | Rejected | None) -> float | None:
+        if not isinstance(program, Program):
+            return None
+        filled = occupancy(program, self.points)
+        return float((filled & self.inside).sum() / max((filled | self.inside).sum(), 1))
+
+
+# --- meshes ----------------------------------------------------------------------------------------------------------
+
+
+def folder_quality(folder: Path, model: LoadedModel, sandbox, options: QualityOptions, refined: bool,
+                   progress=lambda done: None) -> list[Figure]:  # fmt: skip
+    """Greedy, best of N and (`refined`) the whole search on the meshes of a folder, executed and measured."""
+    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
+    plain = Options().seeded(options.seed)
+    plain = replace(plain, search=replace(plain.search, refine=False, execute=1), export=())
+    settings = {"greedy": replace(plain, decoding=replace(plain.decoding, mode="greedy", candidates=1))}
+    sampled = replace(plain, decoding=replace(plain.decoding, mode="sample", candidates=options.candidates))
+    settings[f"best of {options.candidates}"] = sampled
+    if refined:
+        settings["refined"] = replace(sampled, search=Options().search)
+    ious: dict[str, list[float | None]] = {name: [] for name in settings}
+    for done, path in enumerate(paths, 1):
+        shape = load_shape(path, cad_reader=sandbox.read_cad)
+        for name, setting in settings.items():
+            ious[name].append(_iou(reconstruct(shape, model, sandbox, setting)))
+        progress(done)
+    return [Figure(name, tuple(values)) for name, values in ious.items()]
+
+
+def _iou(result: Result) -> float | None:
+    """The IoU of the chosen program; None where none was valid, the fall-back to the bounding box included."""
+    chosen = result.chosen
+    return None if chosen is None or chosen.source == "bounding box" else chosen.error.iou

@@ -352,7 +352,7 @@ def random_program(rng) -> Program:
             continue
         program = transformed(Program(tuple(steps)), SYMMETRIES[rng.integers(len(SYMMETRIES))])
         program = rounded(canonical(_in_program_frame(program)))
-        if program is not None and _on_grid(program := canonical(program)) and _in_vocabulary(program):
+        if program is not None and _sound(program := canonical(program)):
             return program
 
 
@@ -360,6 +360,17 @@ def _in_program_frame(program: Program) -> Program:
     low, high = bounds(program)
     scale = 200 / float((high - low).max())
     return moved(program, scale, tuple(-scale * (low + high) / 2))
+
+
+def _sound(program: Program) -> bool:
+    return _on_grid(program) and _in_vocabulary(program) and all(_has_walls(s.body) for s in program.steps)
+
+
+def _has_walls(body: Extrude) -> bool:
+    """Whether the box of every hole lies inside the box of the sketch: rounding can close the wall between them."""
+    low, high = outline_bounds(body.faces[0].outline)
+    boxes = [outline_bounds(f.outline) for f in body.faces if f.subtract]
+    return all((b[0] > low).all() and (b[1] < high).all() for b in boxes)
 
 
 def _on_grid(program: Program) -> bool:

@@ -109,8 +109,8 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
             better = improved(ranked, shape, frame, options)
         with clock("run"):
             judged += judge_best(better, target, sandbox, options)
-    if not judged:
-        judged = judge_best([bounding_box(shape, frame)], target, sandbox, options)
+    if not any(c.error for c in judged):
+        judged += judge_best([bounding_box(shape, frame)], target, sandbox, options)
     chosen = min((c for c in judged if c.error), key=goodness, default=None)
     return Result(shape, model, options, chosen, merged(ranked, judged), clock.seconds)
 
@@ -178,7 +178,7 @@ def judge_best(candidates: list[Candidate], target: Target, sandbox: Sandbox, op
         if candidate.failure is None:
             judged.append(judge(candidate, target, sandbox, options))
             measured += judged[-1].error is not None
-    return judged if measured else []
+    return judged
 
 
 def judge(candidate: Candidate, target: Target, sandbox: Sandbox, options: Options) -> Candidate:

@@ -47,8 +47,9 @@ class Figure:
         values = np.array([iou or 0.0 for iou in self.ious])
         draws = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
         low, high = np.quantile(values[draws].mean(1), [0.025, 0.975])
-        return dict(name=self.name, parts=len(values), iou_mean=float(values.mean()), interval=[float(low), float(high)],
-                    iou_median=float(np.median(values)), invalid=sum(iou is None for iou in self.ious) / len(values))  # fmt: skip
+        invalid = sum(iou is None for iou in self.ious) / len(values)
+        return dict(name=self.name, parts=len(values), iou_mean=float(values.mean()), iou_median=float(np.median(values)),
+                    interval=[float(low), float(high)], invalid=invalid)  # fmt: skip
 
 
 # --- generated parts -------------------------------------------------------------------------------------------------
@@ -92,7 +93,8 @@ class _Part:
         cloud = surface[farthest_points(surface, options.model_points)] / 100
         low, high = bounds(program)
         points = rng.uniform(low - 2, high + 2, (options.volume_points, 3))
-        return cls(program, cloud.astype(np.float32), SearchTarget.of(surface[:2048]), points, occupancy(program, points))
+        target = SearchTarget.of(surface[:2048])
+        return cls(program, cloud.astype(np.float32), target, points, occupancy(program, points))
 
     def distance(self, program: Program | Rejected) -> float:
         return distance_to_input(program, self.target) if isinstance(program, Program) else float("inf")

@@ -37,7 +37,8 @@ def quality(
     from cadcode.report.table import quality_table
 
     options = QualityOptions(**named(parts=parts, candidates=candidates, seed=seed))
-    figures = [f.as_dict(options.resamples, options.seed) for f in _figures(meshes, model, device, threads, refined, options)]
+    measured = _figures(meshes, model, device, threads, refined, options)
+    figures = [f.as_dict(options.resamples, options.seed) for f in measured]
     if json:
         settings = {f.name: getattr(options, f.name) for f in fields(options)}
         typer.echo(json_text(dict(figures=figures, options=settings, meshes=str(meshes) if meshes else None)))

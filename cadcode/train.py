@@ -3,8 +3,8 @@
     cadcode train --minutes 60 --out runs/a          from scratch
     cadcode train --minutes 60 --out runs/b --from runs/a/stable.pt
 
-Learning rate: warm-up, stable, and a decay to zero in the last part of the run (Hu et al. 2024, arXiv:2404.06395). The state
-just before the decay is kept as `stable.pt`, so a later run goes on from there as if the decay had never been.
+Learning rate: warm-up, stable, and a decay to zero in the last part of the run (Hu et al. 2024, arXiv:2404.06395). The
+state just before the decay is kept as `stable.pt`, so a later run goes on from there as if the decay had never been.
 Hidden matrices are trained with Muon (Jordan et al. 2024), everything else with AdamW.
 """
 
@@ -78,7 +78,8 @@ def train(options: TrainOptions, out: Path, resume: Path | None = None, log=prin
     if options.threads:
         torch.set_num_threads(options.threads)
     run = Run.start(options, device, resume)
-    log(f"{sum(p.numel() for p in run.model.parameters()) / 1e6:.1f} M parameters, {run.samples} samples seen, {device}")
+    size = sum(p.numel() for p in run.model.parameters()) / 1e6
+    log(f"{size:.1f} M parameters, {run.samples} samples seen, {device}")
     if options.fuse:
         fuse(run.model)
     stream = _loader(options, run)
@@ -98,8 +99,9 @@ def _loop(options: TrainOptions, run: "Run", stream, out: Path, log):
         if progress >= 1 - options.decay_share and not decaying:
             decaying = True
             run.save(out / "stable.pt")
-        losses.append(run.step(*next(stream), points_now(options, progress), learning_rate(options, progress, run.steps),
-                               0.0 if decaying else options.smoothing))  # fmt: skip
+        rate = learning_rate(options, progress, run.steps)
+        smoothing = 0.0 if decaying else options.smoothing
+        losses.append(run.step(*next(stream), points_now(options, progress), rate, smoothing))
         if run.steps % options.log_every == 0:
             _log_line(out, run, elapsed, torch.stack(losses).mean().item(), progress, options, log)
             losses = []
@@ -135,8 +137,9 @@ def learning_rate(options: TrainOptions, progress: float, steps: int) -> float:
 def _loader(options: TrainOptions, run: "Run"):
     # A resumed run must not see the samples again: the seed moves on with the number of samples seen.
     data = DataOptions(batch_size=options.batch_size, seed=options.seed + 1 + run.samples)
-    loader = DataLoader(_Stream(data), batch_size=None, num_workers=options.workers,
-                        prefetch_factor=16 if options.workers else None, pin_memory=run.device.type == "cuda")  # fmt: skip
+    ahead = 16 if options.workers else None
+    loader = DataLoader(_Stream(data), batch_size=None, num_workers=options.workers, prefetch_factor=ahead,
+                        pin_memory=run.device.type == "cuda")  # fmt: skip
     return iter(loader)
 
 
@@ -186,7 +189,7 @@ class Run:
         os.replace(beside, path)
 
     def step(self, surface, ids, count: int, rate: float, smoothing: float) -> torch.Tensor:
-        """One update on surface points (B, N, 3) and ids (B, T); the loss is returned unread, so a GPU need not wait."""
+        """One update on surface points (B, N, 3) and ids (B, T); the loss comes back unread: a GPU need not wait."""
         surface, ids = surface.to(self.device, non_blocking=True), ids.to(self.device, non_blocking=True)
         points = model_points(surface, count, self.options.noise, self.generator)
         for optimizer in self.optimizers:

@@ -33,7 +33,7 @@ Edge = Line | Arc
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A closed outline: the last edge ends at `start` (also where the text leaves the last straight edge to `close()`)."""
+    """A closed outline: the last edge ends at `start` (also where the text leaves the last line to `close()`)."""
 
     start: Point
     edges: tuple[Edge, ...]
@@ -65,7 +65,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Extrude:
-    """A prism: the sketch on `plane`, moved by `offset` along the normal, extruded by `height` (negative: backwards)."""
+    """A prism: the sketch on `plane`, moved by `offset` along the normal, extruded by `height` (may be negative)."""
 
     plane: str
     offset: float

@@ -55,6 +55,10 @@ def generate(
         int | None, typer.Option(help="Programs to write and choose from (default 32); 1 is greedy.")
     ] = None,
     temperature: Annotated[float | None, typer.Option(help="Of sampling (default 1.0).")] = None,
+    refine: Annotated[
+        bool | None,
+        typer.Option("--refine/--no-refine", help="Fit numbers and structure of the best to the input (default yes)."),
+    ] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Longest program, in tokens (default 256).")] = None,
     seed: Seed = None,
     device: Device = None,
@@ -81,7 +85,7 @@ def generate(
         from cadcode.report.table import error_console
 
         decoding = dict(candidates=candidates, temperature=temperature, max_new_tokens=max_new_tokens)
-        options = parts.options_for(words(export), seed, decode, beams, **decoding)
+        options = parts.options_for(words(export), seed, decode, beams, refine, **decoding)
         jobs = plan(inputs, output, suffixes_of(options.export, picture))
         loaded, console = parts.load(model, device, threads), error_console(quiet)
         codes = [_generate(job, loaded, sandbox, options, console, json, picture, debug) for job in jobs]

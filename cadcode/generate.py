@@ -17,7 +17,7 @@ from cadcode.report.files import Job, json_text, program_text, write_result
 from cadcode.report.table import result_table
 
 
-def options_for(export=None, seed=None, decode=None, beams=None, **decoding) -> Options:
+def options_for(export=None, seed=None, decode=None, beams=None, refine=None, **decoding) -> Options:
     """The pipeline's default options with those named replaced. UsageError where they contradict each other."""
     options = Options() if seed is None else Options().seeded(seed)
     if decode in ("greedy", "beam"):
@@ -31,7 +31,8 @@ def options_for(export=None, seed=None, decode=None, beams=None, **decoding) -> 
     if unknown := set(export or ()) - set(EXPORTS):
         raise UsageError(f"--export {', '.join(sorted(unknown))}: choose from {', '.join(EXPORTS)}")
     changes = named(mode=decode, beams=beams, **decoding)
-    return replace(options, decoding=replace(options.decoding, **changes), **named(export=export))
+    search = replace(options.search, **named(refine=refine))
+    return replace(options, decoding=replace(options.decoding, **changes), search=search, **named(export=export))
 
 
 def load(model: str | None, device: str | None, threads: int | None) -> LoadedModel:

@@ -175,7 +175,7 @@ class Run:
         run = cls(SmallModel(Qwen2Options(**state["model_options"])), options, device)
         run.model.load_state_dict(state["model"])
         for optimizer, saved in zip(run.optimizers, state.get("optimizers", []), strict=False):
-            optimizer.load_state_dict(saved)
+            _load_moments(optimizer, saved)
         run.steps, run.samples, run.minutes = state["steps"], state["samples"], state["minutes"]
         run.generator.manual_seed(options.seed + run.samples)
         return run
@@ -220,6 +220,14 @@ def _optimizers(model: SmallModel, options: TrainOptions):
         for group in optimizer.param_groups:
             group["base_lr"] = group["lr"]
     return muon, adam
+
+
+def _load_moments(optimizer, saved: dict):
+    """What the optimiser remembers of the gradients; its rates and decays stay those of the options."""
+    groups = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(saved)
+    for group, own in zip(optimizer.param_groups, groups, strict=True):
+        group.update(own)
 
 
 def initialised(options: Qwen2Options) -> SmallModel:

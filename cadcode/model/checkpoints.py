@@ -63,8 +63,9 @@ def load_model(name: str = EMBEDDED, device: str = "cpu") -> LoadedModel:
         weights = load_file(path)
     except (OSError, ValueError, SafetensorError) as e:
         raise ModelError(f"{folder}: cannot be read ({_first_line(e)}); install it again or name another model") from e
-    if config.get("vocab_size") != len(PIECES):
-        raise ModelError(f"{folder}: a vocabulary of {config.get('vocab_size')} is not this version's {len(PIECES)}; "
+    vocabulary = config.get("vocab_size") if isinstance(config, dict) else None
+    if vocabulary != len(PIECES):
+        raise ModelError(f"{folder}: a vocabulary of {vocabulary} is not this version's {len(PIECES)}; "
                          "use the version of cadcode it was made with")  # fmt: skip
     network = SmallModel(Qwen2Options.from_config(config)).eval()
     _load_strictly(network, weights, folder)

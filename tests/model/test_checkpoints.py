@@ -1,0 +1,106 @@
+"""Models in folders: what is saved comes back, and what cannot be used is refused in one line."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_models import OPTIONS, Terse, clouds, saved, tiny_model
+
+from cadcode.decoding import DecodeOptions, decode
+from cadcode.errors import ModelError
+from cadcode.model.checkpoints import from_training, load_model, read_checkpoint, resolve
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return saved(tmp_path / "model", std=0.5)
+
+
+def test_weights_come_back_rounded_to_bfloat16_and_the_point_encoder_as_it_was(folder):
+    before, after = tiny_model(std=0.5).state_dict(), load_model(str(folder)).network.state_dict()
+    assert set(before) == set(after)
+    for name, weight in before.items():
+        kept = weight if "point_encoder" in name else weight.bfloat16().float()
+        assert torch.equal(after[name], kept), name
+
+
+def test_a_loaded_model_decodes(folder):
+    model = load_model(str(folder))
+    [[draft]] = decode(model.network, Terse(), clouds(1), DecodeOptions(max_new_tokens=60))
+    assert draft.text.startswith("import cadquery as cq\nr=cq.Workplane(")
+    assert next(model.network.parameters()).dtype == torch.float32 and not model.network.training
+
+
+def test_the_revision_is_that_of_the_weights(folder, tmp_path):
+    same, other = saved(tmp_path / "same", std=0.5), saved(tmp_path / "other", seed=1)
+    assert load_model(str(folder)).revision == load_model(str(same)).revision != load_model(str(other)).revision
+
+
+def test_the_config_says_what_the_model_is(folder):
+    assert load_model(str(folder)).network.options == OPTIONS
+    assert (folder / "tokenizer.json").is_file() and not list(folder.glob("*.part"))
+
+
+# --- what cannot be used ---------------------------------------------------------------------------------------------
+
+
+def change_config(folder, **changes):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+def without_a_weight(folder):
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, folder / "model.safetensors")
+
+
+def truncated(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize("damage, message", [
+    (lambda f: (f / "config.json").unlink(), "no such model"),
+    (lambda f: (f / "model.safetensors").unlink(), "cannot be read"),
+    (lambda f: (f / "config.json").write_text("{"), "cannot be read"),
+    (lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"), "cannot be read"),
+    (lambda f: (f / "config.json").write_text("[1]"), "a vocabulary of None"),
+    (lambda f: (f / "model.safetensors").write_bytes(b""), "cannot be read"),
+    (truncated, "cannot be read"),
+    (without_a_weight, "weights do not fit the config"),
+    (lambda f: change_config(f, vocab_size=500), "a vocabulary of 500"),
+    (lambda f: change_config(f, hidden_size=64), "weights do not fit the config"),
+    (lambda f: change_config(f, num_hidden_layers=3), "weights do not fit the config"),
+    (lambda f: change_config(f, num_hidden_layers=1), "weights do not fit the config"),
+])  # fmt: skip
+def test_damaged_folders_are_refused_in_one_line(folder, damage, message):
+    damage(folder)
+    with pytest.raises(ModelError, match=message) as refusal:
+        load_model(str(folder))
+    assert "\n" not in str(refusal.value) and str(folder) in str(refusal.value)
+
+
+def test_unknown_names_are_refused_with_the_known_ones():
+    with pytest.raises(ModelError, match="no-such-model: .*cadcode-small"):
+        resolve("no-such-model")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x02N."])
+def test_files_that_are_no_checkpoint(tmp_path, content):
+    path = tmp_path / "some.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="some.pt"):
+        read_checkpoint(path)
+
+
+def test_checkpoints_run_no_code(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    torch.save({"model": Trap(), "model_options": {}}, tmp_path / "trap.pt")
+    with pytest.raises(ModelError, match="trap.pt"):
+        from_training(tmp_path / "trap.pt")
+    assert not (tmp_path / "sprung").exists()

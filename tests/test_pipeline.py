@@ -1,0 +1,271 @@
+"""One part from shape to result, with a network that says what it is told and the real sandbox."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from cadcode.decoding import DecodeOptions, Draft
+from cadcode.execution.outcome import Failed, Solid
+from cadcode.execution.sandbox import Sandbox
+from cadcode.geometry.frame import Frame
+from cadcode.geometry.io import Shape
+from cadcode.geometry.metrics import Errors, MetricOptions, measure_target
+from cadcode.geometry.sampling import SamplingOptions, sample_surface
+from cadcode.model.checkpoints import ModelSpec
+from cadcode.pipeline import Candidate, Options, SearchOptions, bounding_box, goodness, judge_best, rank, reconstruct
+from cadcode.pipeline import search_target as target_of
+from cadcode.program.emit import compact, readable
+from cadcode.program.parse import parse
+from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
+from cadcode.program.transform import moved
+
+SCALE, SHIFT = 0.37, (12.0, -40.0, 7.0)  # world = scale * program + shift
+
+
+def plate(radius=30.0, height=40.0, width=120.0):
+    faces = (Face(Rect((0.0, 0.0), 200.0, width)), Face(Circle((50.0, 10.0), radius), subtract=True))
+    return Program((Step("union", Extrude("XY", -height / 2, height, faces)),))
+
+
+TRUE, NEAR, FAR = compact(plate()), compact(plate(radius=20.0)), compact(plate(radius=5.0, height=90.0))
+ALL = Extrude("XY", -90.0, 180.0, (Face(Rect((0.0, 0.0), 200.0, 200.0)),))
+EMPTY = compact(Program((*plate().steps, Step("cut", ALL))))
+GARBAGE = "import cadquery as cq\nr=cq.Workplane('XY').sphere(5)"
+FAST = Options(sampling=SamplingOptions(surface_points=1024), metrics=MetricOptions(points=1024),
+               decoding=DecodeOptions("sample", candidates=24, max_new_tokens=4),
+               search=SearchOptions(points=512, refine=False), export=())  # fmt: skip
+
+
+class Told:
+    """A model that writes one of the given texts, the first one greedily. A text is one token, then comes the end."""
+
+    start_id, device = 0, torch.device("cpu")
+
+    def __init__(self, *texts):
+        self.texts, self.end_id = texts, len(texts)
+        self.network = self.language = self
+        self.spec, self.revision = ModelSpec("told", "none", "points"), "0"
+
+    def prefill(self, points, start, room):
+        self.seen = points
+        logits = torch.zeros((len(points), self.end_id + 1))
+        logits[:, 0], logits[:, self.end_id] = 0.1, -torch.inf
+        return logits, SimpleNamespace(select=lambda rows: SimpleNamespace(select=None))
+
+    def step(self, ids, written, cache):
+        logits = torch.full((len(ids), self.end_id + 1), -torch.inf)
+        logits[:, self.end_id] = 0.0
+        return logits
+
+    def initial(self):
+        return None
+
+    def allowed(self, state):
+        return None
+
+    def advance(self, state, token):
+        return None
+
+    def close(self, ids):
+        return None
+
+    def text(self, ids):
+        return self.texts[ids[0]]
+
+
+class Failing:
+    """A sandbox in which nothing runs."""
+
+    def run(self, text, export=()):
+        return Failed("error", "no")
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox() as shared:
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def shape(sandbox):
+    solid = sandbox.run(readable(moved(plate(), SCALE, SHIFT)))
+    return Shape.from_arrays(solid.vertices, solid.faces)
+
+
+@pytest.fixture(scope="module")
+def result(shape, sandbox):
+    return reconstruct(shape, Told(FAR, EMPTY, TRUE, GARBAGE, NEAR), sandbox, replace(FAST, export=("step",)))
+
+
+# --- the best one ---------------------------------------------------------------------------------------------------
+
+
+def test_the_best_draft_is_chosen_whatever_the_model_likes_best(result):
+    assert result.chosen.program == plate()
+    assert result.chosen.source.startswith("sample ")
+    assert result.chosen.error.iou > 0.995 and result.chosen.error.iou == max(c.error.iou for c in measured(result))
+
+
+def measured(result):
+    return [c for c in result.candidates if c.error]
+
+
+def test_the_solid_lies_where_the_input_lies_in_its_units(result, shape):
+    found = np.stack([result.chosen.solid.vertices.min(0), result.chosen.solid.vertices.max(0)])
+    assert np.allclose(found, shape.bounds, atol=1e-6 * 74)
+    assert np.allclose(shape.extents, [74.0, 44.4, 14.8])
+    assert result.chosen.solid.exports["step"].startswith(b"ISO-10303-21;")
+    assert parse(result.chosen.text) != plate()  # the text is in the world's units
+
+
+def test_every_draft_is_among_the_candidates_once_with_its_reason(result):
+    programs = [c.program for c in result.candidates if c.program is not None]
+    assert len(programs) == len(set(programs)) == 4
+    reasons = {c.program and compact(c.program): c.failure for c in result.candidates}
+    assert reasons[TRUE] is None and reasons[NEAR] is None and reasons[FAR] is None
+    assert reasons[EMPTY] == "the program leaves no solid"
+    assert reasons[None].startswith("not in the dialect: ")
+    assert any(c.source == "greedy" for c in measured(result))
+
+
+def test_the_network_sees_the_part_in_the_model_frame(shape, sandbox):
+    model = Told(TRUE)
+    reconstruct(shape, model, sandbox, FAST)
+    points = model.seen.numpy()
+    assert points.shape == (1, 256, 3) and points.dtype == np.float32
+    assert np.allclose([points.min((0, 1)), points.max((0, 1))], [[-1, -0.6, -0.2], [1, 0.6, 0.2]], atol=0.1)
+
+
+def test_searching_makes_a_near_miss_better(shape, sandbox):
+    near = reconstruct(shape, Told(NEAR), sandbox, FAST)
+    better = reconstruct(shape, Told(NEAR), sandbox, replace(FAST, search=replace(FAST.search, refine=True)))
+    assert better.chosen.error.iou > near.chosen.error.iou + 0.01
+    assert better.chosen.source != "greedy"
+    assert {"sample", "decode", "rank", "run", "refine"} <= set(better.seconds)
+
+
+# --- seeds and inputs -----------------------------------------------------------------------------------------------
+
+
+def without_seconds(result):
+    return {k: v for k, v in result.as_dict().items() if k != "seconds"}
+
+
+def test_the_seed_decides_everything(shape, sandbox, result):
+    model = Told(FAR, EMPTY, TRUE, GARBAGE, NEAR)
+    options = replace(FAST, export=("step",))
+    again = reconstruct(shape, model, sandbox, options)
+    assert without_seconds(again) == without_seconds(result)
+    assert [c.text for c in again.candidates] == [c.text for c in result.candidates]
+    other = reconstruct(shape, model, sandbox, options.seeded(5))
+    assert other.options.sampling.seed == other.options.decoding.seed == 5
+    assert without_seconds(other) != without_seconds(result)
+    assert other.chosen.program == result.chosen.program
+
+
+def test_the_shape_stays_as_it_is(shape, sandbox):
+    before = shape.vertices.copy(), shape.faces.copy(), shape.bounds.copy()
+    reconstruct(shape, Told(NEAR), sandbox, FAST)
+    for was, now in zip(before, (shape.vertices, shape.faces, shape.bounds), strict=True):
+        assert np.array_equal(was, now)
+
+
+def test_a_cloud_has_distances_and_no_iou(shape, sandbox):
+    cloud = Shape.from_arrays(sample_surface(shape, 3000, np.random.default_rng(0))[0])
+    found = reconstruct(cloud, Told(NEAR, TRUE), sandbox, replace(FAST, search=replace(FAST.search, refine=True)))
+    assert found.chosen.error.iou is None and "cloud" in found.chosen.error.iou_reason
+    assert found.chosen.program == plate() and found.chosen.error.chamfer < 1
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+# --- when drafts fail -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("texts", [(GARBAGE,), (EMPTY,), ("", "x" * 50)])
+def test_a_part_without_a_good_draft_gets_its_bounding_box(shape, sandbox, texts):
+    found = reconstruct(shape, Told(*texts), sandbox, FAST)
+    assert found.chosen.source == "bounding box"
+    vertices = found.chosen.solid.vertices
+    assert np.allclose([vertices.min(0), vertices.max(0)], shape.bounds, atol=1e-4)
+    assert found.chosen.error.iou == pytest.approx(1 - np.pi * 30**2 / (200 * 120), abs=0.01)
+    assert all(c.failure for c in found.candidates if c is not found.chosen)
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_nothing_is_chosen_where_nothing_runs(shape):
+    found = reconstruct(shape, Told(TRUE, FAR), Failing(), FAST)
+    assert found.chosen is None
+    assert {c.failure for c in found.candidates} == {"error: no"}
+    assert found.as_dict()["chosen"] is None
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_a_flat_input_still_gets_a_box(sandbox):
+    corners = np.array([[0.0, 0, 0], [30, 0, 0], [30, 20, 0], [0, 20, 0]])
+    sheet = Shape.from_arrays(corners, np.array([[0, 1, 2], [0, 2, 3]]))
+    box = bounding_box(sheet, Frame.around(sheet.bounds))
+    outcome = sandbox.run(box.text)
+    assert isinstance(outcome, Solid) and outcome.volume > 0
+    assert np.allclose([outcome.vertices.min(0), outcome.vertices.max(0)], sheet.bounds, atol=1e-3)
+
+
+# --- what is written down -------------------------------------------------------------------------------------------
+
+
+def test_the_result_is_plain_values(result):
+    written = json.loads(json.dumps(result.as_dict(), allow_nan=False))
+    assert written["chosen"] == result.chosen.source
+    assert written["error"]["iou"] == result.chosen.error.iou
+    assert written["model"]["name"] == "told"
+    assert written["options"]["decoding"]["candidates"] == 24
+    assert len(written["candidates"]) == len(result.candidates)
+    assert written["input"]["extents"] == pytest.approx([74.0, 44.4, 14.8])
+    assert all(value >= 0 for value in written["seconds"].values())
+
+
+# --- its steps ------------------------------------------------------------------------------------------------------
+
+
+def test_of_equal_programs_the_first_draft_stays(shape):
+    frame = Frame.around(shape.bounds)
+    spaced = TRUE.replace("(50,10)", "(50.0, 10)")  # another text, the same program
+    drafts = [Draft(text, (), -1.0 * i, f"draft {i}") for i, text in enumerate([NEAR, TRUE, spaced, NEAR, FAR, TRUE])]
+    found = rank(drafts, target_of(shape, frame, FAST), frame, FAST)
+    assert [c.source for c in found] == ["draft 1", "draft 0", "draft 4"]
+    assert [c.distance for c in found] == sorted(c.distance for c in found)
+    assert found[1].log_probability == 0.0
+
+
+class Counting:
+    """Every second text fails."""
+
+    def __init__(self):
+        self.texts = []
+
+    def run(self, text, export=()):
+        self.texts.append(text)
+        corners = np.array([[0, 0, 0], [1.0, 0, 0], [0, 1, 0], [0, 0, 1]])
+        faces = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+        return Failed("error", "no") if len(self.texts) % 2 else Solid(corners, faces, 1 / 6, True)
+
+
+def test_candidates_are_run_in_order_until_enough_are_measured(shape):
+    sandbox, options = Counting(), replace(FAST, search=replace(FAST.search, execute=2))
+    candidates = [Candidate(str(i), None, f"text {i}", 1.0 * i) for i in range(9)]
+    candidates[0] = replace(candidates[0], failure="known to fail")
+    found = judge_best(candidates, measure_target(shape, FAST.metrics), sandbox, options)
+    assert sandbox.texts == [f"text {i}" for i in (1, 2, 3, 4)]
+    assert [c.failure for c in found] == ["error: no", None, "error: no", None]
+    assert [c.error is not None for c in found] == [False, True, False, True]
+
+
+def test_a_larger_iou_then_a_smaller_distance_is_better():
+    candidate = lambda iou, chamfer: Candidate("", None, "", error=Errors(iou=iou, chamfer=chamfer))  # noqa: E731
+    order = [candidate(0.9, 5.0), candidate(0.8, 0.1), candidate(0.8, 0.2)]
+    assert sorted(order[::-1], key=goodness) == order
+    clouds = [candidate(None, 0.1), candidate(None, 0.3)]
+    assert sorted(clouds[::-1], key=goodness) == clouds

@@ -48,8 +48,9 @@ class Figure:
         draws = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
         low, high = np.quantile(values[draws].mean(1), [0.025, 0.975])
         invalid = sum(iou is None for iou in self.ious) / len(values)
-        return dict(name=self.name, parts=len(values), iou_mean=float(values.mean()), interval=[float(low), float(high)],
-                    iou_median=float(np.median(values)), invalid=invalid)  # fmt: skip
+        mean, median = float(values.mean()), float(np.median(values))
+        return dict(name=self.name, parts=len(values), iou_mean=mean, interval=[float(low), float(high)],
+                    iou_median=median, invalid=invalid)  # fmt: skip
 
 
 # --- generated parts -------------------------------------------------------------------------------------------------

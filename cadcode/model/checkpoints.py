@@ -103,6 +103,7 @@ def save_model(network: SmallModel, folder: Path):
                for k, v in network.state_dict().items()}  # fmt: skip
     beside = folder / "model.safetensors.part"
     save_file(weights, beside, metadata={"format": "pt"})
+    beside.chmod(0o644)  # safetensors writes for the owner alone; an installed package is for everyone
     os.replace(beside, folder / "model.safetensors")
     save_tokenizer(folder)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cadcode.data.dataset import DataOptions, Sample, samples
+from cadcode.data.dataset import HELD_OUT, held_out
 from cadcode.decoding import DecodeOptions, decode
 from cadcode.geometry.io import SUFFIXES, load_shape
 from cadcode.geometry.sampling import farthest_points
@@ -20,8 +20,6 @@ from cadcode.program.parse import parse
 from cadcode.program.surface import sample_surface
 from cadcode.program.syntax import Program, Rejected
 from cadcode.search.select import SearchTarget, distance_to_input
-
-HELD_OUT = 20_261_123  # training draws its seeds from far below
 
 
 @dataclass(frozen=True)
@@ -54,12 +52,6 @@ class Figure:
 
 
 # --- generated parts -------------------------------------------------------------------------------------------------
-
-
-def held_out(count: int) -> list[Sample]:
-    """The first `count` parts of the held-out stream; always the same for one version of the generator."""
-    stream = samples(DataOptions(surface_points=16), np.random.default_rng([HELD_OUT]))
-    return [next(stream) for _ in range(count)]
 
 
 def generated_quality(model: LoadedModel, options: QualityOptions, progress=lambda done: None) -> list[Figure]:

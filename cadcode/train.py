@@ -20,11 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from cadcode.data.dataset import DataOptions, batches
+from cadcode.data.dataset import DataOptions, batches, collate, held_out
 from cadcode.model.checkpoints import read_checkpoint
 from cadcode.model.points import fourier_features
 from cadcode.model.qwen2 import ELEMENTWISE, Qwen2Options
-from cadcode.model.small import SmallModel
+from cadcode.model.small import PREFIX_LENGTH, SmallModel
 from cadcode.program.tokens import PAD, PIECES, VALUES
 
 
@@ -49,7 +49,8 @@ class TrainOptions:
     fuse: bool = True  # compile the element-wise functions (needs a C++ compiler on a CPU): a third faster there
     seed: int = 0
     log_every: int = 50
-    save_minutes: float = 3.0
+    save_minutes: float = 3.0  # between checkpoints, and between measurements on the held-out parts
+    held_out: int = 256
     hidden_size: int = 256
     layers: int = 6
     intermediate_size: int = 768
@@ -94,6 +95,7 @@ def train(options: TrainOptions, out: Path, resume: Path | None = None, log=prin
 
 def _loop(options: TrainOptions, run: "Run", stream, out: Path, log):
     started, saved, decaying, losses = time.monotonic(), time.monotonic(), False, []
+    kept = held_out_batches(options.held_out, options.batch_size)
     while (elapsed := (time.monotonic() - started) / 60) < options.minutes:
         progress = elapsed / options.minutes
         if progress >= 1 - options.decay_share and not decaying:
@@ -103,11 +105,36 @@ def _loop(options: TrainOptions, run: "Run", stream, out: Path, log):
         smoothing = 0.0 if decaying else options.smoothing
         losses.append(run.step(*next(stream), points_now(options, progress), rate, smoothing))
         if run.steps % options.log_every == 0:
-            _log_line(out, run, elapsed, torch.stack(losses).mean().item(), progress, options, log)
+            loss = round(torch.stack(losses).mean().item(), 4)
+            _log_line(out, run, elapsed, dict(loss=loss, points=points_now(options, progress)), log)
             losses = []
         if time.monotonic() - saved > 60 * options.save_minutes:
             run.save(out / "latest.pt")
+            _log_line(out, run, elapsed, dict(held_out=round(held_out_loss(run, kept), 4)), log)
             saved = time.monotonic()
+    elapsed = (time.monotonic() - started) / 60
+    _log_line(out, run, elapsed, dict(held_out=round(held_out_loss(run, kept), 4)), log)
+
+
+def held_out_batches(count: int, batch_size: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Batches of the held-out parts, sorted by length."""
+    parts = sorted(held_out(count), key=lambda s: len(s.ids))
+    groups = [collate(parts[i : i + batch_size]) for i in range(0, count, batch_size)]
+    return [(torch.from_numpy(points), torch.from_numpy(ids)) for points, ids in groups]
+
+
+@torch.no_grad()
+def held_out_loss(run: "Run", kept) -> float:
+    """Mean cross entropy a token on the held-out parts, 256 points, no noise, hard targets."""
+    generator, total, tokens = torch.Generator(run.device).manual_seed(0), 0.0, 0
+    for surface, ids in kept:
+        surface, ids = surface.to(run.device), ids.to(run.device)
+        points = model_points(surface, PREFIX_LENGTH, 0.0, generator)
+        with torch.autocast(run.device.type, dtype=torch.bfloat16):
+            logits = run.model(points, ids[:, :-1])
+        count = int((ids[:, 1:] != PAD).sum())
+        total, tokens = total + count * token_loss(logits.float(), ids[:, 1:], 0.0).item(), tokens + count
+    return total / tokens
 
 
 def fuse(model: SmallModel):
@@ -143,9 +170,8 @@ def _loader(options: TrainOptions, run: "Run"):
     return iter(loader)
 
 
-def _log_line(out, run, elapsed, loss, progress, options, log):
-    line = dict(step=run.steps, samples=run.samples, minutes=round(run.minutes + elapsed, 2), loss=round(loss, 4),
-                points=points_now(options, progress))  # fmt: skip
+def _log_line(out, run, elapsed, figures: dict, log):
+    line = dict(step=run.steps, samples=run.samples, minutes=round(run.minutes + elapsed, 2)) | figures
     with open(out / "log.jsonl", "a") as f:
         f.write(json.dumps(line) + "\n")
     log(" ".join(f"{k} {v}" for k, v in line.items()))

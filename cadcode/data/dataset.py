@@ -12,6 +12,8 @@ from cadcode.program.surface import sample_surface
 from cadcode.program.syntax import Program
 from cadcode.program.tokens import PAD, START, encode
 
+HELD_OUT = 20_261_123  # the seed of parts that no training run sees: training seeds are pairs
+
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -43,6 +45,12 @@ def samples(options: DataOptions, rng: np.random.Generator) -> Iterator[Sample]:
             yield Sample(program, (points / 100).astype(np.float32), ids)
 
 
+def held_out(count: int, surface_points: int = 2048) -> list[Sample]:
+    """The first `count` samples of the held-out stream; the same for one version of the generator."""
+    stream = samples(DataOptions(surface_points=surface_points), np.random.default_rng([HELD_OUT]))
+    return [next(stream) for _ in range(count)]
+
+
 def batches(options: DataOptions, worker: int = 0, pool: int = 8) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of points (B, N, 3) and ids (B, T), start token first, padded at the end.
 
@@ -55,10 +63,11 @@ def batches(options: DataOptions, worker: int = 0, pool: int = 8) -> Iterator[tu
         drawn.sort(key=lambda s: len(s.ids))
         groups = [drawn[i : i + options.batch_size] for i in range(0, len(drawn), options.batch_size)]
         for i in rng.permutation(len(groups)):
-            yield _collate(groups[i])
+            yield collate(groups[i])
 
 
-def _collate(group: list[Sample]) -> tuple[np.ndarray, np.ndarray]:
+def collate(group: list[Sample]) -> tuple[np.ndarray, np.ndarray]:
+    """Points (B, N, 3) and ids (B, T) of samples, start token first, padded at the end."""
     ids = np.full((len(group), 1 + max(len(s.ids) for s in group)), PAD, np.int64)
     ids[:, 0] = START
     for row, sample in zip(ids, group, strict=True):

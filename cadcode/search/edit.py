@@ -4,14 +4,14 @@ Where input and program disagree on the grid, the disagreement is opened and lab
 and a cylinder along each axis. A proposal is refined and stays only when the score rises by more than a feature costs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
 from cadcode.program.field import occupancy
 from cadcode.program.syntax import AXES, Circle, Extrude, Face, Program, Rect, Step
-from cadcode.search.fit import Fit
+from cadcode.search.fit import Fit, Goal
 from cadcode.search.refine import RefineOptions, Variant, refine
 
 
@@ -19,35 +19,35 @@ from cadcode.search.refine import RefineOptions, Variant, refine
 class EditOptions:
     additions: int = 6
     components: int = 2  # of each sign, tried in a round
-    feature_cost: float = 0.003  # a feature has to raise the score by this much
+    feature_cost: float = 0.003  # a new feature has to raise the score by this much
+    idle: float = 2e-4  # a feature whose loss costs less goes; small holes are worth little more
     smallest: int = 4  # grid cells of a component
 
 
 def edit(program: Program, fit: Fit, options: EditOptions = EditOptions(), refining: RefineOptions = RefineOptions()) -> Variant:  # noqa: B008
-    """The program with features dropped and added, refined after every change; never worse by the score."""
-    best = drop_idle(refine(program, fit, refining), fit, options, refining)
+    """The program with idle features dropped and missing ones added, refined after every addition."""
+    best = drop_idle(refine(program, fit, refining), fit, options)
     for _ in range(options.additions):
-        proposals = [p for step in missing_and_surplus(best.program(), fit, options) for p in [_with(best, step, fit)] if p]
-        proposals = sorted(proposals, key=lambda v: -v.score)[:2]
-        tried = [refine(v.program(), fit, refining, only=len(v.program().steps) - 1) for v in proposals]
-        winner = max(tried, key=lambda v: v.score, default=None)
+        winner = max(_extended(best.program(), fit, options, refining), key=lambda v: v.score, default=None)
         if winner is None or winner.score < best.score + options.feature_cost:
             break
         best = refine(winner.program(), fit, refining)
-    return drop_idle(best, fit, options, refining)
+    return drop_idle(best, fit, options)
 
 
-def _with(variant: Variant, step: Step, fit: Fit) -> Variant | None:
-    program = Program((*variant.program().steps, step))
-    return Variant(program, fit)
+def _extended(program: Program, fit: Fit, options: EditOptions, refining: RefineOptions) -> list[Variant]:
+    """The program with one step more: the two best proposals, the new step refined."""
+    longer = [Variant(Program((*program.steps, step)), fit) for step in missing_and_surplus(program, fit, options)]
+    best = sorted(longer, key=lambda variant: -variant.score)[:2]
+    return [refine(variant.program(), fit, refining, only=len(program.steps)) for variant in best]
 
 
-def drop_idle(variant: Variant, fit: Fit, options: EditOptions, refining: RefineOptions) -> Variant:
-    """Without the bodies and sketch faces whose loss lowers the score by less than a feature costs."""
+def drop_idle(variant: Variant, goal: Goal, options: EditOptions = EditOptions()) -> Variant:  # noqa: B008
+    """Without the bodies and sketch faces whose loss costs less than `idle`, each."""
     for simpler in simpler_programs(variant.program()):
-        candidate = Variant(simpler, fit)
-        if candidate.score > variant.score - options.feature_cost / 3:
-            return drop_idle(candidate, fit, options, refining)
+        candidate = Variant(simpler, goal)
+        if candidate.score > variant.score - options.idle:
+            return drop_idle(candidate, goal, options)
     return variant
 
 
@@ -60,9 +60,8 @@ def simpler_programs(program: Program):
             yield Program(rest)
     for i, step in enumerate(steps):
         for j in range(1, len(step.body.faces)):
-            faces = step.body.faces[:j] + step.body.faces[j + 1 :]
-            body = Extrude(step.body.plane, step.body.offset, step.body.height, faces)
-            yield Program((*steps[:i], Step(step.operation, body), *steps[i + 1 :]))
+            body = replace(step.body, faces=step.body.faces[:j] + step.body.faces[j + 1 :])
+            yield Program((*steps[:i], replace(step, body=body), *steps[i + 1 :]))
 
 
 def missing_and_surplus(program: Program, fit: Fit, options: EditOptions) -> list[Step]:
@@ -91,11 +90,10 @@ def _bodies(points: np.ndarray, fit: Fit) -> list[Extrude]:
     """A box and three cylinders about the points (n, 3) of a component."""
     half = (fit.box[1] - fit.box[0]) / np.array(fit.grid) / 2
     low, high = points.min(0) - half / 2, points.max(0) + half / 2
-    bodies = []
+    (centre, size), bodies = ((low + high) / 2, high - low), []
     for plane, (i, j, k) in AXES.items():
-        centre, size = (low + high) / 2, high - low
-        circle = Circle((float(centre[i]), float(centre[j])), float(min(size[i], size[j])) / 2)
-        bodies.append(Extrude(plane, float(low[k]), float(size[k]), (Face(circle),)))
-    (x, y, _), (w, h, _) = (low + high) / 2, high - low
-    bodies.append(Extrude("XY", float(low[2]), float(high[2] - low[2]), (Face(Rect((float(x), float(y)), float(w), float(h))),)))
+        outlines = [Circle((float(centre[i]), float(centre[j])), float(min(size[i], size[j])) / 2)]
+        if plane == "XY":
+            outlines.append(Rect((float(centre[i]), float(centre[j])), float(size[i]), float(size[j])))
+        bodies += [Extrude(plane, float(low[k]), float(size[k]), (Face(outline),)) for outline in outlines]
     return bodies

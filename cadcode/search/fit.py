@@ -6,6 +6,7 @@ the surface; all candidates and all their variants are scored on the same points
 """
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,9 +15,23 @@ from cadcode.geometry.io import Shape
 from cadcode.geometry.sampling import sample_surface
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
+from cadcode.program.field import combine, inside_body
+from cadcode.program.syntax import Extrude, Program
 
 MARGIN = 4.0  # program units around the part's box, so that reaching out of it costs
 AXIS_ALIGNED = 0.99999  # cosine
+
+
+class Goal(Protocol):
+    """What the search tries to reach. A body is measured once and again only when it changes."""
+
+    planes: tuple[np.ndarray, np.ndarray, np.ndarray]  # coordinates of the input's upright faces, per axis
+
+    def measure(self, body: Extrude) -> Any: ...
+
+    def score(self, program: Program, measured: list) -> float:
+        """In [0, 1], higher is better; `measured` holds what `measure` said of each body."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,8 +58,19 @@ class Fit:
     def grid_size(self) -> int:
         return int(np.prod(self.grid))
 
-    def score(self, filled: np.ndarray) -> float:
-        """How well an occupancy (M,) agrees with the input, in [0, 1]."""
+    def measure(self, body: Extrude) -> np.ndarray:
+        """Which points one body fills, (M,) bool."""
+        return inside_body(body, self.points)
+
+    def score(self, program: Program, measured: list[np.ndarray]) -> float:
+        """How well the program agrees with the input, in [0, 1]."""
+        filled = np.zeros(len(self.points), bool)
+        for step, body in zip(program.steps, measured, strict=True):
+            filled = combine(step.operation, filled, body)
+        return self.agreement(filled)
+
+    def agreement(self, filled: np.ndarray) -> float:
+        """The score of an occupancy (M,)."""
         n = self.grid_size
         both = np.count_nonzero(filled[:n] & self.inside[:n])
         either = np.count_nonzero(filled[:n] | self.inside[:n])

@@ -60,7 +60,7 @@ class Parameters:
         found += [_move(self.slots, [i], [1.0]) for g in groups if len(g) > 1 for i in g]
         for pair in _pairs(self.slots, self.values):
             found += [_move(self.slots, pair, [1.0] * len(pair)), _move(self.slots, pair, _apart(self.values[pair]))]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(move for move in found if any(move.directions)))
 
 
 def _move(slots, indices, directions) -> Move:
@@ -151,24 +151,21 @@ def _loop_builder(loop: Loop, i, j, take):
     xs = _shared([p[0] for p in vertices], i, take)
     ys = _shared([p[1] for p in vertices], j, take)
     ends = [*vertices[1:], loop.start]
-    bulges = [take(_bulge(a, e.middle, b), BULGE, -1) if isinstance(e, Arc) else None
-              for a, e, b in zip(vertices, loop.edges, ends, strict=True)]  # fmt: skip
-    shifts = [_shift(a, e.middle, b) if isinstance(e, Arc) else 0.0
-              for a, e, b in zip(vertices, loop.edges, ends, strict=True)]  # fmt: skip
+    sides = list(zip(vertices, loop.edges, ends, strict=True))
+    heights = [_bulge(a, e.middle, b) if isinstance(e, Arc) else None for a, e, b in sides]
+    shifts = [_shift(a, e.middle, b) if isinstance(e, Arc) else 0.0 for a, e, b in sides]
+    bulges = [None if height is None else take(height, BULGE, -1) for height in heights]
+    turn, faults = _turn(vertices), _faults(vertices, heights)
 
     def build(v) -> Loop | None:
         points = [(float(v[a]), float(v[b])) for a, b in zip(xs, ys, strict=True)]
+        now = _faults(points, [None if at is None else v[at] for at in bulges])
+        if _turn(points) != turn or not now <= faults:
+            return None
         after = [*points[1:], points[0]]
         edges = [Line(b) if at is None else Arc(_middle(a, b, float(v[at]), shift), b)
                  for a, b, at, shift in zip(points, after, bulges, shifts, strict=True)]  # fmt: skip
-        return Loop(points[0], tuple(edges)) if _turns_as_before(points) else None
-
-    area = _polygon_area(vertices)
-
-    def _turns_as_before(points) -> bool:
-        return all(a != b for a, b in zip(points, [*points[1:], points[0]], strict=True)) and (
-            area * _polygon_area(points) > 0 or len(points) == 2
-        )
+        return Loop(points[0], tuple(edges))
 
     return build
 
@@ -183,9 +180,28 @@ def _shared(coordinates, axis, take) -> list[int]:
     return [slots[round(value / SAME)] for value in coordinates]
 
 
-def _polygon_area(points) -> float:
+def _turn(points) -> int:
+    """1 for a polygon that runs counter-clockwise, -1 clockwise, 0 without an area."""
     x, y = np.array(points).T
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+    area = float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+    return int(np.sign(area)) if abs(area) > SAME else 0
+
+
+def _faults(points, bulges) -> set[str]:
+    """What is wrong with an outline; moves may add nothing to what was wrong before."""
+    found = {"straight arc"} if any(b is not None and abs(b) <= SAME for b in bulges) else set()
+    if any(a == b for a, b in zip(points, [*points[1:], points[0]], strict=True)):
+        found.add("point twice")
+    return found | {"crossing"} if _crosses(np.array(points)) else found
+
+
+def _crosses(corners: np.ndarray) -> bool:
+    """Whether two sides of the polygon with `corners` (n, 2) cross each other."""
+    along = np.roll(corners, -1, 0) - corners
+    (x, y), (dx, dy) = (corners[None] - corners[:, None]).transpose(2, 0, 1), along.T[..., None]
+    beside = dx * y - dy * x  # (n, n): on which side of side i corner j lies
+    split = beside * np.roll(beside, -1, 1) < 0
+    return bool((split & split.T).any())
 
 
 # An arc's middle in units that do not change when its ends move: sideways of the chord as length, along it as a share.

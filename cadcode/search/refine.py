@@ -1,17 +1,16 @@
 """Move the numbers of a program until it fills the input better: coordinate search, then the input's own planes.
 
-Every step is kept only when the score rises, so the result is never worse by the score. Occupancies are kept per body, and
-only the body whose number changed is computed again.
+A step is kept only when the score rises, and a face takes a plane of the input at the cost of no more than was won, so the
+result is never worse by the score. Only the body whose number changed is measured again.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.program.field import combine, inside_body
-from cadcode.program.syntax import Program
-from cadcode.search.fit import Fit
-from cadcode.search.parameters import PLANE, Move, Parameters
+from cadcode.program.syntax import Program, Step
+from cadcode.search.fit import Goal
+from cadcode.search.parameters import PLANE, SAME, Move, Parameters
 
 GAIN = 1e-6  # a smaller rise of the score is none
 
@@ -26,63 +25,47 @@ class RefineOptions:
 
 
 class Variant:
-    """A program's numbers, its bodies' occupancies and its score; trials are made and kept here."""
+    """A program's numbers, what the goal measured of its bodies, and its score; trials are made and kept here."""
 
-    def __init__(self, program: Program, fit: Fit):
-        self.fit, self.parameters = fit, Parameters(program)
+    def __init__(self, program: Program, goal: Goal):
+        self.goal, self.parameters = goal, Parameters(program)
         self.values = self.parameters.values.copy()
-        self._operations = [s.operation for s in program.steps]
-        self._bodies = [inside_body(s.body, fit.points) for s in program.steps]
-        self.score = fit.score(self._combined({}))
+        self._steps = list(program.steps)
+        self._measured = [goal.measure(step.body) for step in program.steps]
+        self.score = goal.score(program, self._measured)
 
     def program(self) -> Program:
-        return self.parameters.program(self.values)
-
-    def _combined(self, changed: dict[int, np.ndarray]) -> np.ndarray:
-        filled = np.zeros(len(self.fit.points), bool)
-        for i, (operation, body) in enumerate(zip(self._operations, self._bodies, strict=True)):
-            filled = combine(operation, filled, changed.get(i, body))
-        return filled
+        return Program(tuple(self._steps))
 
     def attempt(self, values: np.ndarray, bodies: tuple[int, ...], allowance: float = -GAIN) -> bool:
-        """Keep `values` when the score does not fall by more than `allowance` (negative: when it rises)."""
-        changed = {}
+        """Keep `values`, which change `bodies`, when the score falls by no more than `allowance` (negative: rises)."""
+        steps, measured = self._steps.copy(), self._measured.copy()
         for index in bodies:
             body = self.parameters.body(index, values)
             if body is None:
                 return False
-            changed[index] = inside_body(body, self.fit.points)
-        score = self.fit.score(self._combined(changed))
+            steps[index], measured[index] = Step(steps[index].operation, body), self.goal.measure(body)
+        score = self.goal.score(Program(tuple(steps)), measured)
         if score < self.score - allowance:
             return False
-        self.values, self.score = values, score
-        for index, filled in changed.items():
-            self._bodies[index] = filled
+        self.values, self.score, self._steps, self._measured = values, score, steps, measured
         return True
 
 
-def refine(program: Program, fit: Fit, options: RefineOptions = RefineOptions(), only: int | None = None) -> Variant:  # noqa: B008
+def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(), only: int | None = None) -> Variant:  # noqa: B008
     """The program with better numbers; `only` limits the search to the moves of one body."""
-    variant = Variant(program, fit)
+    variant = Variant(program, goal)
+    least = variant.score
     moves = [m for m in variant.parameters.moves() if only is None or m.bodies == (only,)]
-    planes = [m for m in moves if _is_plane(variant, m)]
-    for move in planes:
+    for move in moves:
         _jump_to_planes(variant, move, options)
     for step in options.steps:
         for _ in range(options.passes):
             if not any([_walk(variant, move, step) for move in moves]):
                 break
-    for move in planes:
-        _snap_to_plane(variant, move, options)
+    for move in moves:
+        _snap_to_plane(variant, move, options, min(options.snap_cost, variant.score - least))
     return variant
-
-
-def _is_plane(variant: Variant, move: Move) -> bool:
-    """Whether the move carries equal face coordinates of one axis."""
-    slots = [variant.parameters.slots[i] for i in move.slots]
-    return all(s.kind == PLANE and s.axis == slots[0].axis for s in slots) and set(move.directions) == {1.0} and (
-        np.ptp(variant.values[list(move.slots)]) < GAIN
-    )
 
 
 def _moved(variant: Variant, move: Move, step: float) -> np.ndarray:
@@ -102,20 +85,21 @@ def _walk(variant: Variant, move: Move, step: float) -> bool:
 
 
 def _jump_to_planes(variant: Variant, move: Move, options: RefineOptions):
-    for target in _planes_near(variant, move, options.plane_reach):
-        variant.attempt(_moved(variant, move, target - variant.values[move.slots[0]]), move.bodies)
+    for plane in _planes_near(variant, move, options.plane_reach):
+        variant.attempt(_moved(variant, move, plane - variant.values[move.slots[0]]), move.bodies)
 
 
-def _snap_to_plane(variant: Variant, move: Move, options: RefineOptions):
-    for target in _planes_near(variant, move, options.snap_reach)[:1]:
-        step = target - variant.values[move.slots[0]]
-        if abs(step) > 1e-9:
-            variant.attempt(_moved(variant, move, step), move.bodies, options.snap_cost)
+def _snap_to_plane(variant: Variant, move: Move, options: RefineOptions, allowance: float):
+    for plane in _planes_near(variant, move, options.snap_reach)[:1]:
+        variant.attempt(_moved(variant, move, plane - variant.values[move.slots[0]]), move.bodies, allowance)
 
 
 def _planes_near(variant: Variant, move: Move, reach: float) -> list[float]:
-    """The input's planes within reach of a face, nearest first."""
-    slot = variant.parameters.slots[move.slots[0]]
-    planes, here = variant.fit.planes[slot.axis], variant.values[move.slots[0]]
-    near = planes[np.abs(planes - here) <= reach]
-    return [float(p) for p in near[np.argsort(np.abs(near - here))][:8]]
+    """The input's planes within reach of the face that a move carries, nearest first; none for other moves."""
+    kinds = {(slot.kind, slot.axis) for slot in (variant.parameters.slots[i] for i in move.slots)}
+    (kind, axis), here = min(kinds), variant.values[list(move.slots)]
+    if len(kinds) > 1 or kind != PLANE or set(move.directions) != {1.0} or np.ptp(here) > SAME:
+        return []
+    planes = variant.goal.planes[axis]
+    near = planes[np.abs(planes - here[0]) <= reach]
+    return near[np.argsort(np.abs(near - here[0]))][:8].tolist()

@@ -1,7 +1,8 @@
 """Change the structure of a program where its numbers cannot help: drop what does not pay, add and cut what is missing.
 
-Where input and program disagree on the grid, the disagreement is opened and labelled; each large component proposes a box
-and a cylinder along each axis. A proposal is refined and stays only when the score rises by more than a feature costs.
+Where input and program disagree on the grid, the disagreement is opened and labelled; each large component proposes a
+box and a cylinder along each axis. A proposal is refined and stays only when the score rises by more than a feature
+costs.
 """
 
 from dataclasses import dataclass, replace
@@ -24,9 +25,9 @@ class EditOptions:
     smallest: int = 4  # grid cells of a component
 
 
-def edit(program: Program, fit: Fit, options: EditOptions = EditOptions(), refining: RefineOptions = RefineOptions()) -> Variant:  # noqa: B008
-    """The program with idle features dropped and missing ones added, refined after every addition."""
-    best = drop_idle(refine(program, fit, refining), fit, options)
+def edit(program: Program, fit: Fit, options: EditOptions, refining: RefineOptions) -> Variant:
+    """A refined program with idle features dropped and missing ones added, refined after every addition."""
+    best = drop_idle(Variant(program, fit), fit, options)
     for _ in range(options.additions):
         winner = max(_extended(best.program(), fit, options, refining), key=lambda v: v.score, default=None)
         if winner is None or winner.score < best.score + options.feature_cost:

@@ -46,7 +46,7 @@ class FitOptions:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Points in the program frame and whether the input encloses them; the first `grid.prod()` are the jittered grid."""
+    """Points in the program frame and whether the input encloses them; the first `grid_size` are the jittered grid."""
 
     points: np.ndarray  # (M, 3)
     inside: np.ndarray  # (M,) bool
@@ -109,7 +109,7 @@ def _beside_surface(shape: Shape, frame: Frame, options: FitOptions, rng) -> np.
 
 
 def upright_planes(vertices: np.ndarray, faces: np.ndarray, share: float):
-    """Per axis the coordinates of the faces perpendicular to it that make up at least `share` of the surface, sorted."""
+    """Per axis, sorted, where the faces perpendicular to it lie that make up at least `share` of the surface."""
     corners = vertices[faces]  # (F, 3, 3)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     areas = np.linalg.norm(normals, axis=1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cadcode.program.syntax import Program
 from cadcode.search.edit import EditOptions, edit
 from cadcode.search.fit import Fit, FitOptions
+from cadcode.search.parameters import is_sound
 from cadcode.search.refine import RefineOptions, Variant, refine
 
 
@@ -31,7 +32,8 @@ class Improved:
 
 def improve(drafts: list[tuple[str, Program]], fit: Fit, options: SearchOptions) -> list[Improved]:
     """Refined and edited programs of named drafts, best score first; the drafts themselves are not among them."""
-    scored = sorted(((Variant(program, fit), name) for name, program in drafts), key=lambda pair: -pair[0].score)
+    scored = [(Variant(program, fit), name) for name, program in drafts if is_sound(program)]
+    scored.sort(key=lambda pair: -pair[0].score)
     refined = [(refine(variant.program(), fit, options.refining), name) for variant, name in scored[: options.refined]]
     refined.sort(key=lambda pair: -pair[0].score)
     found = [Improved(f"{name}, refined", v.program(), v.score) for v, name in refined]

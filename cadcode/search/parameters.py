@@ -1,8 +1,8 @@
 """The numbers of a program as one vector, and the moves that keep its topology.
 
-Edges, not centres and sizes: a rectangle is left, right, bottom, top; a body low, high; a loop the distinct x and y of its
-vertices and how far each arc bulges. Numbers that lie in one plane of the part are moved together first (flush faces stay
-flush), then alone; pairs move apart (a slot gets wider) and along (a boss slides).
+Edges, not centres and sizes: a rectangle is left, right, bottom, top; a body low, high; a loop the distinct x and y of
+its vertices and how far each arc bulges. Numbers in one plane of the part are moved together first (flush faces
+stay flush), then alone; pairs move apart (a slot gets wider) and along (a boss slides).
 """
 
 from collections import defaultdict
@@ -35,7 +35,7 @@ class Move:
 
 
 class Parameters:
-    """`values` (P,) of a program; `program(values)` is the same tree with other numbers, None where they make no sense."""
+    """`values` (P,) of a program; `program(values)` is the same tree with these numbers, None where it breaks."""
 
     def __init__(self, program: Program):
         self.slots: list[Slot] = []
@@ -61,6 +61,12 @@ class Parameters:
         for pair in _pairs(self.slots, self.values):
             found += [_move(self.slots, pair, [1.0] * len(pair)), _move(self.slots, pair, _apart(self.values[pair]))]
         return list(dict.fromkeys(move for move in found if any(move.directions)))
+
+
+def is_sound(program: Program) -> bool:
+    """Whether the numbers make sense as they are: no faces or heights of (nearly) no size."""
+    parameters = Parameters(program)
+    return parameters.program(parameters.values) is not None
 
 
 def _move(slots, indices, directions) -> Move:

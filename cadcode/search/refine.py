@@ -1,7 +1,7 @@
 """Move the numbers of a program until it fills the input better: coordinate search, then the input's own planes.
 
-A step is kept only when the score rises, and a face takes a plane of the input at the cost of no more than was won, so the
-result is never worse by the score. Only the body whose number changed is measured again.
+A step is kept only when the score rises, and a face takes a plane of the input at the cost of no more than was won, so
+the result is never worse by the score. Only the body whose number changed is measured again.
 """
 
 from dataclasses import dataclass
@@ -52,8 +52,8 @@ class Variant:
         return True
 
 
-def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(), only: int | None = None) -> Variant:  # noqa: B008
-    """The program with better numbers; `only` limits the search to the moves of one body."""
+def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(), only: int | None = None):  # noqa: B008
+    """The program with better numbers, a `Variant`; `only` limits the search to the moves of one body."""
     variant = Variant(program, goal)
     least = variant.score
     moves = [m for m in variant.parameters.moves() if only is None or m.bodies == (only,)]

@@ -337,7 +337,7 @@ def test_the_help_states_the_defaults_of_the_options():
                 ("beams", "candidates", "temperature", "max_new_tokens", "seed")}  # fmt: skip
     timeout = str(SandboxOptions().timeout)
     other = dict(decode=options.decoding.mode, export=",".join(options.export), timeout=timeout, model=EMBEDDED)
-    assert stated_defaults(commands()["generate",]) == decoding | other | {"device": "auto"}
+    assert stated_defaults(commands()["generate",]) == decoding | other | {"device": "auto", "refine": "yes"}
     assert options.sampling.seed == options.decoding.seed
     for name in ("run", "evaluate"):
         assert stated_defaults(commands()[name,]) == {"timeout": timeout}

@@ -1,0 +1,92 @@
+"""The quality benchmark: figures that can be trusted, from parts that training never sees."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import saved
+from typer.testing import CliRunner
+
+from cadcode.bench import Figure, QualityOptions, generated_quality
+from cadcode.cli import app
+from cadcode.data.dataset import DataOptions, held_out, samples
+from cadcode.model.checkpoints import load_model
+from cadcode.program.emit import compact
+from cadcode.program.tokens import encode
+
+
+class Oracle:
+    """A network that has learnt the held-out parts by heart: it writes their tokens in their order."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, parts, size):
+        self.texts, self.size = [encode(compact(s.program)) for s in parts], size
+
+    def prefill(self, points, start, room):
+        return self._logits(range(len(points)), 0), _Rows(list(range(len(points))))
+
+    def step(self, ids, written, cache):
+        return self._logits(cache.rows, written)
+
+    def _logits(self, rows, at):
+        logits = torch.full((len(rows), self.size), -50.0)
+        for i, row in enumerate(rows):
+            text = self.texts[row]
+            logits[i, text[min(at, len(text) - 1)]] = 50.0
+        return logits
+
+
+class _Rows:
+    def __init__(self, rows):
+        self.rows = rows
+
+    def select(self, index):
+        return _Rows([self.rows[i] for i in index.tolist()])
+
+
+@pytest.fixture
+def model(tmp_path):
+    return load_model(str(saved(tmp_path / "tiny")))
+
+
+def test_a_perfect_model_scores_one(model):
+    options = QualityOptions(parts=6, candidates=2, batch=6, volume_points=2000)
+    oracle = Oracle(held_out(6), model.network.options.vocab_size)
+    perfect = type(model)(model.spec, oracle, model.language, model.folder, model.revision)
+    for figure in generated_quality(perfect, options):
+        assert figure.ious == (1.0,) * 6
+
+
+def test_best_of_n_keeps_to_the_parts_and_a_seed_fixes_it(model):
+    options = QualityOptions(parts=3, candidates=3, batch=2, volume_points=1000)
+    first, second = generated_quality(model, options), generated_quality(model, options)
+    assert [f.name for f in first] == ["greedy", "best of 3"] and first == second
+    assert all(len(f.ious) == 3 and all(iou is None or 0 <= iou <= 1 for iou in f.ious) for f in first)
+
+
+def test_an_invalid_part_counts_as_zero_and_is_counted():
+    figure = Figure("x", (1.0, None)).as_dict(100, 0)
+    assert figure["iou_mean"] == 0.5 and figure["invalid"] == 0.5
+    low, high = figure["interval"]
+    assert 0 <= low <= 0.5 <= high <= 1
+
+
+def test_an_iou_of_zero_is_not_invalid():
+    assert Figure("x", (0.0, 0.5)).as_dict(100, 0)["invalid"] == 0
+
+
+def test_held_out_parts_are_not_the_training_stream():
+    kept = {compact(s.program) for s in held_out(20)}
+    stream = samples(DataOptions(surface_points=16), np.random.default_rng([0, 0]))
+    assert len(kept & {compact(next(stream).program) for _ in range(20)}) < 10  # plain boxes and discs may coincide
+    assert [compact(s.program) for s in held_out(3)] == [compact(s.program) for s in held_out(20)[:3]]
+
+
+def test_the_command_prints_every_figure(model, tmp_path):
+    call = ["bench", "quality", "--model", str(tmp_path / "tiny"), "--parts", "2", "--candidates", "2", "--json"]
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)["figures"]
+    assert [f["name"] for f in figures] == ["greedy", "best of 2"] and all(f["parts"] == 2 for f in figures)

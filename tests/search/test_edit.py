@@ -12,7 +12,7 @@ from cadcode.search.refine import RefineOptions, Variant
 BLOCK = Step("union", Extrude("XY", -50.0, 60.0, (Face(Rect((0.0, 0.0), 200.0, 120.0)),)))
 BOSS = Step("union", Extrude("XY", 10.0, 40.0, (Face(Circle((-40.0, 0.0), 30.0)),)))
 HOLE = Step("cut", Extrude("ZX", -60.0, 120.0, (Face(Circle((-20.0, 60.0), 14.0)),)))
-SMALL_HOLE = Step("cut", Extrude("XY", -50.0, 60.0, (Face(Circle((80.0, 40.0), 4.0)),)))
+SMALL_HOLE = Step("cut", Extrude("XY", -50.0, 60.0, (Face(Circle((80.0, 40.0), 2.0)),)))
 BURIED = Step("union", Extrude("YZ", -20.0, 40.0, (Face(Circle((0.0, -20.0), 10.0)),)))
 TRUTH = Program((BLOCK, BOSS, HOLE))
 

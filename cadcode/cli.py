@@ -48,7 +48,9 @@ def root(
 def generate(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Meshes, point clouds or CAD files.")],
     output: Annotated[str, typer.Option("--output", "-o", help="A folder, one FILE.py, or - for stdout.")] = ".",
-    model: Annotated[str | None, typer.Option(help="A name or a folder (default cadcode-small).")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A name of `cadcode models` or a folder (default cadcode-small).")
+    ] = None,
     decode: Annotated[str | None, typer.Option(help="greedy, beam or sample (default sample).")] = None,
     beams: Annotated[int | None, typer.Option(help="Width of --decode beam (default 4).")] = None,
     candidates: Annotated[
@@ -59,9 +61,14 @@ def generate(
         bool | None,
         typer.Option("--refine/--no-refine", help="Fit numbers and structure of the best to the input (default yes)."),
     ] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(help="Longest program, in tokens (default 256).")] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="Longest program, in tokens (default 256), 768 for published models.")
+    ] = None,
     seed: Seed = None,
     device: Device = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="auto, float32 or bfloat16: what the model computes in (default auto).")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
     export: Annotated[
         str | None, typer.Option(help="Solids to write: step, stl, brep, with commas between (default step).")
@@ -87,7 +94,9 @@ def generate(
         decoding = dict(candidates=candidates, temperature=temperature, max_new_tokens=max_new_tokens)
         options = parts.options_for(words(export), seed, decode, beams, refine, **decoding)
         jobs = plan(inputs, output, suffixes_of(options.export, picture))
-        loaded, console = parts.load(model, device, threads), error_console(quiet)
+        loaded, console = parts.load(model, device, threads, dtype), error_console(quiet)
+        options = parts.suited(options, loaded, max_new_tokens)
+        parts.announce(loaded, console)
         codes = [_generate(job, loaded, sandbox, options, console, json, picture, debug) for job in jobs]
     raise typer.Exit(max(codes))
 
@@ -209,19 +218,17 @@ def _print_evaluation(rows: list[dict], figures: dict, json: bool) -> None:
 @app.command()
 def models(json: Json = False, debug: Debug = False) -> None:
     """List the models known by name, their licences, and whether they are on this computer."""
-    from cadcode.model.checkpoints import KNOWN, WEIGHTS
+    from cadcode.model.checkpoints import KNOWN, size_on_disk
     from cadcode.report.files import json_text
 
     for spec in KNOWN:
-        files = [path for path in (WEIGHTS / spec.name).glob("*") if path.is_file()]
-        there = {"config.json", "model.safetensors"} <= {path.name for path in files}
-        size = sum(path.stat().st_size for path in files)
+        size = size_on_disk(spec.name)
+        row = dict(name=spec.name, parameters=spec.size, licence=spec.licence, inputs=spec.inputs)
         if json:
-            row = dict(name=spec.name, licence=spec.licence, inputs=spec.inputs, present=there, bytes=size)
-            typer.echo(json_text(row))
+            typer.echo(json_text(row | dict(present=size is not None, bytes=size or 0)))
         else:
-            state = f"here, {size / 1e6:.1f} MB" if there else "not here"
-            typer.echo(f"{spec.name:<16} {spec.licence:<14} {spec.inputs:<8} {state}")
+            state = "not here" if size is None else f"here, {size / 1e6:.1f} MB"
+            typer.echo(f"{spec.name:<24} {spec.size:<6} {spec.inputs:<8} {spec.licence:<32} {state}")
 
 
 @app.command()

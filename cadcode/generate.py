@@ -35,10 +35,23 @@ def options_for(export=None, seed=None, decode=None, beams=None, refine=None, **
     return replace(options, decoding=replace(options.decoding, **changes), search=search, **named(export=export))
 
 
-def load(model: str | None, device: str | None, threads: int | None) -> LoadedModel:
+def load(model: str | None, device: str | None, threads: int | None, dtype: str | None = None) -> LoadedModel:
     """The model named, or the embedded one, on the device named. ModelError, UsageError."""
     use_threads(threads)
-    return load_model(model or EMBEDDED, pick_device(device or "auto"))
+    return load_model(model or EMBEDDED, pick_device(device or "auto"), dtype or "auto")
+
+
+def suited(options: Options, model: LoadedModel, max_new_tokens: int | None) -> Options:
+    """The options with the model's own longest text, unless one was named."""
+    length = max_new_tokens or model.spec.max_new_tokens
+    return replace(options, decoding=replace(options.decoding, max_new_tokens=length))
+
+
+def announce(model: LoadedModel, console: Console) -> None:
+    """The licence of weights that are not ours."""
+    if model.spec.name != EMBEDDED:
+        told = f"{model.spec.name}: the licence of these weights is {model.spec.licence}"
+        console.print(told, soft_wrap=True, markup=False)
 
 
 def generate(job: Job, model, sandbox, options: Options, console: Console, json=False, picture=False) -> Result:

@@ -1,6 +1,7 @@
 """One part from shape to program: the list of steps that `cadcode generate` goes through."""
 
 import math
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -10,13 +11,14 @@ import torch
 
 from cadcode import __version__
 from cadcode.decoding import DecodeOptions, Draft, decode
+from cadcode.execution.check import check
 from cadcode.execution.outcome import Failed, Solid
 from cadcode.execution.sandbox import Sandbox
-from cadcode.geometry.frame import Frame
+from cadcode.geometry.frame import PROGRAM_UNITS, Frame
 from cadcode.geometry.io import Shape
 from cadcode.geometry.metrics import Errors, MetricOptions, Target, compare, measure_target
-from cadcode.geometry.sampling import SamplingOptions, model_points, sample_surface
-from cadcode.model.checkpoints import LoadedModel
+from cadcode.geometry.sampling import SamplingOptions, model_points, points_with_normals, sample_surface
+from cadcode.model.spec import LoadedModel, ModelSpec
 from cadcode.program.emit import readable
 from cadcode.program.parse import parse
 from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
@@ -93,12 +95,13 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
     clock = Clock()
     frame = Frame.around(shape.bounds)  # world -> cube [-1, 1]^3
     with clock("sample"):
-        points = model_points(shape, frame, options.sampling)  # (256, 3) float32, model frame
+        sample = points_with_normals if model.spec.normals else model_points
+        points = sample(shape, frame, options.sampling)  # (256, 3) float32, model frame; with normals (256, 6)
     with clock("decode"):
         cloud = torch.from_numpy(np.asarray(points, np.float32))[None].to(model.network.device)
         drafts = decode(model.network, model.language, cloud, options.decoding)[0]
     with clock("rank"):
-        ranked = rank(drafts, search_target(shape, frame, options), frame, options)
+        ranked = rank(drafts, search_target(shape, frame, options), frame, options, model.spec)
     with clock("measure input"):
         target = measure_target(shape, options.metrics)
     with clock("run"):
@@ -135,18 +138,42 @@ def search_target(shape: Shape, frame: Frame, options: Options) -> SearchTarget:
     return SearchTarget.of(frame.to_program(points))
 
 
-def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Options) -> list[Candidate]:
-    """Candidates by their distance to the input, nearest first; of equal programs the first draft stays."""
-    seen, candidates = set(), []
+def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Options, spec: ModelSpec) -> list[Candidate]:
+    """Candidates by their distance to the input, nearest first; of equal programs the first draft stays.
+
+    Of a model that writes free text, what is not in the dialect but may run comes last.
+    """
+    seen, candidates, to_program = set(), [], PROGRAM_UNITS / spec.program_units
     for draft in drafts:
         program = parse(draft.text)
         if isinstance(program, Rejected):
-            candidates.append(Candidate(draft.source, None, None, failure=f"not in the dialect: {program.reason}"))
-        elif program not in seen:
+            candidate = _unread(draft, program, frame, spec)
+            candidates += [candidate] * (candidate.text is None or candidate.text not in seen)
+            seen.add(candidate.text)
+            continue
+        program = moved(program, to_program, (0, 0, 0)) if to_program != 1 else program
+        if program not in seen:
             seen.add(program)
             distance = distance_to_input(program, target, options.sampling.seed)
             candidates.append(_candidate(draft.source, program, frame, distance, draft.log_probability))
     return sorted(candidates, key=lambda c: c.distance)
+
+
+def _unread(draft: Draft, rejected: Rejected, frame: Frame, spec: ModelSpec) -> Candidate:
+    """A draft that is no program of the dialect: with a text that can be run, or with the reason."""
+    if not spec.free_text or check(draft.text) is not None:
+        return Candidate(draft.source, None, None, failure=f"not in the dialect: {rejected.reason}")
+    scale, translation = frame.program_to_world_transform()
+    text = placed(draft.text, scale * PROGRAM_UNITS / spec.program_units, translation)
+    return Candidate(draft.source, None, text, log_probability=draft.log_probability)
+
+
+def placed(text: str, scale: float, translation) -> str:
+    """A program as it is, and a line that scales and shifts its result."""
+    name = "result" if re.search(r"^result\s*=", text, re.M) else "r"
+    shift = ", ".join(repr(float(value)) for value in translation)
+    place = f"result = {name}.val().scale({scale!r}).translate(({shift}))"
+    return f"{text.rstrip()}\n\n# to the size and the place of the input\n{place}\n"
 
 
 def _candidate(source, program, frame, distance, log_probability=None) -> Candidate:

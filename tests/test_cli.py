@@ -256,7 +256,9 @@ def test_folders_are_evaluated_part_by_part(here, shared):
 
 def test_models_are_listed_with_licence_and_size(model, monkeypatch):
     monkeypatch.setattr(checkpoints, "WEIGHTS", Path(model).parent)
-    (told,) = (strict(line) for line in call("models", "--json").stdout.splitlines())
+    told, *published = (strict(line) for line in call("models", "--json").stdout.splitlines())
+    assert {row["name"].split("/")[0] for row in published} == {"filapro", "maksimko123"}
+    assert all(row["licence"] and row["parameters"] for row in published)
     assert told["present"] and told["bytes"] > (Path(model) / "model.safetensors").stat().st_size
     assert (told["name"], told["licence"], told["inputs"]) == (EMBEDDED, "Apache-2.0", "points")
     monkeypatch.setattr(checkpoints, "WEIGHTS", Path(model).parent / "empty")

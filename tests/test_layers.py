@@ -40,9 +40,10 @@ MAY_IMPORT = {
 ONLY_IN = {
     "cadquery": ("execution.worker",),
     "OCP": ("execution.worker",),
-    "transformers": ("model.cad_recode",),
-    "tokenizers": ("model.tokenizer",),
-    "safetensors": ("model.checkpoints",),
+    "transformers": ("model.cad_recode", "model.cadrille"),
+    "tokenizers": ("model.tokenizer", "model.published"),
+    "safetensors": ("model.checkpoints", "model.weights", "model.export"),
+    "huggingface_hub": ("model.hub",),
     "trimesh": ("geometry.*", "report.*"),
     "manifold3d": ("geometry.*",),
     "scipy": ("geometry.*", "search.*"),
@@ -55,7 +56,7 @@ ONLY_IN = {
 NEEDS_AT_MOST = {
     "data": {"numpy"},
     "program": {"numpy"},
-    "train": {"numpy", "torch", "safetensors", "tokenizers"},
+    "train": {"numpy", "torch", "safetensors", "tokenizers", "huggingface_hub"},  # the last for hub ids only
     "model.small": {"numpy", "torch"},
     "decoding": {"numpy", "torch"},
     "execution.sandbox": {"numpy"},

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.errors import UsageError
+from cadcode.errors import InputError, UsageError
 from cadcode.geometry.cleaning import face_areas
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.io import Shape
@@ -70,6 +70,17 @@ def farthest_points(points, count: int, rng: np.random.Generator | None = None, 
         nearest[current] = -1  # chosen: behind every other, also behind its duplicates
         current = int(nearest.argmax())
     return np.resize(order, count)
+
+
+def points_with_normals(shape: Shape, frame: Frame, options: SamplingOptions = SamplingOptions()):  # noqa: B008
+    """The input of CAD-Recode v1: (options.model_points, 6) float32, random points (model frame) and their normals,
+    sorted by z, then y, then x. InputError for a cloud without normals.
+    """
+    points, normals = sample_surface(shape, options.model_points, np.random.default_rng(options.seed))
+    if normals is None:
+        raise InputError(shape.path, "has no normals, which this model needs", "use a mesh or another model")
+    cloud_model = np.hstack([frame.to_model(points), normals]).astype(np.float32)
+    return cloud_model[np.lexsort(cloud_model[:, :3].T)]
 
 
 def model_points(shape: Shape, frame: Frame, options: SamplingOptions = SamplingOptions()):  # noqa: B008 (frozen)

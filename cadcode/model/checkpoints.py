@@ -1,91 +1,75 @@
 """Models by name or folder: what is known of them, and loading the embedded one without transformers."""
 
-import hashlib
 import json
 import os
 import pickle
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from cadcode.errors import ModelError
+from cadcode.model import hub
 from cadcode.model.language import CompactLanguage
+from cadcode.model.published import LAYOUTS, load_published
 from cadcode.model.qwen2 import Qwen2Options
 from cadcode.model.small import SmallModel
+from cadcode.model.spec import EMBEDDED, KNOWN, UNKNOWN_LICENCE, LoadedModel, ModelSpec, known
 from cadcode.model.tokenizer import save_tokenizer
+from cadcode.model.weights import fit, pick_dtype, read_config, read_weights, revision_of, weight_files
 from cadcode.program.tokens import END, PAD, PIECES, START
 
-EMBEDDED = "cadcode-small"
 WEIGHTS = Path(__file__).parent.parent / "weights"
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """What tells models apart."""
-
-    name: str
-    licence: str
-    inputs: str
-    points: int = 256
-    size: str = ""
+def find(name: str) -> Path | None:
+    """The folder of a model on this computer: the embedded one, a local folder, a hub id in the cache; else None."""
+    folder = WEIGHTS / name if name == EMBEDDED else Path(name)
+    if not (folder / "config.json").is_file() and name != EMBEDDED and not folder.exists():
+        kept = hub.cached(name, "config.json")
+        folder = kept.parent if kept and all(path.is_file() for path in weight_files(kept.parent)) else folder
+    return folder if (folder / "config.json").is_file() else None
 
 
-KNOWN = (ModelSpec(EMBEDDED, "Apache-2.0", "points"),)
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    spec: ModelSpec
-    network: SmallModel
-    language: CompactLanguage
-    folder: Path
-    revision: str  # the first 12 hex digits of the weights' sha256
+def size_on_disk(name: str) -> int | None:
+    """Bytes of a model's files on this computer, None where it is not there or not all of it."""
+    folder = find(name)
+    if folder is None or not all(path.is_file() for path in weight_files(folder)):
+        return None
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 
 def resolve(name: str) -> Path:
-    """The folder of a model: an embedded name or a local folder. ModelError where there is none."""
-    folder = WEIGHTS / name if name in {s.name for s in KNOWN} else Path(name)
-    if not (folder / "config.json").is_file():
-        known = ", ".join(s.name for s in KNOWN)
-        raise ModelError(f"{name}: no such model; use {known} or a folder with config.json and model.safetensors")
+    """The folder of a model; one that is known by its hub id is fetched. ModelError where there is none."""
+    folder = find(name)
+    if folder is None and name != EMBEDDED and known(name):
+        folder = hub.fetch(name)
+    if folder is None:
+        names = ", ".join(spec.name for spec in KNOWN)
+        raise ModelError(f"{name}: no such model; use {names} or a folder with config.json and model.safetensors")
     return folder
 
 
-def load_model(name: str = EMBEDDED, device: str = "cpu") -> LoadedModel:
-    """Load a model for decoding, in float32. ModelError where files are missing, damaged or do not fit each other."""
+def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto") -> LoadedModel:
+    """Load a model for decoding; ModelError where files are missing, damaged or do not fit each other.
+
+    `dtype` is 'float32', 'bfloat16' or 'auto': float32 for the embedded model, for the published ones bfloat16 where
+    the device computes in it. The point encoder is always in float32.
+    """
     folder = resolve(name)
-    path = folder / "model.safetensors"
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        weights = load_file(path)
-    except (OSError, ValueError, SafetensorError) as e:
-        raise ModelError(f"{folder}: cannot be read ({_first_line(e)}); install it again or name another model") from e
-    vocabulary = config.get("vocab_size") if isinstance(config, dict) else None
+    config = read_config(folder)
+    if config.get("model_type") in LAYOUTS:
+        return load_published(folder, config, name, device, dtype)
+    vocabulary = config.get("vocab_size")
     if vocabulary != len(PIECES):
         raise ModelError(f"{folder}: a vocabulary of {vocabulary} is not this version's {len(PIECES)}; "
                          "use the version of cadcode it was made with")  # fmt: skip
-    network = SmallModel(Qwen2Options.from_config(config)).eval()
-    _load_strictly(network, weights, folder)
-    spec = next((s for s in KNOWN if s.name == name), ModelSpec(str(name), "see its model card", "points"))
-    return LoadedModel(spec, network.to(device), CompactLanguage(), folder, _digest(path))
-
-
-def _load_strictly(network: SmallModel, weights: dict, folder: Path):
-    try:
-        network.load_state_dict({k: v.float() for k, v in weights.items()}, strict=True)
-    except RuntimeError as e:
-        raise ModelError(f"{folder}: weights do not fit the config ({_first_line(e)}); install it again") from e
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    with torch.device("meta"):
+        network = SmallModel(Qwen2Options.from_config(config)).eval()
+    fit(network, read_weights(folder), pick_dtype("float32" if dtype == "auto" else dtype, device), folder)
+    spec = known(name) or ModelSpec(str(name), UNKNOWN_LICENCE, "points")
+    return LoadedModel(spec, network.to(device), CompactLanguage(), folder, revision_of(folder))
 
 
 def save_model(network: SmallModel, folder: Path):

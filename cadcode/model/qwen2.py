@@ -63,7 +63,7 @@ class KeyValueCache:
 def rope(positions: torch.Tensor, head_dim: int, theta: float):
     """Cosines and sines (L, head_dim) of rotary positions (L,), in float32 (Su et al. 2021, arXiv:2104.09864)."""
     exponents = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32) / head_dim
-    angles = positions.float()[:, None] / theta**exponents
+    angles = positions.float()[:, None] * (1.0 / theta**exponents)  # rounded as transformers does
     angles = torch.cat([angles, angles], dim=-1)
     return angles.cos(), angles.sin()
 
@@ -76,6 +76,12 @@ def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tenso
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     scale = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + eps)
     return weight.to(x.dtype) * (x * scale.to(x.dtype))
+
+
+def rms_norm_as_published(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+    """The same, rounded where transformers rounds: below float32 the last digits differ."""
+    wide = x.float()
+    return weight * (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(x.dtype)
 
 
 def swiglu(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
@@ -118,10 +124,15 @@ class Attention(nn.Module):
         return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, heads, L, head_dim)
 
 
+MANY_ROWS = 4  # from here on repeating keys costs most; with fewer rows float32 logits are those of transformers
+
+
 def attend(q, k, v):
     """Causal attention of the last `q` positions over all `k` positions; several query heads may share a key head."""
     queries, keys = q.shape[2], k.shape[2]
     if q.shape[1] != k.shape[1]:
+        if queries == 1 and len(q) >= MANY_ROWS:  # the heads that share a key head take turns as queries
+            return F.scaled_dot_product_attention(q.unflatten(1, (k.shape[1], -1)).squeeze(3), k, v).reshape(q.shape)
         k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))
     if q.requires_grad and q.device.type == "cpu":
         return explicit_attention(q, k, v)

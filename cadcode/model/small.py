@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from cadcode.model.points import FourierPointEncoder
+from cadcode.model.points import FEATURES, FourierPointEncoder
 from cadcode.model.qwen2 import KeyValueCache, Qwen2, Qwen2Options
 
 PREFIX_LENGTH = 256  # text always starts at this rotary position, however many points there are
@@ -12,11 +12,11 @@ PREFIX_LENGTH = 256  # text always starts at this rotary position, however many 
 class SmallModel(nn.Module):
     """256 point embeddings, then text. Weights are named as in CAD-Recode's files (`model.*`, `point_encoder.*`)."""
 
-    def __init__(self, options: Qwen2Options):
+    def __init__(self, options: Qwen2Options, point_features: int = FEATURES):
         super().__init__()
         self.model = Qwen2(options)
         self.lm_head = nn.Linear(options.hidden_size, options.vocab_size, bias=False)
-        self.point_encoder = FourierPointEncoder(options.hidden_size)
+        self.point_encoder = FourierPointEncoder(options.hidden_size, point_features)
         if options.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 
+from cadcode.errors import ModelError
 from cadcode.program.tokens import IDS, NUMBER_PATTERN, SPECIAL, SYNTAX
 
 
@@ -36,3 +37,12 @@ def save_tokenizer(folder: Path):
                   unk_token=pad, padding_side="left", clean_up_tokenization_spaces=False,
                   model_max_length=2048)  # fmt: skip
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1))
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """A tokenizer.json of any kind; ModelError where it cannot be read."""
+    try:
+        return Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except Exception as e:  # noqa: BLE001 (the library raises plain Exception)
+        said = " ".join(str(e).split())[:200]
+        raise ModelError(f"{path}: cannot be read as a tokenizer ({said}); install it again") from e

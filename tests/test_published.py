@@ -1,0 +1,146 @@
+"""From a mesh to a program by models laid out as the published ones: tiny ones that learnt a single text by heart."""
+
+import json
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from published_models import ENDOFTEXT, IM_START, OPTIONS, WIDTHS, byte_tokenizer, random_published, save_published
+from torch.nn.functional import cross_entropy
+from typer.testing import CliRunner
+
+from cadcode import cli
+from cadcode.decoding import DecodeOptions
+from cadcode.errors import InputError, UsageError
+from cadcode.execution.sandbox import Sandbox
+from cadcode.geometry.frame import Frame
+from cadcode.geometry.io import Shape
+from cadcode.geometry.metrics import MetricOptions
+from cadcode.geometry.sampling import SamplingOptions, points_with_normals
+from cadcode.model.checkpoints import load_model
+from cadcode.pipeline import Options, SearchOptions, placed, reconstruct
+
+PLATE = """import cadquery as cq
+w0=cq.Workplane('XY',origin=(0,0,-20))
+r=w0.sketch().push([(0,0)]).rect(200,100).push([(50,10)]).circle(30,mode='s').finalize().extrude(40)"""
+HALF = """import cadquery as cq
+w0=cq.Workplane('XY',origin=(0,0,-10))
+r=w0.sketch().push([(0,0)]).rect(100,50).push([(25,5)]).circle(15,mode='s').finalize().extrude(20)"""
+BALL = "import cadquery as cq\nr=cq.Workplane('XY').sphere(100)"
+SCALE, SHIFT = 0.25, (30.0, -7.0, 2.0)  # world = scale * program + shift
+FAST = Options(sampling=SamplingOptions(surface_points=512), metrics=MetricOptions(points=1024),
+               decoding=DecodeOptions(max_new_tokens=64), search=SearchOptions(points=512, refine=False))  # fmt: skip
+
+
+def by_heart(text: str, version: str, folder):
+    """A checkpoint whose greedy text is `text`, whatever the points."""
+    lines = text.splitlines(keepends=True)
+    tokenizer = byte_tokenizer(lines)
+    ids = tokenizer.encode(text).ids
+    assert len(ids) == len(lines)
+    model = random_published(WIDTHS[version], replace(OPTIONS, hidden_size=16), std=0.1)
+    cloud = torch.rand((2, 256, 6 if version == "v1" else 3), generator=torch.Generator().manual_seed(1)) * 2 - 1
+    written = torch.tensor([IM_START, *ids]).expand(2, -1)
+    target = torch.tensor([*ids, ENDOFTEXT]).expand(2, -1)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-2)
+    for _ in range(40):
+        loss = cross_entropy(model(cloud, written).flatten(0, 1), target.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return str(save_published(model, folder, tokenizer))
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox() as shared:
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def plate(sandbox):
+    solid = sandbox.run(placed(PLATE, SCALE, SHIFT))
+    return Shape.from_arrays(solid.vertices, solid.faces)
+
+
+@pytest.mark.parametrize("version, text", [("v1.5", PLATE), ("v1", HALF)])
+def test_a_mesh_becomes_the_published_models_program(version, text, plate, sandbox, tmp_path):
+    model = load_model(by_heart(text, version, tmp_path / "model"))
+    result = reconstruct(plate, model, sandbox, FAST)
+    assert result.chosen.source == "greedy" and result.chosen.error.iou > 0.995
+    low, high = result.chosen.solid.vertices.min(0), result.chosen.solid.vertices.max(0)
+    assert np.allclose([low, high], plate.bounds, atol=1e-6) and np.allclose(plate.extents, [50, 25, 10])
+    widths = [face.outline.width for face in result.chosen.program.steps[0].body.faces[:1]]
+    assert widths == [200.0]  # the program frame of all models is one
+
+
+def test_what_is_not_in_the_dialect_is_run_all_the_same(sandbox, tmp_path):
+    ball = trimesh.creation.icosphere(4, 3.0)
+    shape = Shape.from_arrays(ball.vertices + SHIFT, ball.faces)
+    model = load_model(by_heart(BALL, "v1.5", tmp_path / "model"))
+    result = reconstruct(shape, model, sandbox, replace(FAST, decoding=DecodeOptions("sample", candidates=3)))
+    assert result.chosen.program is None and result.chosen.error.iou > 0.98
+    assert BALL.splitlines()[-1] in result.chosen.text
+    assert len([c for c in result.candidates if c.text == result.chosen.text]) == 1
+
+
+def test_a_text_that_may_not_run_has_a_reason(plate, sandbox, tmp_path):
+    model = load_model(by_heart("import os\nr=1", "v1.5", tmp_path / "model"))
+    result = reconstruct(plate, model, sandbox, FAST)
+    assert result.chosen.source == "bounding box"
+    assert any((c.failure or "").startswith("not in the dialect") for c in result.candidates)
+
+
+def test_the_result_may_have_either_name(sandbox):
+    for name in ("r", "result"):
+        solid = sandbox.run(placed(f"import cadquery as cq\n{name} = cq.Workplane().box(2, 2, 2)", 3.0, (10, 0, 0)))
+        assert np.allclose([solid.vertices.min(0), solid.vertices.max(0)], [[7, -3, -3], [13, 3, 3]])
+
+
+def test_the_input_of_v1_is_sorted_with_normals(plate):
+    points = points_with_normals(plate, Frame.around(plate.bounds), SamplingOptions(seed=3))
+    assert points.shape == (256, 6) and points.dtype == np.float32
+    keys = [tuple(row) for row in points[:, [2, 1, 0]]]
+    assert keys == sorted(keys) and len(set(keys)) > 250
+    assert np.abs(points[:, :3]).max() <= 1 + 1e-6 and np.allclose(np.linalg.norm(points[:, 3:], axis=1), 1, atol=1e-5)
+    top = points[points[:, 2] > 0.2 - 1e-4]
+    assert len(top) > 20 and np.allclose(top[:, 3:], [0, 0, 1], atol=1e-5)
+
+
+def test_v1_needs_normals(plate):
+    cloud = Shape.from_arrays(plate.vertices)
+    with pytest.raises(InputError, match="has no normals"):
+        points_with_normals(cloud, Frame.around(cloud.bounds))
+
+
+# --- the command line ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def call(plate, sandbox, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "_sandbox", lambda timeout: nullcontext(sandbox))
+    trimesh.Trimesh(plate.vertices, plate.faces).export("plate.stl")
+    return lambda *words: CliRunner().invoke(cli.app, list(words))
+
+
+def test_generate_takes_such_a_model_and_names_its_licence_once(call, tmp_path):
+    model = by_heart(PLATE, "v1.5", tmp_path / "model")
+    done = call("generate", "plate.stl", "--model", model, "--decode", "greedy", "--no-refine", "--dtype", "bfloat16")
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.count("licence of these weights") == 1
+    told = json.loads((tmp_path / "plate.json").read_text())
+    assert told["error"]["iou"] > 0.995 and told["options"]["decoding"]["max_new_tokens"] == 768
+    quiet = call("generate", "plate.stl", "--model", model, "--decode", "greedy", "--no-refine", "--quiet",
+                 "--max-new-tokens", "9")  # fmt: skip
+    assert quiet.exit_code == 0 and quiet.stderr == ""
+    assert json.loads((tmp_path / "plate.json").read_text())["options"]["decoding"]["max_new_tokens"] == 9
+
+
+def test_unknown_dtypes_are_refused(call, tmp_path):
+    model = by_heart(PLATE, "v1.5", tmp_path / "model")
+    refused = call("generate", "plate.stl", "--model", model, "--dtype", "int4")
+    assert refused.exit_code == UsageError.exit_code and "--dtype int4" in refused.stderr

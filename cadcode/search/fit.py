@@ -26,6 +26,8 @@ class Goal(Protocol):
     """What the search tries to reach. A body is measured once and again only when it changes."""
 
     planes: tuple[np.ndarray, np.ndarray, np.ndarray]  # coordinates of the input's upright faces, per axis
+    surface: np.ndarray  # (S, 3) points on it, program frame
+    blur: float  # how far they may lie off it, program units
 
     def measure(self, body: Extrude) -> Any: ...
 
@@ -38,6 +40,7 @@ class Goal(Protocol):
 class FitOptions:
     grid_points: int = 8000
     near_points: int = 6000
+    surface_points: int = 1500
     nearest: float = 0.05  # program units from the surface
     farthest: float = 6.0
     plane_area: float = 0.002  # of the whole surface, for a plane of the input to count
@@ -53,6 +56,8 @@ class Fit:
     grid: tuple[int, int, int]
     box: np.ndarray  # (2, 3) of the grid
     planes: tuple[np.ndarray, np.ndarray, np.ndarray]  # coordinates of the input's upright faces, per axis
+    surface: np.ndarray  # (S, 3) on the input
+    blur: float = 0.2  # curved faces of a mesh are flat in places
 
     @property
     def grid_size(self) -> int:
@@ -85,10 +90,12 @@ def measure_fit(shape: Shape, frame: Frame, options: FitOptions = FitOptions()) 
     tree = triangle_tree(vertices[shape.faces])
     box = np.stack([vertices.min(0) - MARGIN, vertices.max(0) + MARGIN])
     cells, grid = _jittered_grid(box, options.grid_points, rng)
-    near = _beside_surface(shape, frame, options, rng)
-    points = np.concatenate([cells, near])
+    surface, normals = sample_surface(shape, options.near_points // 2, rng)
+    surface = frame.to_program(surface)
+    points = np.concatenate([cells, *_either_side(surface, normals, options, rng)])
     inside = np.abs(winding_numbers(tree, points)) > 0.5
-    return Fit(points, inside, grid, box, upright_planes(vertices, shape.faces, options.plane_area))
+    planes = upright_planes(vertices, shape.faces, options.plane_area)
+    return Fit(points, inside, grid, box, planes, surface[: options.surface_points])
 
 
 def _jittered_grid(box: np.ndarray, count: int, rng):
@@ -100,12 +107,10 @@ def _jittered_grid(box: np.ndarray, count: int, rng):
     return box[0] + (corners + rng.random(corners.shape)) * extent / grid, tuple(int(n) for n in grid)
 
 
-def _beside_surface(shape: Shape, frame: Frame, options: FitOptions, rng) -> np.ndarray:
-    """Points in front of and behind the surface, most of them very close to it."""
-    points, normals = sample_surface(shape, options.near_points // 2, rng)
-    gap = np.exp(rng.uniform(np.log(options.nearest), np.log(options.farthest), (len(points), 1)))
-    points = frame.to_program(points)
-    return np.concatenate([points + gap * normals, points - gap * normals])
+def _either_side(surface: np.ndarray, normals: np.ndarray, options: FitOptions, rng):
+    """Points in front of and behind the surface (N, 3), most of them very close to it."""
+    gap = np.exp(rng.uniform(np.log(options.nearest), np.log(options.farthest), (len(surface), 1)))
+    return surface + gap * normals, surface - gap * normals
 
 
 def upright_planes(vertices: np.ndarray, faces: np.ndarray, share: float):

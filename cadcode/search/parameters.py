@@ -53,9 +53,17 @@ class Parameters:
             return None
         return Program(tuple(Step(o, b) for o, b in zip(self._operations, bodies, strict=True)))
 
+    def groups(self, values: np.ndarray) -> list[list[int]]:
+        """The indices of numbers that are equal and of one kind and axis; arcs' bulges are each alone."""
+        found = defaultdict(list)
+        for i, (slot, value) in enumerate(zip(self.slots, values, strict=True)):
+            alone = i if slot.kind == BULGE else 0
+            found[slot.kind, slot.axis, round(value / SAME), alone].append(i)
+        return list(found.values())
+
     def moves(self) -> list[Move]:
         """All moves, the ones that keep most relations first."""
-        groups = _equal_groups(self.slots, self.values)
+        groups = self.groups(self.values)
         found = [_move(self.slots, g, [1.0] * len(g)) for g in groups]
         found += [_move(self.slots, [i], [1.0]) for g in groups if len(g) > 1 for i in g]
         for pair in _pairs(self.slots, self.values):
@@ -71,14 +79,6 @@ def is_sound(program: Program) -> bool:
 
 def _move(slots, indices, directions) -> Move:
     return Move(tuple(int(i) for i in indices), tuple(directions), tuple(sorted({slots[i].body for i in indices})))
-
-
-def _equal_groups(slots, values) -> list[list[int]]:
-    groups = defaultdict(list)
-    for i, (slot, value) in enumerate(zip(slots, values, strict=True)):
-        alone = i if slot.kind == BULGE else 0
-        groups[slot.kind, slot.axis, round(value / SAME), alone].append(i)
-    return list(groups.values())
 
 
 def _pairs(slots, values) -> list[list[int]]:

@@ -1,7 +1,8 @@
-"""Move the numbers of a program until it fills the input better: coordinate search, then the input's own planes.
+"""Move the numbers of a program until it fits the input better: coordinate search, least squares, the input's planes.
 
-A step is kept only when the score rises, and a face takes a plane of the input at the cost of no more than was won, so
-the result is never worse by the score. Only the body whose number changed is measured again.
+A step of the coordinate search is kept only when the score rises. What makes distances exact afterwards may cost a
+little score, but no more than was won, so the result is never worse by the score. Only bodies whose numbers changed are
+measured again.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from cadcode.program.syntax import Program, Step
 from cadcode.search.fit import Goal
 from cadcode.search.parameters import PLANE, SAME, Move, Parameters
+from cadcode.search.polish import PolishOptions, polished
 
 GAIN = 1e-6  # a smaller rise of the score is none
 
@@ -22,6 +24,7 @@ class RefineOptions:
     plane_reach: float = 30.0  # how far a face may jump to a plane of the input
     snap_reach: float = 0.6  # within this a face takes the input's plane unless that costs more than `snap_cost`
     snap_cost: float = 5e-4
+    polish: PolishOptions = PolishOptions()
 
 
 class Variant:
@@ -63,9 +66,18 @@ def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(
         for _ in range(options.passes):
             if not any([_walk(variant, move, step) for move in moves]):
                 break
+    if only is None:
+        _polish(variant, options.polish, min(options.polish.cost, variant.score - least))
     for move in moves:
         _snap_to_plane(variant, move, options, min(options.snap_cost, variant.score - least))
     return variant
+
+
+def _polish(variant: Variant, options: PolishOptions, allowance: float):
+    goal = variant.goal
+    values = polished(variant.parameters, variant.values, goal.surface, goal.blur, options)
+    if values is not None:
+        variant.attempt(values, tuple(range(len(variant.program().steps))), allowance)
 
 
 def _moved(variant: Variant, move: Move, step: float) -> np.ndarray:

@@ -27,7 +27,7 @@ def exact_fit(program: Program) -> Fit:
     aside = everywhere + rng.normal(0, 1.5, everywhere.shape)
     near = everywhere[filled != occupancy(program, aside)][:6000]
     points = np.concatenate([points, near])
-    return Fit(points, occupancy(program, points), grid, box, (np.empty(0),) * 3)
+    return Fit(points, occupancy(program, points), grid, box, (np.empty(0),) * 3, near[:500])
 
 
 FIT = exact_fit(TRUTH)

@@ -7,6 +7,7 @@ import pytest
 
 from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.search.parameters import Parameters
+from cadcode.search.polish import PolishOptions
 from cadcode.search.refine import RefineOptions, Variant, refine
 
 QUICK = RefineOptions(steps=(4.0, 1.0))
@@ -44,7 +45,7 @@ def test_the_score_kept_is_the_score_of_the_program(parts, fits):
 
 def test_without_a_step_that_helps_nothing_changes(parts, fits):
     for name, part in parts.items():
-        none = RefineOptions(steps=(0.0,), plane_reach=0.0, snap_reach=0.0)
+        none = RefineOptions(steps=(0.0,), plane_reach=0.0, snap_reach=0.0, polish=PolishOptions(numbers=0))
         assert refine(part.moved(5.0), fits[name], none).program() == part.moved(5.0)
 
 
@@ -71,7 +72,7 @@ def test_snapping_costs_no_more_than_was_won(parts, fits):
     """Nothing was won, so a face that fits better beside a plane stays there."""
     program, fit = parts["step"].program, fits["step"]
     beside = replace(fit, planes=tuple(planes + 2.0 for planes in fit.planes))
-    eager = RefineOptions(steps=(), plane_reach=0.0, snap_reach=5.0, snap_cost=1.0)
+    eager = RefineOptions((), plane_reach=0.0, snap_reach=5.0, snap_cost=1.0, polish=PolishOptions(numbers=0))
     assert refine(program, beside, eager).score >= Variant(program, fit).score
     assert refine(program, fit, eager).program() == program
 

@@ -17,7 +17,7 @@ _PUBLIC = {
     "load_model": "cadcode.model.checkpoints",
     "load_shape": "cadcode.geometry.io",
     "parse": "cadcode.program.parse",
-    "readable": "cadcode.program.emit",
+    "readable": "cadcode.program.readable",
     "reconstruct": "cadcode.pipeline",
 }
 

@@ -19,8 +19,8 @@ from cadcode.geometry.io import Shape
 from cadcode.geometry.metrics import Errors, MetricOptions, Target, compare, measure_target
 from cadcode.geometry.sampling import SamplingOptions, model_points, points_with_normals, sample_surface
 from cadcode.model.spec import LoadedModel, ModelSpec
-from cadcode.program.emit import readable
 from cadcode.program.parse import parse
+from cadcode.program.readable import readable
 from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
 from cadcode.program.transform import moved
 from cadcode.search.fit import measure_fit

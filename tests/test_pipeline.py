@@ -18,8 +18,9 @@ from cadcode.geometry.sampling import SamplingOptions, sample_surface
 from cadcode.model.checkpoints import ModelSpec
 from cadcode.pipeline import Candidate, Options, SearchOptions, bounding_box, goodness, judge_best, rank, reconstruct
 from cadcode.pipeline import search_target as target_of
-from cadcode.program.emit import compact, readable
+from cadcode.program.emit import compact
 from cadcode.program.parse import parse
+from cadcode.program.readable import readable
 from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.program.transform import moved
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import programs
 
-from cadcode.program.emit import compact, number, readable
+from cadcode.program.emit import compact, number
+from cadcode.program.readable import readable
 from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
 TOMBSTONE = Loop((0, 0), (Line((40, 0)), Arc((50, 10), (40, 20)), Line((0, 20)), Line((0, 0))))
@@ -140,35 +141,3 @@ BAD_TREES = {
 def test_trees_that_no_text_can_say_are_refused(program, spell):
     with pytest.raises(ValueError):
         spell(program)
-
-
-def test_readable_names_dimensions_by_role_and_shares_equal_ones():
-    hole = Extrude("XY", 5, -2, (Face(Circle((9, 9), 3)),))
-    pocket = Extrude("XY", 5, -2, (Face(Rect((0, 0), 7, 8)),))
-    boss = Extrude("XY", 5, 4, (Face(Circle((0, 0), 6)), *holes((0, 0), radius=2)))
-    base = Extrude("XY", -5, 10, (*PLATE.faces, *holes((20, 9), (20, -9))))
-    steps = [("union", base), ("union", boss), ("cut", hole), ("cut", pocket), ("union", boss), ("intersect", PLATE)]
-    text = readable(Program(tuple(Step(*step) for step in steps)))
-    block = text.split("# parameters\n")[1].split("\n\n")[0]
-    assert dict(line.split(" = ") for line in block.splitlines()) == {
-        "base_offset": "-5", "base_height": "10", "base_width": "60", "base_length": "40", "hole_radius": "3",
-        "boss_offset": "5", "boss_height": "4", "boss_radius": "6", "hole_radius_2": "2",
-        "hole_offset": "5", "hole_depth": "2",
-        "pocket_offset": "5", "pocket_depth": "2", "pocket_width": "7", "pocket_length": "8",
-        "trim_offset": "-5", "trim_height": "10", "trim_width": "60", "trim_length": "40",
-    }  # fmt: skip
-    last = "result = base.union(boss_1).cut(hole_1).cut(pocket_1).union(boss_2).intersect(trim_1)\n"
-    assert text.endswith(last)
-
-
-def test_editing_one_parameter_changes_the_part():
-    text = readable(one("XY", 0, 10, Face(Rect((0, 0), 60, 40)), *holes((20, 0), (-20, 0))))
-    wider = text.replace("hole_radius = 3", "hole_radius = 5")
-    assert run(wider, "result").Volume() == pytest.approx(10 * (2400 - 50 * math.pi))
-
-
-def test_a_header_stays_a_comment():
-    text = readable(one("XY", 0, 10, Face(DISC)), "from a\nb = 1/0\rc = 1/0\x0cd = 1/0\u2028e\0\udc80")
-    comments = text.split("import cadquery")[0].splitlines()
-    assert len(comments) == 5 and all(line.startswith("# ") for line in comments)
-    assert run(text, "result").isValid()

@@ -7,7 +7,8 @@ this module costs the seconds that transformers takes; `cadcode` itself decodes 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from cadcode.model.points import FourierPointEncoder
+from cadcode.model.points import FEATURES, FourierPointEncoder
+from cadcode.model.strict import StrictlyLoaded
 
 POINT_MARK = -1
 
@@ -16,9 +17,10 @@ class CADRecodeConfig(Qwen2Config):
     model_type = "cadcode"
 
 
-class CADRecode(Qwen2ForCausalLM):
+class CADRecode(StrictlyLoaded, Qwen2ForCausalLM):
     """`generate(input_ids, attention_mask, point_cloud)`: ids (B, 256 + n) padded on the left with one pad a point,
-    attention_mask -1 on those, point_cloud (B, 256, 3) in [-1, 1]. Returns whole sequences, as CAD-Recode's does.
+    attention_mask -1 on those, point_cloud (B, 256, 3) in [-1, 1], for v1 (B, 256, 6) with normals. Returns whole
+    sequences, as CAD-Recode's does.
     """
 
     config_class = CADRecodeConfig
@@ -26,7 +28,7 @@ class CADRecode(Qwen2ForCausalLM):
 
     def __init__(self, config):
         super().__init__(config)
-        self.point_encoder = FourierPointEncoder(config.hidden_size)
+        self.point_encoder = FourierPointEncoder(config.hidden_size, getattr(config, "point_features", FEATURES))
         self.post_init()
 
     def prompt_embeddings(self, input_ids, attention_mask, point_cloud):
@@ -41,12 +43,15 @@ class CADRecode(Qwen2ForCausalLM):
             raise ValueError(f"{int(marks.sum())} positions are marked for {len(points)} x {points.shape[1]} points")
         return embeddings.masked_scatter(marks[..., None], points.to(embeddings.dtype))
 
-    def forward(self, input_ids=None, attention_mask=None, point_cloud=None, inputs_embeds=None, **kwargs):
+    def forward(self, input_ids=None, attention_mask=None, position_ids=None, inputs_embeds=None, logits_to_keep=0,
+                point_cloud=None, **kwargs):  # fmt: skip
+        # `generate` computes and passes only what is named here: without position_ids, padding shifts the positions.
         # Marks are resolved here and never reach the attention or the positions: in later steps -1 would shift them.
         if point_cloud is not None and inputs_embeds is None and attention_mask is not None:
             inputs_embeds = self.prompt_embeddings(input_ids, attention_mask, point_cloud)
             input_ids, attention_mask = None, attention_mask.abs()
-        kwargs |= dict(input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds)
+        kwargs |= dict(input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids,
+                       inputs_embeds=inputs_embeds, logits_to_keep=logits_to_keep)  # fmt: skip
         return super().forward(**kwargs)
 
     @torch.no_grad()

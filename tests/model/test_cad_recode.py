@@ -1,19 +1,24 @@
 """Our decoder, transformers' Qwen2 behind CAD-Recode's interface, and what the published class gave."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from published_models import byte_tokenizer, clouds_with_normals, random_published, save_published
+from safetensors.torch import load_file, save_file
 from tiny_models import FreeLanguage, clouds, saved
 from transformers import AutoModelForCausalLM
 
 from cadcode.decoding import DecodeOptions, decode
+from cadcode.errors import ModelError
 from cadcode.model.cad_recode import POINT_MARK, CADRecode
 from cadcode.model.checkpoints import load_model
+from cadcode.model.points import NORMAL_FEATURES
 from cadcode.program.tokens import END, PAD, PIECES, START
 
-PUBLISHED = Path(__file__).parent / "fixtures" / "cadrecode_tied"
+FIXTURES = Path(__file__).parent / "fixtures"
 NEW = 24
 
 
@@ -27,18 +32,21 @@ def theirs(folder):
     return CADRecode.from_pretrained(folder, dtype=torch.float32).eval()
 
 
-@pytest.fixture(scope="module")
-def published():
-    """The published layout: model_type qwen2, `model.*`, `point_encoder.projection.*`, a tied head."""
-    model, info = CADRecode.from_pretrained(PUBLISHED, dtype=torch.float32, output_loading_info=True)
-    assert not info["unexpected_keys"] and not set(info["missing_keys"]) - {"lm_head.weight"}
-    return model.eval()
+@pytest.fixture(scope="module", params=["cadrecode_tied", "cadrecode_untied"])
+def name(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def expected():
-    with np.load(PUBLISHED / "expected_fp32_4.47.1.npz") as file:
-        return dict(file)
+def published(name):
+    """The published layout: model_type qwen2, `model.*`, `point_encoder.projection.*`, with and without a tied head."""
+    return CADRecode.from_pretrained(FIXTURES / name, dtype=torch.float32).eval()
+
+
+@pytest.fixture(scope="module")
+def expected(name):
+    with np.load(FIXTURES / name / "expected_fp32_4.47.1.npz") as file:
+        return {key: torch.from_numpy(file[key]) for key in file}
 
 
 def prompt(count, points=256, pad=PAD, start=START):
@@ -111,10 +119,85 @@ def test_several_sequences_of_one_cloud_keep_their_prompts(theirs):
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_published_ids_and_logits(published, expected, batch):
     ids, mask = prompt(batch, pad=2, start=3)
-    out = published.generate(ids, attention_mask=mask, point_cloud=torch.from_numpy(expected["point_cloud"][:batch]),
-                             max_new_tokens=64, do_sample=False, pad_token_id=2, return_dict_in_generate=True,
+    out = published.generate(ids, attention_mask=mask, point_cloud=expected["point_cloud"][:batch], max_new_tokens=64,
+                             do_sample=False, pad_token_id=2, return_dict_in_generate=True,
                              output_logits=True)  # fmt: skip
-    logits = torch.stack(out.logits, 1).numpy()
+    logits = torch.stack(out.logits, 1)
     assert out.sequences.tolist() == expected[f"b{batch}_ids"].tolist()
     assert logits.shape == (batch, 64, 500)
-    np.testing.assert_allclose(logits, expected[f"b{batch}_logits_all"], rtol=0, atol=1e-5)
+    torch.testing.assert_close(logits[:, expected["steps"]], expected[f"b{batch}_logits"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cloud", [0, 1])
+def test_our_beams_are_those_of_transformers(published, expected, name, tmp_path, cloud):
+    shutil.copytree(FIXTURES / name, tmp_path / "model")
+    byte_tokenizer().save(str(tmp_path / "model" / "tokenizer.json"))
+    points = expected["point_cloud"][cloud : cloud + 1]
+    ids, mask = prompt(1, pad=2, start=3)
+    theirs = published.generate(ids, attention_mask=mask, point_cloud=points, max_new_tokens=64, num_beams=4,
+                                do_sample=False, pad_token_id=2)  # fmt: skip
+    language = FreeLanguage(END)
+    language.start_id, language.end_id = 3, 1
+    ours = load_model(str(tmp_path / "model"), dtype="float32").network
+    [[draft]] = decode(ours, language, points, DecodeOptions("beam", beams=4, max_new_tokens=64))
+    assert list(draft.ids) == theirs[0, 257:].tolist() != expected["b1_ids"][0, 257:].tolist()
+
+
+def test_rows_of_unequal_length_are_as_alone(published, expected):
+    """The longer row has text behind the start token; the shorter one is padded on the left."""
+    ids, mask = prompt(1, pad=2, start=3)
+    more = torch.tensor([[40, 50, 60]])
+    longer, marks = torch.cat([ids, more], 1), torch.cat([mask, torch.ones_like(more)], 1)
+    pad = torch.full_like(more, 2)
+    both = torch.cat([longer, torch.cat([pad, ids], 1)])
+    given = torch.cat([marks, torch.cat([torch.zeros_like(pad), mask], 1)])
+    options = dict(max_new_tokens=6, do_sample=False, pad_token_id=2)
+    together = published.generate(both, attention_mask=given, point_cloud=expected["point_cloud"], **options)
+    rows = [(longer, marks, expected["point_cloud"][:1]), (ids, mask, expected["point_cloud"][1:])]
+    for row, (one, own, points) in enumerate(rows):
+        alone = published.generate(one, attention_mask=own, point_cloud=points, **options)
+        assert alone[0, -6:].tolist() == together[row, -6:].tolist()
+
+
+def test_points_are_embedded_once(published, expected):
+    calls, (ids, mask) = [], prompt(2, pad=2, start=3)
+    hook = published.point_encoder.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        published.generate(ids, attention_mask=mask, point_cloud=expected["point_cloud"], max_new_tokens=5)
+    finally:
+        hook.remove()
+    assert calls == [1]
+
+
+# --- v1, and what does not fit ----------------------------------------------------------------------------------------
+
+
+def test_v1_has_normals_and_gives_what_our_decoder_gives(tmp_path):
+    save_published(random_published(NORMAL_FEATURES), tmp_path, byte_tokenizer())
+    model = CADRecode.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    assert model.point_encoder.projection.in_features == model.config.point_features == NORMAL_FEATURES
+    cloud, (ids, mask) = clouds_with_normals(2), prompt(2, pad=2, start=3)
+    theirs = model.generate(ids, attention_mask=mask, point_cloud=cloud, max_new_tokens=NEW, do_sample=False,
+                            pad_token_id=2)[:, 257:].tolist()  # fmt: skip
+    language = FreeLanguage(1)
+    language.start_id = 3
+    network = load_model(str(tmp_path), dtype="float32").network
+    for [draft], row in zip(decode(network, language, cloud, DecodeOptions(max_new_tokens=NEW)), theirs, strict=True):
+        assert list(draft.ids) == row[: len(draft.ids)] and len(draft.ids) > 4
+    model.save_pretrained(tmp_path / "again")
+    assert CADRecode.from_pretrained(tmp_path / "again").point_encoder.projection.in_features == NORMAL_FEATURES
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda w: w.pop("model.layers.1.mlp.up_proj.weight"), "up_proj.weight is missing"),
+    (lambda w: w.pop("point_encoder.projection.weight"), "projection.weight is missing"),
+    (lambda w: w.update(odd=torch.ones(2)), "odd is unexpected"),
+    (lambda w: w.update({"model.norm.weight": torch.ones(9)}), "norm.weight has a wrong shape"),
+])  # fmt: skip
+def test_weights_that_do_not_fit_are_refused(tmp_path, change, message):
+    save_published(random_published(), tmp_path, None)
+    weights = load_file(tmp_path / "model.safetensors")
+    change(weights)
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=message):
+        CADRecode.from_pretrained(tmp_path)

@@ -25,6 +25,7 @@ from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
 from cadcode.program.transform import moved
 from cadcode.search.fit import measure_fit
 from cadcode.search.improve import SearchOptions, improve
+from cadcode.search.nice import nice_in_world
 from cadcode.search.select import SearchTarget, distance_to_input
 
 
@@ -84,6 +85,7 @@ class Result:
             options=asdict(self.options),
             chosen=self.chosen.source if self.chosen else None,
             error=self.chosen.error.as_dict() if self.chosen and self.chosen.error else None,
+            stages=stage_errors(self.candidates),
             candidates=[c.as_dict() for c in self.candidates],
             seconds={k: round(v, 4) for k, v in self.seconds.items()},
             versions=dict(cadcode=__version__, torch=str(torch.__version__), numpy=np.__version__),
@@ -125,11 +127,16 @@ def left_out_greedy(ranked: list[Candidate], judged: list[Candidate]) -> list[Ca
 
 
 def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Options) -> list[Candidate]:
-    """What the search makes of the drafts and of the bounding box, best score first."""
+    """What the search makes of the drafts and of the bounding box, best score first, in round numbers, none twice."""
     drafts = [(c.source, c.program) for c in ranked if c.program is not None and c.failure is None]
     drafts.append(("bounding box", box_program(shape, frame)))
-    found = improve(drafts, measure_fit(shape, frame, options.search.fit), options.search)
-    return [_candidate(i.source, i.program, frame, math.nan) for i in found]
+    fit = measure_fit(shape, frame, options.search.fit)
+    found = improve(drafts, fit, options.search)
+    candidates: dict[str, Candidate] = {}
+    for one in found:
+        candidate = _candidate(one.source, nice_in_world(one.program, frame, fit), frame, math.nan)
+        candidates.setdefault(candidate.text, candidate)
+    return list(candidates.values())
 
 
 def search_target(shape: Shape, frame: Frame, options: Options) -> SearchTarget:
@@ -223,6 +230,28 @@ def goodness(candidate: Candidate) -> tuple[float, float]:
     """Smaller is better: IoU where the input has a volume, then the mean distance."""
     error = candidate.error
     return (-error.iou if error.iou is not None else 0.0, error.chamfer)
+
+
+STAGES = ("greedy", "drafts", "refined", "edited")  # drafts: all that the model wrote, the greedy one among them
+
+
+def stage_errors(candidates: list[Candidate]) -> dict[str, dict]:
+    """Per stage the best candidate that was measured: its source, IoU and mean distance.
+
+    Left out are stages without one, such as an edit that changed nothing.
+    """
+    measured = [c for c in candidates if c.error and c.source != "bounding box"]
+    best = {stage: min((c for c in measured if stage in _stages_of(c.source)), key=goodness, default=None)
+            for stage in STAGES}  # fmt: skip
+    return {stage: dict(source=c.source, iou=c.error.iou, chamfer=c.error.chamfer) for stage, c in best.items() if c}
+
+
+def _stages_of(source: str) -> tuple[str, ...]:
+    """'sample 7, refined, edited' belongs to the last thing that was done to it."""
+    last = source.split(", ")[-1]
+    if last in ("refined", "edited"):
+        return (last,)
+    return ("greedy", "drafts") if source == "greedy" else ("drafts",)
 
 
 def merged(ranked: list[Candidate], judged: list[Candidate]) -> list[Candidate]:

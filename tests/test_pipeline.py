@@ -16,7 +16,18 @@ from cadcode.geometry.io import Shape
 from cadcode.geometry.metrics import Errors, MetricOptions, measure_target
 from cadcode.geometry.sampling import SamplingOptions, sample_surface
 from cadcode.model.checkpoints import ModelSpec
-from cadcode.pipeline import Candidate, Options, SearchOptions, bounding_box, goodness, judge_best, rank, reconstruct
+from cadcode.pipeline import (
+    Candidate,
+    Options,
+    SearchOptions,
+    bounding_box,
+    goodness,
+    improved,
+    judge_best,
+    rank,
+    reconstruct,
+    stage_errors,
+)
 from cadcode.pipeline import search_target as target_of
 from cadcode.program.emit import compact
 from cadcode.program.parse import parse
@@ -147,6 +158,43 @@ def test_searching_makes_a_near_miss_better(shape, sandbox):
     assert better.chosen.error.iou > near.chosen.error.iou + 0.01
     assert better.chosen.source != "greedy"
     assert {"sample", "decode", "rank", "run", "refine"} <= set(better.seconds)
+
+
+def test_the_stages_say_what_each_of_them_brought(shape, sandbox):
+    options = replace(FAST, search=replace(FAST.search, refine=True))
+    found = reconstruct(shape, Told(FAR, NEAR), sandbox, options).as_dict()
+    stages = found["stages"]
+    assert list(stages)[:3] == ["greedy", "drafts", "refined"]
+    assert stages["greedy"]["source"] == "greedy" and stages["drafts"]["source"].startswith("sample")
+    assert stages["refined"]["source"].endswith(", refined")
+    assert stages["greedy"]["iou"] < stages["drafts"]["iou"] < stages["refined"]["iou"]
+    assert max(stage["iou"] for stage in stages.values()) == found["error"]["iou"]
+
+
+def test_stages_without_a_measured_candidate_are_left_out():
+    candidates = [Candidate("bounding box", None, "", error=Errors(iou=0.9, chamfer=0.1)),
+                  Candidate("sample 3, refined", None, "", error=Errors(iou=0.5, chamfer=0.2)),
+                  Candidate("greedy", None, "", failure="error: no")]  # fmt: skip
+    refined = {"refined": {"source": "sample 3, refined", "iou": 0.5, "chamfer": 0.2}}
+    assert stage_errors(candidates) == refined
+    edited = Candidate("sample 3, refined, edited", None, "", error=Errors(iou=0.6, chamfer=0.1))
+    found = stage_errors([edited, *candidates])
+    assert found == refined | {"edited": {"source": edited.source, "iou": 0.6, "chamfer": 0.1}}
+
+
+def test_what_the_search_finds_twice_is_run_once(shape):
+    frame = Frame.around(shape.bounds)
+    found = improved([Candidate("greedy", plate(radius=20.0), "", 1.0)], shape, frame, FAST)
+    assert found and len({c.text for c in found}) == len(found)
+
+
+def test_a_refined_program_has_round_numbers(shape, sandbox):
+    options = replace(FAST, search=replace(FAST.search, refine=True))
+    text = reconstruct(shape, Told(NEAR), sandbox, options).chosen.text
+    block = text.split("# parameters\n")[1].split("\n\n")[0]
+    values = dict(line.split(" = ") for line in block.splitlines())
+    assert {values["block_length"], values["block_width"], values["block_height"]} == {"74", "44.4", "14.8"}
+    assert all(len(value) <= 6 for value in values.values())  # the hole's place and radius are found, not given
 
 
 # --- seeds and inputs -----------------------------------------------------------------------------------------------

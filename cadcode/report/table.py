@@ -75,11 +75,18 @@ def _facts(result: dict, source: dict) -> list[tuple[str, str]]:
         facts.append(("candidates", f"{len(candidates)}, {ran} ran"))
     if result.get("chosen") is not None:
         facts.append(("chosen", str(result["chosen"])))
+    if result.get("stages"):
+        facts.append(("best by stage", "  ".join(_stage(stage, best) for stage, best in result["stages"].items())))
     if result.get("seconds"):
         seconds = result["seconds"]
         stages = "  ".join(f"{stage} {spent:.1f}" for stage, spent in seconds.items() if stage != "total")
         facts.append(("seconds", f"{seconds.get('total', sum(seconds.values())):.1f}  ({stages})"))
     return facts
+
+
+def _stage(stage: str, best: dict) -> str:
+    """IoU, or the mean distance where there is none."""
+    return f"{stage} {_iou(best) if best.get('iou') is not None else _number(best.get('chamfer'))}"
 
 
 def _error_facts(error: dict | None) -> list[tuple[str, str]]:
@@ -117,4 +124,12 @@ def quality_table(figures: list[dict]) -> Table:
         low, high = f["interval"]
         numbers = [f"{f['iou_mean']:.3f}", f"{low:.3f} to {high:.3f}", f"{f['iou_median']:.3f}", f"{f['invalid']:.1%}"]
         table.add_row(f["name"], str(f["parts"]), *numbers)
+    return table
+
+
+def check_table(short: list[dict]) -> Table:
+    """Parts that fall short of their limits, and in what."""
+    table = Table("part", "falls short")
+    for part in short:
+        table.add_row(Text(part["name"]), Text("\n".join(part["short"])))
     return table

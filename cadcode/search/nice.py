@@ -8,14 +8,17 @@ import math
 
 import numpy as np
 
+from cadcode.geometry.frame import Frame
 from cadcode.program.outline import arc_circle
 from cadcode.program.syntax import Arc, Extrude, Face, Loop, Outline, Point, Program, Step
 from cadcode.program.transform import control_box, moved
+from cadcode.search.fit import Goal
 from cadcode.search.parameters import CENTRE, PLANE, RADIUS, Parameters
 
 ACCURACY = 1e-4  # of the size: about what meshes and the search know
 CHANCE = 15.0  # a multiple of a step closer than step / CHANCE is no accident
 FINEST = 20.0  # steps below accuracy / FINEST mean nothing
+COST = 1e-4  # of the score, that rounding may take
 SAGITTAS = (0.5, (math.sqrt(2) - 1) / 2)  # height over chord of half and quarter circles
 
 
@@ -36,6 +39,18 @@ def nice(program: Program, accuracy: float | None = None) -> Program:
         if rounded is not None:
             return moved(_with_nice_arcs(rounded, reach * share), 1 / scale, (0.0, 0.0, 0.0))
     return program
+
+
+def nice_in_world(program: Program, frame: Frame, goal: Goal) -> Program:
+    """A program (program frame) with numbers that are round in the world, unless the goal's score falls by that."""
+    scale, translation = frame.program_to_world_transform()
+    world = nice(moved(program, scale, translation))
+    rounded = moved(world, 1 / scale, -translation / scale)
+    return rounded if _score(rounded, goal) >= _score(program, goal) - COST else program
+
+
+def _score(program: Program, goal: Goal) -> float:
+    return goal.score(program, [goal.measure(step.body) for step in program.steps])
 
 
 def _rounded(parameters: Parameters, accuracy: float) -> np.ndarray:

@@ -33,6 +33,15 @@ def test_a_result_shows_its_numbers_and_how_they_were_found():
         assert part in shown
 
 
+def test_what_each_stage_reached_stands_in_one_row():
+    stages = {"greedy": {"iou": 0.75, "chamfer": 0.4}, "refined": {"iou": 0.9321, "chamfer": 0.1}}
+    shown = text(result_table(RESULT | {"stages": stages}))
+    assert "best by stage" in shown and "greedy 0.750  refined 0.932" in shown
+    without_volume = {stage: error | {"iou": None} for stage, error in stages.items()}
+    assert "greedy 0.4  refined 0.1" in text(result_table(RESULT | {"stages": without_volume}))
+    assert "best by stage" not in text(result_table(RESULT | {"stages": {}}))
+
+
 def test_no_iou_shows_the_reason():
     shown = text(result_table(RESULT | {"error": NO_IOU}))
     assert "none: input: a point cloud has no volume" in shown and "0.988" not in shown

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from cadcode.data.shapes import random_program
+from cadcode.geometry.frame import Frame
 from cadcode.program.readable import readable
 from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 from cadcode.program.transform import control_box, moved
-from cadcode.search.nice import ACCURACY, nice, roundest
+from cadcode.search.nice import ACCURACY, nice, nice_in_world, roundest
 from cadcode.search.parameters import BULGE, Parameters
 
 SEEDS = range(30)
@@ -70,6 +71,32 @@ def test_units_do_not_matter():
     there = shaken(one("XY", 0.0, 3.0, Face(Rect((5.0, 2.0), 30.0, 20.0)), Face(Circle((5.0, 2.0), 4.0), True)), 1e-3)
     small, large = nice(there, 2e-3), nice(moved(there, 1000.0, (0, 0, 0)), 2.0)
     np.testing.assert_allclose(numbers(large), 1000 * numbers(small), rtol=1e-12, atol=1e-12)
+
+
+# --- held against the input --------------------------------------------------------------------------------------
+
+
+class Strict:
+    """A goal that wants one set of numbers and nothing else."""
+
+    def __init__(self, program: Program, price: float):
+        self.wanted, self.price = numbers(program), price
+
+    def measure(self, body):
+        return None
+
+    def score(self, program, measured):
+        return 1.0 - self.price * float(np.abs(numbers(program) - self.wanted).max() > 1e-6)
+
+
+@pytest.mark.parametrize("price, rounds", [(0.0, True), (0.9e-4, True), (1.1e-4, False)])
+def test_rounding_may_cost_next_to_nothing(price, rounds):
+    frame = Frame(np.array([4.0, 5.0, 6.0]), 50.0)  # half a unit of the world each
+    found = shaken(one("XY", 0.0, 8.0, Face(Rect((2.0, 4.0), 60.0, 40.0))), 5e-3)
+    after = nice_in_world(found, frame, Strict(found, price))
+    world = moved(after, *frame.program_to_world_transform())
+    assert np.allclose(numbers(world), [6, 10, -10, 20, -3, 17], atol=1e-9) is rounds
+    assert rounds or after == found
 
 
 # --- what is asked for -----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cadcode import __version__, cli_bench, cli_train
+from cadcode import __version__, cli_batch, cli_bench, cli_train, edge
 from cadcode.edge import Debug, Device, Edge, Json, Seed, Timeout, install_hook, named, read_program, report, words
 from cadcode.errors import InputError, UsageError
 
@@ -48,35 +48,22 @@ def root(
 def generate(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Meshes, point clouds or CAD files.")],
     output: Annotated[str, typer.Option("--output", "-o", help="A folder, one FILE.py, or - for stdout.")] = ".",
-    model: Annotated[
-        str | None, typer.Option(help="A name of `cadcode models` or a folder (default cadcode-small).")
-    ] = None,
-    decode: Annotated[str | None, typer.Option(help="greedy, beam or sample (default sample).")] = None,
-    beams: Annotated[int | None, typer.Option(help="Width of --decode beam (default 4).")] = None,
-    candidates: Annotated[
-        int | None, typer.Option(help="Programs to write and choose from (default 32); 1 is greedy.")
-    ] = None,
-    temperature: Annotated[float | None, typer.Option(help="Of sampling (default 1.0).")] = None,
-    refine: Annotated[
-        bool | None,
-        typer.Option("--refine/--no-refine", help="Fit numbers and structure of the best to the input (default yes)."),
-    ] = None,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(help="Longest program, in tokens (default 256), 768 for published models.")
-    ] = None,
+    model: edge.Model = None,
+    decode: edge.Decode = None,
+    beams: edge.Beams = None,
+    candidates: edge.Candidates = None,
+    temperature: edge.Temperature = None,
+    refine: edge.Refine = None,
+    max_new_tokens: edge.MaxNewTokens = None,
     seed: Seed = None,
     device: Device = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="auto, float32 or bfloat16: what the model computes in (default auto).")
-    ] = None,
+    dtype: edge.Dtype = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
-    export: Annotated[
-        str | None, typer.Option(help="Solids to write: step, stl, brep, with commas between (default step).")
-    ] = None,
-    picture: Annotated[bool, typer.Option("--picture", help="Write a PNG of input and result side by side.")] = False,
+    export: edge.Export = None,
+    picture: edge.Picture = False,
     timeout: Timeout = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a part to stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only, no tables.")] = False,
+    json: edge.JsonLines = False,
+    quiet: edge.Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Write a CadQuery program and its solid for each mesh, point cloud or CAD file.
@@ -177,6 +164,7 @@ def _shown(value) -> str:
 def evaluate(
     program: Annotated[Path, typer.Argument(metavar="PROGRAM.py|DIR", help="A program or a folder of them.")],
     reference: Annotated[Path, typer.Argument(metavar="REFERENCE|DIR", help="The shape it should make.")],
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a part as CSV.")] = None,
     timeout: Timeout = None,
     json: Json = False,
     debug: Debug = False,
@@ -195,17 +183,20 @@ def evaluate(
         else:
             text, shape = read_program(program), load_shape(reference, sandbox.read_cad)
             rows = [evaluate_program(text, shape, sandbox, name=program.stem)]
-    _print_evaluation([row.as_dict() for row in rows], summary(rows), json)
+    _print_evaluation([row.as_dict() for row in rows], summary(rows), json, csv)
     codes = {MEASURED: DONE, NO_REFERENCE: UNREADABLE}
     raise typer.Exit(max(codes.get(row.status, NO_PROGRAM) for row in rows))
 
 
-def _print_evaluation(rows: list[dict], figures: dict, json: bool) -> None:
+def _print_evaluation(rows: list[dict], figures: dict, json: bool, csv: Path | None) -> None:
     from rich.console import Console
 
-    from cadcode.report.files import json_text
+    from cadcode.report.files import json_text, write_files
+    from cadcode.report.spreadsheet import evaluation_csv
     from cadcode.report.table import evaluation_table, summary_table
 
+    if csv is not None:
+        write_files(csv.parent, {csv.name: evaluation_csv(rows)})
     if json:
         typer.echo(json_text(dict(parts=rows, summary=figures)))
     else:
@@ -246,5 +237,6 @@ def doctor(json: Json = False, debug: Debug = False) -> None:
     raise typer.Exit(NO_PROGRAM if any(finding.problem for finding in findings) else DONE)
 
 
+cli_batch.add_commands(app)
 cli_train.add_commands(app)
 app.add_typer(cli_bench.bench, name="bench")

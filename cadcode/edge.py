@@ -86,6 +86,29 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps (default auto).")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random (default 0).")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds a program may run (default 10.0).")]
+Model = Annotated[str | None, typer.Option(help="A name of `cadcode models` or a folder (default cadcode-small).")]
+Decode = Annotated[str | None, typer.Option(help="greedy, beam or sample (default sample).")]
+Beams = Annotated[int | None, typer.Option(help="Width of --decode beam (default 4).")]
+Candidates = Annotated[
+    int | None, typer.Option(help="Programs to write and choose from (default 32); 1 is greedy.")
+]
+Temperature = Annotated[float | None, typer.Option(help="Of sampling (default 1.0).")]
+Refine = Annotated[
+    bool | None,
+    typer.Option("--refine/--no-refine", help="Fit numbers and structure of the best to the input (default yes)."),
+]
+MaxNewTokens = Annotated[
+    int | None, typer.Option(help="Longest program, in tokens (default 256), 768 for published models.")
+]
+Dtype = Annotated[
+    str | None, typer.Option(help="auto, float32 or bfloat16: what the model computes in (default auto).")
+]
+Export = Annotated[
+    str | None, typer.Option(help="Solids to write: step, stl, brep, with commas between (default step).")
+]
+Picture = Annotated[bool, typer.Option("--picture", help="Write a PNG of input and result side by side.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print one line of JSON a part to stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only, no tables.")]
 
 
 def install_hook() -> None:

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "doctor": ("machine", "model", "execution", "errors"),
     "report": ("program", "geometry", "errors"),
     "batch": ("generate", "edge", "machine", "report", "pipeline", *BELOW_PIPELINE),
+    "check": ("errors",),
     "generate": ("edge", "machine", "report", "pipeline", *BELOW_PIPELINE),
     "cli*": ("*",),
     "__main__": ("cli",),

@@ -1,0 +1,1 @@
+"""Many parts: `plan` finds them, `pool` has them converted by `work`, `ledger` keeps what became of each."""

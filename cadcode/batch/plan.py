@@ -1,0 +1,154 @@
+"""What there is to do in a folder: its parts, each with a name and a seed that depend on nothing but its place."""
+
+import hashlib
+import os
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from cadcode.errors import UsageError
+from cadcode.geometry.io import SUFFIXES
+
+UNREADABLE, DUPLICATE = "unreadable", "duplicate"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file to convert; `name` is its path from the folder, with slashes and suffix."""
+
+    path: Path
+    name: str
+
+    @property
+    def stem(self) -> str:
+        """Where its files go, from the output folder and without a suffix."""
+        return str(PurePosixPath(self.name).with_suffix(""))
+
+    def seed(self, seed: int) -> int:
+        """A seed of its own, the same in every order, on every number of workers and every system."""
+        name = unicodedata.normalize("NFC", self.name)
+        digest = hashlib.sha256(f"{seed}\n{name}".encode("utf-8", "surrogatepass")).digest()
+        return int.from_bytes(digest[:4], "big")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file or folder that is not even tried: `status` is 'unreadable' or 'duplicate'."""
+
+    part: Part
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The `number`-th of `count` runs that share a folder; each part belongs to one, by its name alone."""
+
+    number: int = 1
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """'2/4' is the second of four. UsageError for other things."""
+        words = text.split("/")
+        if len(words) != 2 or not all(word.strip().isdecimal() for word in words):
+            raise UsageError(f"--shard {text}: write it as 2/4, the second of four")
+        number, count = map(int, words)
+        if not 1 <= number <= count:
+            raise UsageError(f"--shard {text}: the first number runs from 1 to the second")
+        return cls(number, count)
+
+    def holds(self, part: Part) -> bool:
+        return part.seed(0) % self.count == self.number - 1
+
+    @property
+    def file(self) -> str:
+        """The name of its list of results."""
+        return "results.jsonl" if self.count == 1 else f"results-{self.number}-of-{self.count}.jsonl"
+
+
+@dataclass(frozen=True)
+class Plan:
+    parts: tuple[Part, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def plan(folder, output, suffixes: tuple[str, ...] = (), shard: Shard = Shard()) -> Plan:
+    """The parts under `folder` whose files, with `suffixes`, go to the same places under `output`, by name.
+
+    Of files that differ in their suffix alone the first is converted and the others are left out. Raises UsageError
+    where there is nothing to do or an input would be overwritten. Nothing is written.
+    """
+    folder, output = Path(folder), Path(output)
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder; `cadcode generate` takes single files")
+    if _identity(folder) == _identity(output):
+        raise UsageError(f"-o {output} is the folder of the inputs; name another one")
+    files, closed = _walk(folder, output)
+    if not files and not closed:
+        raise UsageError(f"{folder} holds no mesh, point cloud or CAD file")
+    parts = sorted((_part(path, folder) for path in files), key=lambda part: part.name)
+    _check_inputs(parts, output, suffixes)
+    chosen, left_out = _without_duplicates(parts)
+    left_out += [LeftOut(_part(path, folder), UNREADABLE, reason) for path, reason in closed]
+    return Plan(tuple(filter(shard.holds, chosen)), tuple(other for other in left_out if shard.holds(other.part)))
+
+
+def _part(path: Path, folder: Path) -> Part:
+    return Part(path, path.relative_to(folder).as_posix())
+
+
+def _walk(folder: Path, output: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """Files with a known suffix, and folders that cannot be read with the reason.
+
+    Every folder is visited once, at its own place rather than through a link, so that links cannot loop. Names with a
+    dot in front, and `output`, are left out.
+    """
+    files, closed, seen = [], [], {_identity(output)}
+    folders, links = [folder], []
+    while folders or links:
+        here = folders.pop() if folders else links.pop(0)
+        if _identity(here) in seen:
+            continue
+        seen.add(_identity(here))
+        try:
+            paths = sorted(path for path in here.iterdir() if not path.name.startswith("."))
+        except OSError as error:
+            closed.append((here, f"cannot be opened ({error.strerror}); check its permissions"))
+            continue
+        for path in paths:
+            if os.path.isdir(path):
+                (links if os.path.islink(path) else folders).append(path)
+            elif path.suffix.lower() in SUFFIXES:
+                files.append(path)
+    return files, closed
+
+
+def _without_duplicates(parts: list[Part]) -> tuple[list[Part], list[LeftOut]]:
+    first: dict[str, Part] = {}
+    left_out = []
+    for part in parts:
+        other = first.setdefault(part.stem.casefold(), part)  # as file systems without upper and lower case see it
+        if other is not part:
+            reason = f"its files would be those of {other.name}; rename one of them"
+            left_out.append(LeftOut(part, DUPLICATE, reason))
+    return list(first.values()), left_out
+
+
+def _check_inputs(parts: list[Part], output: Path, suffixes: tuple[str, ...]) -> None:
+    inputs = {os.path.realpath(part.path) for part in parts}
+    root = os.path.realpath(output)
+    for part in parts:
+        for suffix in suffixes:
+            written = os.path.join(root, f"{part.stem}.{suffix}")
+            if written in inputs:
+                raise UsageError(f"{written} is an input and would be overwritten; name another folder with -o")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which folder a path leads to, however it is spelled; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

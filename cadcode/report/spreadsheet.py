@@ -1,0 +1,20 @@
+"""Evaluations as CSV, for spreadsheets: a row a part."""
+
+import csv
+import io
+
+PAPER = ("iou", "iou_method", "iou_reason", "cd_x1000")
+STRICT = (*PAPER, "chamfer", "p95_deviation", "max_deviation", "volume_difference")
+
+
+def evaluation_csv(rows: list[dict]) -> bytes:
+    """`rows` are evaluations as plain dicts; cells without a value are empty. UTF-8 with lines as RFC 4180 has them."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    columns = [*(f"strict_{key}" for key in STRICT), *(f"paper_{key}" for key in PAPER)]
+    writer.writerow(["name", "status", "reason", *columns])
+    for row in rows:
+        strict, paper = row.get("strict") or {}, row.get("paper") or {}
+        figures = [*(strict.get(key) for key in STRICT), *(paper.get(key) for key in PAPER)]
+        writer.writerow([row["name"], row["status"], row["reason"], *figures])
+    return text.getvalue().encode("utf-8", "replace")

@@ -17,7 +17,7 @@ from cadcode.model.qwen2 import Qwen2Options
 from cadcode.model.small import SmallModel
 from cadcode.model.spec import EMBEDDED, KNOWN, UNKNOWN_LICENCE, LoadedModel, ModelSpec, known
 from cadcode.model.tokenizer import save_tokenizer
-from cadcode.model.weights import fit, pick_dtype, read_config, read_weights, revision_of, weight_files
+from cadcode.model.weights import fit, pick_dtype, read_config, read_weights, revision_of, weight_files, without_weights
 from cadcode.program.tokens import END, PAD, PIECES, START
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -65,8 +65,8 @@ def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto") -
     if vocabulary != len(PIECES):
         raise ModelError(f"{folder}: a vocabulary of {vocabulary} is not this version's {len(PIECES)}; "
                          "use the version of cadcode it was made with")  # fmt: skip
-    with torch.device("meta"):
-        network = SmallModel(Qwen2Options.from_config(config)).eval()
+    options = Qwen2Options.from_config(config)
+    network = without_weights(lambda: SmallModel(options)).eval()
     fit(network, read_weights(folder), pick_dtype("float32" if dtype == "auto" else dtype, device), folder)
     spec = known(name) or ModelSpec(str(name), UNKNOWN_LICENCE, "points")
     return LoadedModel(spec, network.to(device), CompactLanguage(), folder, revision_of(folder))

@@ -19,7 +19,7 @@ from cadcode.model.qwen2 import KeyValueCache, Qwen2Options, RMSNorm, rms_norm_a
 from cadcode.model.small import SmallModel
 from cadcode.model.spec import QWEN2, QWEN2_VL, UNKNOWN_LICENCE, LoadedModel, ModelSpec, known
 from cadcode.model.tokenizer import read_tokenizer
-from cadcode.model.weights import fit, pick_dtype, read_weights, revision_of
+from cadcode.model.weights import fit, pick_dtype, read_weights, revision_of, without_weights
 from cadcode.program.parse import parse
 from cadcode.program.syntax import Program
 
@@ -104,8 +104,7 @@ def load_published(folder: Path, config: dict, name: str, device: str, dtype: st
     features = _features(weights, folder)
     if options.tie_word_embeddings and "model.embed_tokens.weight" in weights:
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
-    with torch.device("meta"):
-        network = PublishedModel(options, features).eval()
+    network = without_weights(lambda: PublishedModel(options, features)).eval()
     fit(network, weights, pick_dtype(dtype, device), folder)
     prepare(network)
     normals = features == NORMAL_FEATURES

@@ -28,7 +28,7 @@ class StrictlyLoaded:
         kwargs |= dict(config=config, output_loading_info=True, ignore_mismatched_sizes=True)  # reported, then refused
         try:
             model, info = super().from_pretrained(folder, *args, **kwargs)
-        except RuntimeError as e:
+        except (RuntimeError, LookupError) as e:
             raise ModelError(f"{folder}: weights do not fit the config ({first_line(e)}); install it again") from e
         if wrong := _wrong(info, model):
             raise ModelError(f"{folder}: weights do not fit the config ({', '.join(wrong[:3])}); install it again")

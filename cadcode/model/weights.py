@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from cadcode.errors import ModelError, UsageError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 DTYPES = ("auto", "float32", "bfloat16")
 IN_FLOAT32 = "point_encoder."
+ENCODER = "point_encoder"  # the folder of the point encoder's weights, where they are kept apart
 
 
 def read_config(folder: Path) -> dict:
@@ -27,13 +29,14 @@ def read_config(folder: Path) -> dict:
 
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold a model's weights; those that the index of a sharded model names, sorted. ModelError."""
+    apart = [path for path in (folder / ENCODER / SINGLE,) if path.is_file()]
     if (folder / SINGLE).is_file() or not (folder / INDEX).is_file():
-        return [folder / SINGLE]
+        return [folder / SINGLE, *apart]
     try:
         shards = set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values())
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as e:
         raise unreadable(folder, e) from e
-    return [folder / Path(str(shard)).name for shard in sorted(shards)]
+    return [*(folder / Path(str(shard)).name for shard in sorted(shards)), *apart]
 
 
 def read_weights(folder: Path, name: Callable[[str], str | None] = str) -> dict[str, torch.Tensor]:
@@ -46,6 +49,21 @@ def read_weights(folder: Path, name: Callable[[str], str | None] = str) -> dict[
     except (OSError, ValueError, SafetensorError) as e:
         raise unreadable(folder, e) from e
     return found
+
+
+class _LeftAsItIs(TorchFunctionMode):
+    """Random initialisation is left out: on the meta device the normal one alone imports for two seconds."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in (nn.init.normal_, nn.init.kaiming_uniform_, nn.init.uniform_):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def without_weights(make: Callable[[], nn.Module]) -> nn.Module:
+    """What `make` makes, on the meta device: it takes neither memory nor time until `fit` gives it weights."""
+    with torch.device("meta"), _LeftAsItIs():
+        return make()
 
 
 def fit(network: nn.Module, weights: dict[str, torch.Tensor], dtype: torch.dtype, folder: Path) -> None:

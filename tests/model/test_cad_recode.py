@@ -1,21 +1,25 @@
 """Our decoder, transformers' Qwen2 behind CAD-Recode's interface, and what the published class gave."""
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from published_models import OPTIONS as PUBLISHED_OPTIONS
 from published_models import byte_tokenizer, clouds_with_normals, random_published, save_published
 from safetensors.torch import load_file, save_file
 from tiny_models import FreeLanguage, clouds, saved
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, Qwen2ForCausalLM
 
 from cadcode.decoding import DecodeOptions, decode
 from cadcode.errors import ModelError
 from cadcode.model.cad_recode import POINT_MARK, CADRecode
 from cadcode.model.checkpoints import load_model
-from cadcode.model.points import NORMAL_FEATURES
+from cadcode.model.export import export_model
+from cadcode.model.points import FEATURES, NORMAL_FEATURES, FourierPointEncoder
 from cadcode.program.tokens import END, PAD, PIECES, START
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -201,3 +205,35 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, change, message):
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=message):
         CADRecode.from_pretrained(tmp_path)
+
+
+# --- export -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [FEATURES, NORMAL_FEATURES])
+@pytest.mark.parametrize("tied", [True, False])
+def test_an_exported_model_is_a_plain_qwen2_with_the_same_tokens(tmp_path, width, tied):
+    options = replace(PUBLISHED_OPTIONS, tie_word_embeddings=tied)
+    save_published(random_published(width, options), tmp_path / "model", byte_tokenizer())
+    model = load_model(str(tmp_path / "model"), dtype="bfloat16")
+    files = export_model(model, tmp_path / "plain")
+    assert {path.name for path in files} >= {"config.json", "model.safetensors", "tokenizer.json", "prompt.json"}
+    plain, info = Qwen2ForCausalLM.from_pretrained(tmp_path / "plain", dtype=torch.float32, output_loading_info=True)
+    assert not info["unexpected_keys"] and not set(info["missing_keys"]) - {"lm_head.weight"}
+    said = json.loads((tmp_path / "plain/point_encoder/prompt.json").read_text())
+    assert (said["features"], said["program_units"]) == (width, 50 if width == NORMAL_FEATURES else 100)
+    encoder = FourierPointEncoder(32, said["features"])
+    weights = load_file(tmp_path / "plain/point_encoder/model.safetensors")
+    encoder.load_state_dict({name.removeprefix("point_encoder."): weight for name, weight in weights.items()})
+    cloud = clouds_with_normals(2)[..., : 6 if width == NORMAL_FEATURES else 3]
+    text = plain.get_input_embeddings()(torch.tensor([said["prompt_ids"]] * 2))
+    embeddings = torch.cat([encoder(cloud), text], dim=1)
+    theirs = plain.generate(inputs_embeds=embeddings, attention_mask=torch.ones(embeddings.shape[:2]).long(),
+                            max_new_tokens=NEW, do_sample=False, pad_token_id=2).tolist()  # fmt: skip
+    language = FreeLanguage(said["end_id"])
+    language.start_id = tuple(said["prompt_ids"])
+    for folder in ("model", "plain"):
+        network = load_model(str(tmp_path / folder), dtype="float32").network
+        ours = decode(network, language, cloud, DecodeOptions(max_new_tokens=NEW))
+        for [draft], row in zip(ours, theirs, strict=True):
+            assert list(draft.ids) == row[: len(draft.ids)] and len(draft.ids) > 4

@@ -1,0 +1,168 @@
+"""Speed and memory of a published model's shape with random weights: our decoder beside transformers.
+
+    python scripts/published_speed.py /tmp/random-v1.5              # writes 3.1 GB there, then measures both
+    python scripts/published_speed.py /tmp/tiny --layers 2 --hidden 64 --vocabulary 400
+
+Each engine runs in a process of its own: load, embed 256 points, write `--tokens` tokens greedily. Printed: seconds to
+load, seconds to the first token, tokens a second after it, and the most memory that the process ever held.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+START, SPECIAL = "<|im_start|>", ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--layers", type=int, default=28)
+    parser.add_argument("--hidden", type=int, default=1536)
+    parser.add_argument("--vocabulary", type=int, default=151936)
+    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--engine", choices=("both", *ENGINES), default="both")
+    return parser.parse_args()
+
+
+# --- the checkpoint --------------------------------------------------------------------------------------------------
+
+
+def write_checkpoint(options: argparse.Namespace) -> None:
+    """Random bfloat16 weights, a shard for the embedding and one for every seven layers; keys as published."""
+    from safetensors.torch import save_file
+
+    from cadcode.model.published import PublishedModel
+    from cadcode.model.qwen2 import Qwen2Options
+
+    sizes = Qwen2Options(options.vocabulary, options.hidden, options.hidden * 35 // 6, options.layers, 12 if
+                         options.hidden % 12 == 0 else 4, 2, tie_word_embeddings=True)  # fmt: skip
+    with torch.device("meta"):
+        shapes = {name: weight.shape for name, weight in PublishedModel(sizes).state_dict().items()}
+    del shapes["lm_head.weight"]
+    options.folder.mkdir(parents=True, exist_ok=True)
+    shards, generator = {}, torch.Generator().manual_seed(0)
+    for name, shape in shapes.items():
+        shards.setdefault(shard_of(name), []).append((name, shape))
+    for shard, members in shards.items():
+        save_file({name: random_weight(name, shape, generator) for name, shape in members}, options.folder / shard)
+    index = dict(metadata={}, weight_map={name: shard for shard, members in shards.items() for name, _ in members})
+    (options.folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    write_settings(options.folder, sizes)
+
+
+def shard_of(name: str) -> str:
+    part = int(name.split(".")[2]) // 7 + 1 if name.startswith("model.layers.") else 0
+    return f"model-{part:05}.safetensors"
+
+
+def random_weight(name: str, shape, generator: torch.Generator) -> torch.Tensor:
+    dtype = torch.float32 if "point_encoder" in name else torch.bfloat16
+    weight = torch.randn(shape, generator=generator, dtype=torch.float32).mul_(0.02).to(dtype)
+    return weight + 1 if "norm" in name else weight
+
+
+def write_settings(folder: Path, sizes) -> None:
+    from dataclasses import asdict
+
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    end = min(151643, sizes.vocab_size - len(SPECIAL))  # where Qwen2 has it
+    words = sorted(pre_tokenizers.ByteLevel.alphabet())
+    words += [f"filler{i}" for i in range(end - len(words))]
+    tokenizer = Tokenizer(models.BPE(vocab={word: i for i, word in enumerate(words)}, merges=[]))
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = dict(asdict(sizes), model_type="qwen2", architectures=["CADRecode"], eos_token_id=end, bos_token_id=end,
+                  torch_dtype="bfloat16", max_position_embeddings=32768)  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+# --- the engines -----------------------------------------------------------------------------------------------------
+
+
+def points(options: argparse.Namespace) -> torch.Tensor:
+    return torch.rand((options.batch, 256, 3), generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+@torch.inference_mode()
+def ours(options: argparse.Namespace) -> dict:
+    from cadcode.model.checkpoints import load_model
+
+    started = time.perf_counter()
+    model = load_model(str(options.folder), options.device, options.dtype)
+    loaded = time.perf_counter()
+    network, ids = model.network, []
+    logits, cache = network.prefill(points(options).to(options.device), model.language.start_id, options.tokens)
+    ids.append(logits.argmax(-1))
+    ids[0].tolist()  # waits for the device
+    first = time.perf_counter()
+    for written in range(1, options.tokens):
+        ids.append(network.step(ids[-1], written, cache).argmax(-1))
+    return figures(options, started, loaded, first, torch.stack(ids, 1).tolist())
+
+
+@torch.inference_mode()
+def theirs(options: argparse.Namespace) -> dict:
+    from cadcode.model.cad_recode import POINT_MARK, CADRecode
+    from cadcode.model.weights import pick_dtype
+
+    started = time.perf_counter()
+    dtype = pick_dtype(options.dtype, options.device)
+    model = CADRecode.from_pretrained(options.folder, dtype=dtype).to(options.device).eval()
+    loaded = time.perf_counter()
+    prompt = json.loads((options.folder / "config.json").read_text())["eos_token_id"] + SPECIAL.index(START)
+    ids = torch.full((options.batch, 257), prompt, device=options.device)
+    mask = torch.full_like(ids, POINT_MARK)
+    mask[:, -1] = 1
+    given = dict(attention_mask=mask, point_cloud=points(options).to(options.device), do_sample=False,
+                 eos_token_id=None, pad_token_id=prompt)  # fmt: skip
+    model.generate(ids, max_new_tokens=1, **given).tolist()
+    first = time.perf_counter()
+    whole = model.generate(ids, max_new_tokens=options.tokens, **given)[:, 257:].tolist()
+    done = time.perf_counter()
+    again = first - loaded  # the second call embeds and reads the prompt once more
+    return figures(options, started, loaded, first, whole, done - again)
+
+
+ENGINES = {"ours": ours, "transformers": theirs}
+
+
+def figures(options, started, loaded, first, ids, done=None) -> dict:
+    import resource
+
+    seconds = (done or time.perf_counter()) - first
+    return dict(load_s=round(loaded - started, 2), first_token_s=round(first - loaded, 3),
+                tokens_per_s=round(options.batch * (options.tokens - 1) / seconds, 2),
+                peak_gb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2), ids=ids)  # fmt: skip
+
+
+def main() -> None:
+    options = arguments()
+    if options.engine != "both":
+        torch.set_num_threads(options.threads)
+        print(json.dumps(ENGINES[options.engine](options)))
+        return
+    if not (options.folder / "config.json").is_file():
+        write_checkpoint(options)
+    found = {}
+    for engine in ENGINES:
+        call = [sys.executable, *sys.argv, "--engine", engine]
+        said = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)
+        found[engine] = json.loads(said.stdout.splitlines()[-1])
+        print(engine, {name: value for name, value in found[engine].items() if name != "ids"})
+    print("same tokens:", found["ours"]["ids"] == found["transformers"]["ids"])
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from cadcode.program.expression import ZERO, Expression, Parameters, constant, shortest
 from cadcode.program.names import LETTERS
 
+MOST_PLACES = 12  # of equal things in disorder along one axis; more are plain numbers
 MOST_TERMS = 3  # longer expressions are no help to anybody
 WALL = ("thickness",)  # the kind of size that plates, walls, ribs and floors share
 
@@ -54,9 +55,9 @@ class Places:
 
     def find(self, axis: int, value: float, among: list[Expression]) -> Expression | None:
         """The shortest of the expressions that come to `value`, or of their mirror images about the first body."""
-        middle = self.axes[axis].middle or ZERO
-        known = [*among, *(middle * 2 - one for one in among)]
-        near = [one for one in known if abs(one.value - value) <= self.parameters.tolerance]
+        twice, reach = (self.axes[axis].middle or ZERO) * 2, self.parameters.tolerance
+        near = [one for one in among if abs(one.value - value) <= reach]
+        near += [twice - one for one in among if abs(twice.value - one.value - value) <= reach]
         return min((one for one in near if one.length <= MOST_TERMS), key=lambda one: one.length, default=None)
 
     def plane(self, axis: int, value: float, walls: bool = False) -> Expression | None:
@@ -65,8 +66,9 @@ class Places:
         planes = [*here.planes, *(here.ends or ())]
         found = self.find(axis, value, planes)
         if found is None and walls:
-            thick = self.parameters.known(WALL)
-            found = self.find(axis, value, [p + t * sign for t in thick for p in planes for sign in (1.0, -1.0)])
+            shifts = [wall * sign for wall in self.parameters.known(WALL) for sign in (1.0, -1.0)]
+            found = self.find(axis, value, [plane + shift for shift in shifts for plane in planes
+                                            if abs(plane.value + shift.value - value) <= self.parameters.tolerance])
         return found
 
     def position(self, axis: int, value: float, name: str) -> Expression:
@@ -137,7 +139,10 @@ class Places:
         distinct = self._distinct(values)
         pairs = list(zip(distinct, reversed(distinct), strict=True))
         middle = (distinct[0] + distinct[-1]) / 2
-        if len(distinct) == 1 or any(abs(a + b - 2 * middle) > self.parameters.tolerance for a, b in pairs):
+        uneven = any(abs(a + b - 2 * middle) > self.parameters.tolerance for a, b in pairs)
+        if uneven and len(distinct) > MOST_PLACES:
+            found = [constant(shortest(value, self.parameters.tolerance)) for value in distinct]
+        elif uneven or len(distinct) == 1:
             found = [self.position(axis, value, name) for value in distinct]
         else:
             centre = self.position(axis, middle, name)

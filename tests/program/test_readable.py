@@ -173,6 +173,12 @@ def test_a_row_of_holes_keeps_its_pitch():
     assert [face.outline.centre for face in wider] == [(-17, 5), (-5, 5), (7, 5)]
 
 
+def test_many_holes_in_disorder_have_no_parameter_each():
+    rng = np.random.default_rng(0)
+    text = readable(plate_with(*holes(*rng.uniform(-18, 18, (40, 2)).tolist(), radius=0.5)))
+    assert set(parameters(text)) == {"plate_length", "plate_width", "plate_thickness", "hole_radius"}
+
+
 def test_holes_on_a_circle_stay_on_it():
     turns = [math.tau * i / 5 + 0.3 for i in range(5)]
     part = plate_with(*holes(*[(15 * math.cos(t), 15 * math.sin(t)) for t in turns], radius=2.0))

@@ -58,7 +58,7 @@ def batch(
     made from --seed and its name. Hidden files are left out.
     """
     from cadcode.batch.plan import Shard
-    from cadcode.batch.setup import setup_for
+    from cadcode.batch.work import setup_for
 
     setup = setup_for(
         output, model, device, dtype, threads, timeout, picture, debug, max_new_tokens, candidates, temperature,
@@ -76,7 +76,7 @@ def _converted(folder: Path, setup, workers, quiet, shard=None, resume=True, jso
     from cadcode.batch.ledger import open_ledger
     from cadcode.batch.plan import Shard, plan
     from cadcode.batch.run import clear, default_workers, run
-    from cadcode.batch.setup import licence_line
+    from cadcode.batch.work import licence_line
     from cadcode.report.files import suffixes_of
     from cadcode.report.html import summary_line
     from cadcode.report.table import error_console
@@ -111,11 +111,10 @@ def _listener(console, json: bool):
 
 def write_report(folder: Path, rows: list[dict]) -> Path:
     """`report.html` of the results in a folder; where it is. OutputError."""
-    from cadcode.batch.work import THUMBNAILS
     from cadcode.report.files import write_files
     from cadcode.report.html import report_page
 
-    page = report_page(rows, folder, THUMBNAILS, title=f"cadcode: {folder.resolve().name}")
+    page = report_page(rows, folder, title=f"cadcode: {folder.resolve().name}")
     return write_files(folder, {"report.html": page.encode()})[0]
 
 
@@ -169,7 +168,7 @@ def check(
     FOLDER/check.toml; those for single parts from its tables such as [parts."sub/flange.step"]. Exit code 1 where a
     part falls short, 2 where a file cannot be read.
     """
-    from cadcode.batch.setup import setup_for
+    from cadcode.batch.work import setup_for
     from cadcode.check import Limits, judged, read_limits
 
     limits = read_limits(folder, Limits(min_iou, max_cd, max_deviation))

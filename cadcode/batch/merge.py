@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cadcode.batch.ledger import lists_in, locked, read_rows, write_rows
-from cadcode.batch.work import THUMBNAILS
 from cadcode.errors import OutputError, UsageError
 from cadcode.report.files import make_folder, write_files
 
@@ -53,7 +52,7 @@ def _copied(folders: list[Path], target: Path) -> dict[str, dict]:
             continue
         for name, row in read_rows(lists_in(folder)).items():
             _check_same(row, rows.get(name), folder)
-            for file in [*row.get("files", ()), f"{THUMBNAILS}/{name}.png"]:
+            for file in filter(None, [*row.get("files", ()), row.get("thumbnail")]):
                 _copy(folder / file, target / file)
             rows[name] = row
     return rows

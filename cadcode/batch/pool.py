@@ -16,7 +16,7 @@ from multiprocessing.connection import wait
 
 from cadcode.batch.ledger import CRASHED
 from cadcode.batch.plan import Part
-from cadcode.batch.work import Convert, Setup, row
+from cadcode.batch.setup import Convert, Setup, row
 from cadcode.errors import CadcodeError, SandboxError
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -10,7 +10,7 @@ from typing import Protocol
 from cadcode.batch.ledger import CRASHED, DONE, NO_PROGRAM, Ledger
 from cadcode.batch.plan import Plan, Shard
 from cadcode.batch.pool import Converter, Pool
-from cadcode.batch.work import Setup, row
+from cadcode.batch.setup import Setup, row
 from cadcode.errors import OutputError
 from cadcode.machine import free_cores
 

@@ -1,37 +1,50 @@
-"""From what was named on the command line to what workers have to know."""
+"""What workers have to know, and the rows they give back. Light: nothing here imports torch."""
 
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cadcode.batch.work import Setup
-from cadcode.edge import named
+from cadcode import __version__
+from cadcode.batch.plan import Part
 from cadcode.execution.sandbox import SandboxOptions
-from cadcode.generate import options_for
-from cadcode.machine import pick_device
-from cadcode.model.checkpoints import resolve
-from cadcode.model.spec import EMBEDDED, UNKNOWN_LICENCE, known
-from cadcode.model.weights import revision_of
+from cadcode.report.files import json_text
+
+if TYPE_CHECKING:
+    from cadcode.pipeline import Options
+
+Convert = Callable[[Part], dict]
 
 
-def setup_for(output: Path, model=None, device=None, dtype=None, threads=1, timeout=None, picture=False, debug=False,
-              max_new_tokens=None, candidates=None, temperature=None, **options) -> Setup:  # fmt: skip
-    """A setup whose options exist, and whose model is here: one that has to be fetched is fetched now, once.
+@dataclass(frozen=True)
+class Setup:
+    """All that a worker has to know, in values that can be sent to another process."""
 
-    Raises UsageError, ModelError.
-    """
-    decoding = dict(candidates=candidates, temperature=temperature, max_new_tokens=max_new_tokens)
-    chosen = options_for(**options, **decoding)
-    sandbox = SandboxOptions(**named(timeout=timeout))
-    name = model or EMBEDDED
-    revision = revision_of(resolve(name))
-    return Setup(
-        Path(output), chosen, name, revision, pick_device(device or "auto"), dtype, threads, max_new_tokens, sandbox,
-        picture, debug,
-    )  # fmt: skip
+    output: Path
+    options: "Options"
+    model: str
+    revision: str  # of the model's weights
+    device: str = "cpu"
+    dtype: str | None = None
+    threads: int = 1  # of torch, in each worker
+    max_new_tokens: int | None = None  # None: the model's own
+    sandbox: SandboxOptions = SandboxOptions()
+    picture: bool = False
+    debug: bool = False
+
+    @property
+    def settings(self) -> str:
+        """A digest of everything that a result depends on beside its file."""
+        facts = dict(options=asdict(self.options), revision=self.revision, dtype=self.dtype, picture=self.picture,
+                     length=self.max_new_tokens, sandbox=asdict(self.sandbox), version=__version__)  # fmt: skip
+        return sha256(json_text(facts).encode()).hexdigest()[:12]
 
 
-def licence_line(setup: Setup) -> list[str]:
-    """What to say of weights that are not ours; nothing of ours."""
-    if setup.model == EMBEDDED:
-        return []
-    spec = known(setup.model)
-    return [f"{setup.model}: the licence of these weights is {spec.licence if spec else UNKNOWN_LICENCE}\n"]
+def row(part: Part, setup: Setup, status: str, reason: str | None = None, **facts) -> dict:
+    """A line of `results.jsonl`."""
+    seed = part.seed(setup.options.decoding.seed)
+    finished = datetime.now(timezone.utc).isoformat()
+    return dict(name=part.name, status=status, reason=reason, settings=setup.settings, seed=seed, finished=finished,
+                **facts)  # fmt: skip

@@ -1,53 +1,53 @@
-"""The work on one part, the same as that of `cadcode generate`: from a file to files and a row of results."""
+"""What a worker does: from options to a model and a sandbox, and from a part to its files and its row of results."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from functools import partial
-from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from cadcode import __version__
 from cadcode.batch.ledger import DONE, NO_PROGRAM, NOT_WRITTEN, UNREADABLE, sha256_of
 from cadcode.batch.plan import Part
+from cadcode.batch.setup import Convert, Setup, row
+from cadcode.edge import named
 from cadcode.errors import InputError, OutputError
 from cadcode.execution.sandbox import Sandbox, SandboxOptions
-from cadcode.generate import load, suited
+from cadcode.generate import load, options_for, suited
 from cadcode.geometry.io import load_shape
-from cadcode.model.checkpoints import LoadedModel
-from cadcode.pipeline import Options, Result, reconstruct
-from cadcode.report.files import json_text, suffixes_of, write_files, write_result
+from cadcode.machine import pick_device
+from cadcode.model.checkpoints import LoadedModel, resolve
+from cadcode.model.spec import EMBEDDED, UNKNOWN_LICENCE, known
+from cadcode.model.weights import revision_of
+from cadcode.pipeline import Result, reconstruct
+from cadcode.report.files import suffixes_of, write_files, write_result
 from cadcode.report.picture import INPUT_COLOUR, png_bytes, render, side_by_side
 
 THUMBNAILS = ".thumbnails"  # a folder beside the results, for the report
 THUMBNAIL = 112  # pixels
 
-Convert = Callable[[Part], dict]
+
+def setup_for(output: Path, model=None, device=None, dtype=None, threads=1, timeout=None, picture=False, debug=False,
+              max_new_tokens=None, candidates=None, temperature=None, **options) -> Setup:  # fmt: skip
+    """A setup whose options exist, and whose model is here: one that has to be fetched is fetched now, once.
+
+    Raises UsageError, ModelError.
+    """
+    decoding = dict(candidates=candidates, temperature=temperature, max_new_tokens=max_new_tokens)
+    chosen = options_for(**options, **decoding)
+    sandbox = SandboxOptions(**named(timeout=timeout))
+    name = model or EMBEDDED
+    revision = revision_of(resolve(name))
+    return Setup(
+        Path(output), chosen, name, revision, pick_device(device or "auto"), dtype, threads, max_new_tokens, sandbox,
+        picture, debug,
+    )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Setup:
-    """All that a worker has to know, in values that can be sent to another process."""
-
-    output: Path
-    options: Options
-    model: str
-    revision: str  # of the model's weights
-    device: str = "cpu"
-    dtype: str | None = None
-    threads: int = 1  # of torch, in each worker
-    max_new_tokens: int | None = None  # None: the model's own
-    sandbox: SandboxOptions = SandboxOptions()
-    picture: bool = False
-    debug: bool = False
-
-    @property
-    def settings(self) -> str:
-        """A digest of everything that a result depends on beside its file."""
-        facts = dict(options=asdict(self.options), revision=self.revision, dtype=self.dtype, picture=self.picture,
-                     length=self.max_new_tokens, sandbox=asdict(self.sandbox), version=__version__)  # fmt: skip
-        return sha256(json_text(facts).encode()).hexdigest()[:12]
+def licence_line(setup: Setup) -> list[str]:
+    """What to say of weights that are not ours; nothing of ours."""
+    if setup.model == EMBEDDED:
+        return []
+    spec = known(setup.model)
+    return [f"{setup.model}: the licence of these weights is {spec.licence if spec else UNKNOWN_LICENCE}"]
 
 
 @contextmanager
@@ -61,28 +61,24 @@ def converter(setup: Setup) -> Iterator[Convert]:
 def convert(part: Part, model: LoadedModel, sandbox: Sandbox, setup: Setup) -> dict:
     """One part to its files and its row; what goes wrong with it stands in the row."""
     try:
+        return _converted(part, model, sandbox, setup)
+    except OutputError as error:
+        return row(part, setup, NOT_WRITTEN, str(error))
+
+
+def _converted(part: Part, model: LoadedModel, sandbox: Sandbox, setup: Setup) -> dict:
+    try:
         shape = load_shape(part.path, cad_reader=sandbox.read_cad)
         options = suited(setup.options, model, setup.max_new_tokens).seeded(part.seed(setup.options.decoding.seed))
         result = reconstruct(shape, model, sandbox, options)
     except InputError as error:
         return _unreadable(part, setup, f"{error.reason}; {error.advice}")
-    try:
-        return _finished(part, setup, result)
-    except OutputError as error:
-        return row(part, setup, NOT_WRITTEN, str(error), sha256=shape.sha256)
-
-
-def row(part: Part, setup: Setup, status: str, reason: str | None = None, **facts) -> dict:
-    """A line of `results.jsonl`."""
-    seed = part.seed(setup.options.decoding.seed)
-    finished = datetime.now(timezone.utc).isoformat()
-    return dict(name=part.name, status=status, reason=reason, settings=setup.settings, seed=seed, finished=finished,
-                **facts)  # fmt: skip
+    return _finished(part, setup, result)
 
 
 def _finished(part: Part, setup: Setup, result: Result) -> dict:
     where = PurePosixPath(part.stem)
-    thumbnail = setup.output / THUMBNAILS / f"{part.name}.png"
+    thumbnail = setup.output / THUMBNAILS / f"{part.stem}.png"
     write_files(thumbnail.parent, {thumbnail.name: png_bytes(_thumbnail(result))})
     written = write_result(result, setup.output / where.parent, where.name, setup.picture)
     told = result.as_dict()
@@ -90,6 +86,7 @@ def _finished(part: Part, setup: Setup, result: Result) -> dict:
     return row(
         part, setup, status, reason, sha256=result.shape.sha256,
         files=[path.relative_to(setup.output).as_posix() for path in written],
+        thumbnail=thumbnail.relative_to(setup.output).as_posix(),
         chosen=told["chosen"], error=told["error"], extents=told["input"]["extents"], notes=told["input"]["notes"],
         candidates=len(result.candidates), ran=sum(c.error is not None for c in result.candidates),
         seconds=sum(told["seconds"].values()),

@@ -92,7 +92,7 @@ def write_result(result, folder: Path, stem: str, picture: bool = False) -> list
     """
     contents = {"json": json_text(result.as_dict(), indent=1).encode()}
     if result.chosen is not None:
-        contents["py"] = program_text(result).encode()
+        contents["py"] = program_text(result).encode("utf-8", "replace")  # a file's name may be no Unicode
         contents |= result.chosen.solid.exports
         contents |= {"png": _picture(result)} if picture else {}
     stale = set(suffixes_of(result.options.export, picture)) - set(contents)

@@ -84,13 +84,13 @@ Distances are in the units of each file. cadcode {version}.</p>
 """
 
 
-def report_page(rows: list[dict], folder: Path, thumbnails: str, title: str = "cadcode batch") -> str:
-    """The page for rows of `results.jsonl` whose files lie under `folder`; pictures lie in `thumbnails` there."""
+def report_page(rows: list[dict], folder: Path, title: str = "cadcode batch") -> str:
+    """The page for rows of `results.jsonl`, whose files and thumbnails lie under `folder`."""
     ordered = sorted(rows, key=_worst_first)
     heads = ["input, result", "part", *(name for name, _, _ in COLUMNS), "seconds", "program"]
     return PAGE.format(
         title=_text(title), style=STYLE, script=SCRIPT, version=__version__, summary=_text(summary_line(rows)),
-        histograms=_histograms(rows), rows="\n".join(_row(row, Path(folder), thumbnails) for row in ordered),
+        histograms=_histograms(rows), rows="\n".join(_row(row, Path(folder)) for row in ordered),
         heads="".join(f'<th{_class("text" if i in (1, len(heads) - 1) else "")}>{h}</th>' for i, h in enumerate(heads)),
     )  # fmt: skip
 
@@ -142,11 +142,11 @@ def _worst_first(row: dict) -> tuple:
     return row["status"] == "done", row.get("chosen") != "bounding box", math.inf if iou is None else iou, row["name"]
 
 
-def _row(row: dict, folder: Path, thumbnails: str) -> str:
+def _row(row: dict, folder: Path) -> str:
     error, failed = row.get("error") or {}, row["status"] != "done"
     kind = "failed" if failed else "poor" if row.get("chosen") == "bounding box" else ""
     remark = f"{row['status']}: {row['reason']}" if failed else str(row.get("chosen") or "")
-    cells = [f"<td>{_image(folder / thumbnails / (row['name'] + '.png'))}</td>",
+    cells = [f"<td>{_image(folder, row.get('thumbnail'))}</td>",
              f'<td class="text" data-value="{_text(row["name"])}">{_text(row["name"])}'
              f"<br><small>{_text(remark)}</small></td>"]  # fmt: skip
     cells += [_number(error.get(key), shape) for _, key, shape in COLUMNS]
@@ -154,10 +154,12 @@ def _row(row: dict, folder: Path, thumbnails: str) -> str:
     return f'<tr data-name="{_text(row["name"].lower())}"{_class(kind)}>{"".join(cells)}</tr>'
 
 
-def _image(path: Path) -> str:
+def _image(folder: Path, name: str | None) -> str:
     try:
-        data = base64.b64encode(path.read_bytes()).decode()
+        data = base64.b64encode((folder / name).read_bytes()).decode() if name else ""
     except OSError:
+        data = ""
+    if not data:
         return '<div class="none"></div>'
     return f'<img loading="lazy" decoding="async" alt="input, result" src="data:image/png;base64,{data}">'
 

@@ -1,0 +1,115 @@
+"""A batch of text files that say what becomes of them: light enough to be killed and started many times."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+from cadcode.batch.ledger import DONE, NO_PROGRAM, open_ledger, sha256_of
+from cadcode.batch.plan import Part, Shard, plan
+from cadcode.batch.run import clear, run
+from cadcode.batch.setup import row
+from cadcode.errors import ModelError
+from cadcode.report.files import write_files
+
+PIDS = ".pids"  # a folder with an empty file for each worker
+
+
+@dataclass(frozen=True)
+class FakeSetup:
+    output: Path
+    seed: int = 0
+    settings: str = "fake"
+    pause: float = 0.0  # seconds a part takes
+    starts: bool = True
+    debug: bool = False
+
+    @property
+    def options(self):
+        return SimpleNamespace(decoding=SimpleNamespace(seed=self.seed))
+
+
+@contextmanager
+def converter(setup: FakeSetup) -> Iterator:
+    if not setup.starts:
+        raise ModelError("nowhere: no such model")
+    (setup.output / PIDS).mkdir(exist_ok=True)
+    (setup.output / PIDS / str(os.getpid())).touch()
+    yield partial(convert, setup=setup)
+
+
+def convert(part: Part, setup: FakeSetup) -> dict:
+    """Writes the part's text and its seed, unless the text says something else."""
+    text = part.path.read_text()
+    time.sleep(setup.pause)
+    if text.startswith("exit"):
+        died = setup.output / f".died-{part.path.name}"
+        if "always" in text or not died.exists():
+            died.touch()
+            os._exit(3)
+    if text.startswith("bug"):
+        raise ZeroDivisionError("a bug")
+    if text.startswith("fail"):
+        return row(part, setup, NO_PROGRAM, "no valid program", sha256=sha256_of(part.path))
+    seed = part.seed(setup.seed)
+    contents = {f"{Path(part.stem).name}.{suffix}": f"{text} {seed}".encode() for suffix in ("py", "json")}
+    written = write_files((setup.output / part.stem).parent, contents)
+    files = [path.relative_to(setup.output).as_posix() for path in written]
+    return row(part, setup, DONE, sha256=sha256_of(part.path), files=files, error={"iou": 0.5})
+
+
+def make_parts(folder: Path) -> Path:
+    """Twelve parts, of which one fails."""
+    for i in range(12):
+        (folder / f"{i % 3}").mkdir(parents=True, exist_ok=True)
+        (folder / f"{i % 3}/part {i}.stl").write_text("fail" if i == 5 else f"text {i}")
+    return folder
+
+
+def told(folder: Path) -> dict[str, dict]:
+    """The rows of results.jsonl without what differs from run to run; each name must be there once, in whole lines."""
+    rows = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    assert len({row["name"] for row in rows}) == len(rows)
+    return {row["name"]: {key: value for key, value in row.items() if key != "finished"} for row in rows}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The results' files; nothing half written may lie about."""
+    assert not list(folder.rglob(".cadcode-*"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*")
+            if path.is_file() and path.suffix in (".py", ".json")}  # fmt: skip
+
+
+class Listener:
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.fresh, self.old, self.in_hand = [], [], None
+
+    def starts(self, todo, done):
+        self.todo, self.done = todo, done
+
+    def has(self, row, fresh):
+        (self.fresh if fresh else self.old).append(row["name"])
+
+    def stops(self, in_hand):
+        self.in_hand = in_hand
+
+
+def convert_folder(folder, setup: FakeSetup, workers=1, shard=Shard(1, 1), resume=True, listener=None):  # noqa: B008
+    parts = plan(folder, setup.output, ("py", "json"), shard)
+    with open_ledger(setup.output, shard) as ledger:
+        clear(setup.output, shard)
+        return run(parts, setup, ledger, workers, converter, resume, listener or Listener())
+
+
+if __name__ == "__main__":
+    source, target, pause = sys.argv[1:]
+    done = convert_folder(Path(source), FakeSetup(Path(target), pause=float(pause)), workers=2)
+    print(len(done.rows), done.interrupted)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cadcode import __version__, cli_batch, cli_bench, cli_train, edge
+from cadcode import __version__, cli_batch, cli_bench, cli_models, cli_train, edge
 from cadcode.edge import Debug, Device, Edge, Json, Seed, Timeout, install_hook, named, read_program, report, words
 from cadcode.errors import InputError, UsageError
 
@@ -207,22 +207,6 @@ def _print_evaluation(rows: list[dict], figures: dict, json: bool, csv: Path | N
 
 
 @app.command()
-def models(json: Json = False, debug: Debug = False) -> None:
-    """List the models known by name, their licences, and whether they are on this computer."""
-    from cadcode.model.checkpoints import KNOWN, size_on_disk
-    from cadcode.report.files import json_text
-
-    for spec in KNOWN:
-        size = size_on_disk(spec.name)
-        row = dict(name=spec.name, parameters=spec.size, licence=spec.licence, inputs=spec.inputs)
-        if json:
-            typer.echo(json_text(row | dict(present=size is not None, bytes=size or 0)))
-        else:
-            state = "not here" if size is None else f"here, {size / 1e6:.1f} MB"
-            typer.echo(f"{spec.name:<24} {spec.size:<6} {spec.inputs:<8} {spec.licence:<32} {state}")
-
-
-@app.command()
 def doctor(json: Json = False, debug: Debug = False) -> None:
     """Check everything that a part needs on its way. Exit code 1 where something essential is broken."""
     from cadcode.doctor import examine
@@ -240,3 +224,4 @@ def doctor(json: Json = False, debug: Debug = False) -> None:
 cli_batch.add_commands(app)
 cli_train.add_commands(app)
 app.add_typer(cli_bench.bench, name="bench")
+app.add_typer(cli_models.models, name="models")

@@ -48,9 +48,9 @@ def suited(options: Options, model: LoadedModel, max_new_tokens: int | None) -> 
 
 
 def announce(model: LoadedModel, console: Console) -> None:
-    """The licence of weights that are not ours."""
-    if model.spec.name != EMBEDDED:
-        told = f"{model.spec.name}: the licence of these weights is {model.spec.licence}"
+    """The licence of weights that were published by others."""
+    if model.spec.free_text:
+        told = f"{model.spec.name}: licence of these weights: {model.spec.licence}"
         console.print(told, soft_wrap=True, markup=False)
 
 

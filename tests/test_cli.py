@@ -262,6 +262,7 @@ def test_models_are_listed_with_licence_and_size(model, monkeypatch):
     assert told["present"] and told["bytes"] > (Path(model) / "model.safetensors").stat().st_size
     assert (told["name"], told["licence"], told["inputs"]) == (EMBEDDED, "Apache-2.0", "points")
     monkeypatch.setattr(checkpoints, "WEIGHTS", Path(model).parent / "empty")
+    assert call("models", "export", "nowhere", "out").exit_code == 2
     listed = call("models")
     assert listed.exit_code == 0 and EMBEDDED in listed.stdout and "not here" in listed.stdout
 
@@ -315,8 +316,9 @@ assert not heavy, heavy
 def commands() -> dict:
     """Every command by its words."""
     root = typer.main.get_command(app)
-    found = {(name,): command for name, command in root.commands.items() if not hasattr(command, "commands")}
-    return found | {("data", name): command for name, command in root.commands["data"].commands.items()}
+    found = {(name,): command for name, command in root.commands.items()}
+    groups = [name for name, command in root.commands.items() if hasattr(command, "commands")]
+    return found | {(group, *words): c for group in groups for *words, c in root.commands[group].commands.items()}
 
 
 def test_help_imports_nothing_heavy():
@@ -339,7 +341,8 @@ def test_the_help_states_the_defaults_of_the_options():
                 ("beams", "candidates", "temperature", "max_new_tokens", "seed")}  # fmt: skip
     timeout = str(SandboxOptions().timeout)
     other = dict(decode=options.decoding.mode, export=",".join(options.export), timeout=timeout, model=EMBEDDED)
-    assert stated_defaults(commands()["generate",]) == decoding | other | {"device": "auto", "refine": "yes"}
+    other |= dict(device="auto", dtype="auto", refine="yes")
+    assert stated_defaults(commands()["generate",]) == decoding | other
     assert options.sampling.seed == options.decoding.seed
     for name in ("run", "evaluate"):
         assert stated_defaults(commands()[name,]) == {"timeout": timeout}

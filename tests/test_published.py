@@ -144,3 +144,12 @@ def test_unknown_dtypes_are_refused(call, tmp_path):
     model = by_heart(PLATE, "v1.5", tmp_path / "model")
     refused = call("generate", "plate.stl", "--model", model, "--dtype", "int4")
     assert refused.exit_code == UsageError.exit_code and "--dtype int4" in refused.stderr
+
+
+def test_a_model_is_exported_and_its_licence_told(call, tmp_path):
+    model = by_heart(PLATE, "v1.5", tmp_path / "model")
+    done = call("models", "export", model, "plain")
+    assert done.exit_code == 0 and "licence" in done.stderr
+    assert done.stdout.split() == sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "plain").rglob("*.*"))
+    made = call("generate", "plate.stl", "--model", "plain", "--decode", "greedy", "--no-refine", "-o", "-")
+    assert made.exit_code == 0 and call("models", "export", model, "model/config.json").exit_code == 2

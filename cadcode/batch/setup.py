@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cadcode import __version__
 from cadcode.batch.plan import Part
 from cadcode.execution.sandbox import SandboxOptions
-from cadcode.report.files import json_text
+from cadcode.report.files import json_text, plain
 
 if TYPE_CHECKING:
     from cadcode.pipeline import Options
@@ -43,8 +43,8 @@ class Setup:
 
 
 def row(part: Part, setup: Setup, status: str, reason: str | None = None, **facts) -> dict:
-    """A line of `results.jsonl`."""
+    """A line of `results.jsonl`, in plain values: the same before and after it was written."""
     seed = part.seed(setup.options.decoding.seed)
     finished = datetime.now(timezone.utc).isoformat()
-    return dict(name=part.name, status=status, reason=reason, settings=setup.settings, seed=seed, finished=finished,
-                **facts)  # fmt: skip
+    return plain(dict(name=part.name, status=status, reason=reason, settings=setup.settings, seed=seed,
+                      finished=finished, **facts))  # fmt: skip

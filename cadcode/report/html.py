@@ -9,6 +9,7 @@ import io
 import keyword
 import math
 import tokenize
+from itertools import accumulate
 from pathlib import Path
 from urllib.parse import quote
 
@@ -113,27 +114,18 @@ def summary_line(rows: list[dict]) -> str:
 
 def highlighted(text: str) -> str:
     """A Python program as HTML, with spans for keywords, numbers, strings and comments; escaped in any case."""
-    lines = text.splitlines(keepends=True)
-    pieces, at = [], (1, 0)
+    offsets = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]  # of the first character of each line
+    pieces, at = [], 0
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             kind = "k" if token.type == tokenize.NAME and keyword.iskeyword(token.string) else SPANS.get(token.type)
-            if kind:
-                pieces.append(_text(_between(lines, at, token.start)))
-                pieces.append(f'<span class="{kind}">{_text(token.string)}</span>')
-                at = token.end
-    except (tokenize.TokenError, SyntaxError):
-        return _text(text)
-    return "".join(pieces) + _text(_between(lines, at, (len(lines) + 1, 0)))
-
-
-def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
-    """The text from one place to another; places are a line from 1 on and a column."""
-    (first, column), (last, stop) = start, end
-    if first == last:
-        return lines[first - 1][column:stop]
-    rest = lines[last - 1][:stop] if last <= len(lines) else ""
-    return "".join([lines[first - 1][column:] if first <= len(lines) else "", *lines[first : last - 1], rest])
+            start = offsets[token.start[0] - 1] + token.start[1]
+            if kind and text.startswith(token.string, start):
+                pieces += [_text(text[at:start]), f'<span class="{kind}">{_text(token.string)}</span>']
+                at = start + len(token.string)
+    except (tokenize.TokenError, SyntaxError):  # up to there
+        pass
+    return "".join(pieces) + _text(text[at:])
 
 
 def _worst_first(row: dict) -> tuple:
@@ -191,7 +183,7 @@ def _histograms(rows: list[dict]) -> str:
     ious = [row["error"]["iou"] for row in done if row["error"].get("iou") is not None]
     shares = [row["error"]["max_deviation"] / max(row["extents"]) for row in done
               if row["error"].get("max_deviation") is not None and max(row.get("extents") or [0]) > 0]  # fmt: skip
-    edges = np.linspace(0, 1, 21)
+    edges = np.arange(21) / 20
     powers = np.array([0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, math.inf])
     labels = ["< 0.01 %", "0.03 %", "0.1 %", "0.3 %", "1 %", "3 %", "10 %", "30 %", "more"]
     return _bars("IoU", ious, edges, [f"{edge:.2f}" for edge in edges[:-1]], every=4) + _bars(

@@ -24,7 +24,7 @@ class CADRecode(StrictlyLoaded, Qwen2ForCausalLM):
     """
 
     config_class = CADRecodeConfig
-    _keep_in_fp32_modules_strict = {"point_encoder"}
+    _keep_in_fp32_modules_strict = ["point_encoder"]  # a list: transformers 5.0 ignores a set
 
     def __init__(self, config):
         super().__init__(config)

@@ -21,7 +21,7 @@ class Cadrille(StrictlyLoaded, Qwen2VLForConditionalGeneration):
 
     config_class = Qwen2VLConfig
     key_renames = {r"^visual": "model.visual", r"^model(?!\.(language_model|visual))": "model.language_model"}
-    _keep_in_fp32_modules_strict = {"point_encoder"}
+    _keep_in_fp32_modules_strict = ["point_encoder"]  # a list: transformers 5.0 ignores a set
 
     def __init__(self, config):
         super().__init__(config)

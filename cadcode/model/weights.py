@@ -67,8 +67,12 @@ def without_weights(make: Callable[[], nn.Module]) -> nn.Module:
 
 
 def fit(network: nn.Module, weights: dict[str, torch.Tensor], dtype: torch.dtype, folder: Path) -> None:
-    """Give a network made on the meta device its weights, the point encoder in float32; ModelError unless all match."""
-    cast = {k: v.to(torch.float32 if k.startswith(IN_FLOAT32) else dtype) for k, v in weights.items()}
+    """Give a network made on the meta device the `weights` (which end up empty), the point encoder in float32.
+
+    ModelError unless all match.
+    """
+    kinds = {key: torch.float32 if key.startswith(IN_FLOAT32) else dtype for key in weights}
+    cast = {key: weights.pop(key).to(kind) for key, kind in kinds.items()}  # one after the other: no two whole copies
     try:
         network.load_state_dict(cast, strict=True, assign=True)
     except RuntimeError as e:

@@ -14,6 +14,7 @@ import torch
 from cadcode.errors import UsageError
 
 MODES = ("greedy", "beam", "sample")
+WIDEST = 4096  # of a larger vocabulary only the likeliest tokens are sampled: sorting all of it takes most of a second
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class DecodeOptions:
 class Language(Protocol):
     """What a model writes in: its special tokens, its grammar (if it has one) and its text."""
 
-    start_id: int
+    start_id: int | tuple[int, ...]  # or a whole prompt, where the network takes one
     end_id: int
 
     def initial(self): ...  # the grammar's state before the first token
@@ -51,7 +52,7 @@ class Language(Protocol):
 class Network(Protocol):
     """A prefix of point embeddings, then token by token with a cache."""
 
-    def prefill(self, points, start: int, room: int): ...  # -> logits (B, V), cache
+    def prefill(self, points, start, room: int): ...  # -> logits (B, V), cache
     def step(self, ids, written: int, cache): ...  # -> logits (B, V)
 
 
@@ -141,7 +142,7 @@ def _choose(language, rows, logits, options) -> list[int]:
 def _sample(log_p, rows, options) -> list[int]:
     """Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751) by each row's own uniform number."""
     p = (log_p.double() / options.temperature).softmax(-1)
-    p, order = p.sort(-1, descending=True)
+    p, order = p.topk(WIDEST) if p.shape[1] > WIDEST else p.sort(-1, descending=True)
     total = p.cumsum(-1)
     p = p * (total - p < options.top_p)
     total = p.cumsum(-1)

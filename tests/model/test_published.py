@@ -346,3 +346,15 @@ def test_sizes_of_heads_are_read_from_the_config(tmp_path):
     options = replace(OPTIONS, num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=False)
     folder = save_published(random_published(options=options), tmp_path / "other", byte_tokenizer())
     assert load_model(str(folder)).network.options == options
+
+
+def test_of_a_large_vocabulary_the_likeliest_tokens_are_sampled_as_ever(folder, monkeypatch):
+    """Where the likeliest hold all of the nucleus, it makes no difference that the others are left out."""
+    model, options = load_model(str(folder), dtype="float32"), DecodeOptions("sample", candidates=6, top_p=0.5)
+    options = replace(options, max_new_tokens=12)
+    whole = decode(model.network, Free(ENDOFTEXT), clouds(1), options)
+    monkeypatch.setattr("cadcode.decoding.WIDEST", 200)
+    assert decode(model.network, Free(ENDOFTEXT), clouds(1), options) == whole
+    monkeypatch.setattr("cadcode.decoding.WIDEST", 1)
+    narrow = [draft.ids for draft in decode(model.network, Free(ENDOFTEXT), clouds(1), options)[0]]
+    assert len(set(narrow)) == 1 < len({draft.ids for draft in whole[0]})

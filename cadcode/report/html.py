@@ -32,7 +32,7 @@ th { position: sticky; top: 0; background: #f3f3f3; cursor: pointer; white-space
 th[aria-sort=ascending]::after { content: " \\25b2"; } th[aria-sort=descending]::after { content: " \\25bc"; }
 td.text, th.text { text-align: left; max-width: 26em; overflow-wrap: anywhere; }
 tr.failed { background: #fdeaea; } tr.poor { background: #fff7e0; }
-img { display: block; height: 112px; } .none { width: 224px; height: 112px; background: #eee; }
+img { display: block; height: 112px; } th:first-child { text-align: left; }
 details { text-align: left; } summary { cursor: pointer; }
 pre { max-width: 60em; max-height: 30em; overflow: auto; background: #f8f8f8; padding: .6em; font-size: 12px; }
 .k { color: #80a; } .n { color: #06c; } .s { color: #080; } .c { color: #777; }
@@ -152,7 +152,7 @@ def _image(folder: Path, name: str | None) -> str:
     except OSError:
         data = ""
     if not data:
-        return '<div class="none"></div>'
+        return ""
     return f'<img loading="lazy" decoding="async" alt="input, result" src="data:image/png;base64,{data}">'
 
 
@@ -185,9 +185,9 @@ def _histograms(rows: list[dict]) -> str:
               if row["error"].get("max_deviation") is not None and max(row.get("extents") or [0]) > 0]  # fmt: skip
     edges = np.arange(21) / 20
     powers = np.array([0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, math.inf])
-    labels = ["< 0.01 %", "0.03 %", "0.1 %", "0.3 %", "1 %", "3 %", "10 %", "30 %", "more"]
+    labels = ["0.01 %", "0.03 %", "0.1 %", "0.3 %", "1 %", "3 %", "10 %", "30 %", "more"]
     return _bars("IoU", ious, edges, [f"{edge:.2f}" for edge in edges[:-1]], every=4) + _bars(
-        "largest distance, share of the longest side", shares, powers, labels, every=1
+        "largest distance, up to which share of the longest side", shares, powers, labels, every=1
     )
 
 

@@ -1,0 +1,102 @@
+"""A model that writes good, bad and hostile programs at random, and a batch with it: for the soak run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+
+from cadcode.batch.ledger import open_ledger
+from cadcode.batch.plan import Shard, plan
+from cadcode.batch.run import Batch, run
+from cadcode.batch.setup import Convert, Setup
+from cadcode.batch.work import convert
+from cadcode.decoding import DecodeOptions
+from cadcode.execution.sandbox import Sandbox, SandboxOptions
+from cadcode.machine import use_threads
+from cadcode.model.spec import ModelSpec
+from cadcode.pipeline import Options
+
+HEAD = "import cadquery as cq\n"
+TEXTS = (
+    HEAD + "w0=cq.Workplane('XY',origin=(0,0,-50))\nr=w0.sketch().push([(0,0)]).rect(200,100).finalize().extrude(80)",
+    HEAD + "r=cq.Workplane('XY').sphere(80)",  # not in the dialect
+    HEAD + "r=cq.Workplane('XY').box(1,1,1).faces('>Q')",  # fails
+    HEAD + "r=cq.Workplane('XY').rarray(2,2,300,300).sphere(1.5)",  # busy in native code for minutes
+    HEAD + "r=cq.Workplane('XY').box(9**9**9,1,1)",  # a number without end
+    HEAD + "x=[0]*10**11\nr=cq.Workplane('XY').box(1,1,1)",  # memory
+    HEAD + "r=cq.Workplane('XY').box(1,1,1)\nwhile True:\n    pass",
+    HEAD + "import os\nos._exit(0)",
+    HEAD + "r=cq.exporters.os.listdir('/')",
+    "(" * 5000,
+    "\x00\x1b[31m",
+)
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """Network and language in one: a text is a single token, then comes the end."""
+
+    start_id = 0
+    end_id = len(TEXTS)
+    device = torch.device("cpu")
+    revision = "hostile"
+    spec = ModelSpec("hostile", "none", "points", free_text=True)
+
+    @property
+    def network(self):
+        return self
+
+    language = network
+
+    def prefill(self, points, start, room):
+        logits = torch.zeros((len(points), self.end_id + 1))
+        logits[:, self.end_id] = -torch.inf
+        return logits, SimpleNamespace(select=lambda rows: SimpleNamespace(select=None))
+
+    def step(self, ids, written, cache):
+        logits = torch.full((len(ids), self.end_id + 1), -torch.inf)
+        logits[:, self.end_id] = 0.0
+        return logits
+
+    def initial(self):
+        return None
+
+    def allowed(self, state):
+        return None
+
+    def advance(self, state, token):
+        return None
+
+    def close(self, ids):
+        return None
+
+    def text(self, ids):
+        return TEXTS[ids[0]]
+
+
+class Quiet:
+    """A listener that says nothing."""
+
+    def starts(self, todo: int, done: int) -> None: ...
+    def has(self, row: dict, fresh: bool) -> None: ...
+    def stops(self, in_hand: int) -> None: ...
+
+
+@contextmanager
+def converter(setup: Setup) -> Iterator[Convert]:
+    with Sandbox(setup.sandbox) as sandbox:
+        use_threads(1)
+        yield partial(convert, model=Hostile(), sandbox=sandbox, setup=setup)
+
+
+def hostile_batch(parts: Path, out: Path, workers: int) -> Batch:
+    """Convert a folder with the hostile model; programs have a second each."""
+    options = Options(decoding=DecodeOptions("sample", candidates=6, max_new_tokens=4))
+    options = replace(options, search=replace(options.search, refine=False))
+    setup = Setup(out, options, "hostile", "hostile", sandbox=SandboxOptions(timeout=1.0))
+    with open_ledger(out, Shard()) as ledger:
+        return run(plan(parts, out), setup, ledger, workers, converter, True, Quiet())

@@ -94,8 +94,8 @@ def train(options: TrainOptions, out: Path, resume: Path | None = None, log=prin
 
 
 def _loop(options: TrainOptions, run: "Run", stream, out: Path, log):
-    started, saved, decaying, losses = time.monotonic(), time.monotonic(), False, []
     kept = held_out_batches(options.held_out, options.batch_size)
+    started, saved, decaying, losses = time.monotonic(), time.monotonic(), False, []
     while (elapsed := (time.monotonic() - started) / 60) < options.minutes:
         progress = elapsed / options.minutes
         if progress >= 1 - options.decay_share and not decaying:
@@ -112,6 +112,8 @@ def _loop(options: TrainOptions, run: "Run", stream, out: Path, log):
             run.save(out / "latest.pt")
             _log_line(out, run, elapsed, dict(held_out=round(held_out_loss(run, kept), 4)), log)
             saved = time.monotonic()
+    if not decaying:  # a run so short that no step began in its decay
+        run.save(out / "stable.pt")
     elapsed = (time.monotonic() - started) / 60
     _log_line(out, run, elapsed, dict(held_out=round(held_out_loss(run, kept), 4)), log)
 

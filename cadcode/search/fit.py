@@ -2,7 +2,8 @@
 
 Two sets of points: a jittered grid over the part's box (volume), and pairs close to either side of the surface (shape:
 thin walls and small features hardly show in the volume). The score is half the IoU on the grid, half the agreement near
-the surface; all candidates and all their variants are scored on the same points.
+the surface; all candidates and all their variants are scored on the same points. There are none beyond the box: what
+reaches out of it, a needle however thin, lowers the score by how far it reaches.
 """
 
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from cadcode.geometry.io import Shape
 from cadcode.geometry.sampling import sample_surface
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
-from cadcode.program.field import combine, inside_body
+from cadcode.program.field import body_bounds, combine, inside_body
 from cadcode.program.syntax import Extrude, Program
 
 MARGIN = 4.0  # program units around the part's box, so that reaching out of it costs
+OUTSIDE = 25.0  # program units out of the box that halve the score
 AXIS_ALIGNED = 0.99999  # cosine
 
 
@@ -47,6 +49,14 @@ class FitOptions:
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Filled:
+    """What a fit knows of one body: which points it fills (M,), and how far it reaches out of the grid's box."""
+
+    points: np.ndarray
+    outside: float
+
+
 @dataclass(frozen=True, eq=False)
 class Fit:
     """Points in the program frame and whether the input encloses them; the first `grid_size` are the jittered grid."""
@@ -63,16 +73,19 @@ class Fit:
     def grid_size(self) -> int:
         return int(np.prod(self.grid))
 
-    def measure(self, body: Extrude) -> np.ndarray:
-        """Which points one body fills, (M,) bool."""
-        return inside_body(body, self.points)
+    def measure(self, body: Extrude) -> Filled:
+        """Which points one body fills, and how far it reaches out."""
+        low, high = body_bounds(body)
+        outside = float(max(np.max(self.box[0] - low), np.max(high - self.box[1]), 0.0))
+        return Filled(inside_body(body, self.points), outside)
 
-    def score(self, program: Program, measured: list[np.ndarray]) -> float:
+    def score(self, program: Program, measured: list[Filled]) -> float:
         """How well the program agrees with the input, in [0, 1]."""
-        filled = np.zeros(len(self.points), bool)
+        filled, outside = np.zeros(len(self.points), bool), 0.0
         for step, body in zip(program.steps, measured, strict=True):
-            filled = combine(step.operation, filled, body)
-        return self.agreement(filled)
+            filled = combine(step.operation, filled, body.points)
+            outside = max(outside, body.outside * (step.operation == "union"))
+        return self.agreement(filled) / (1 + outside / OUTSIDE)
 
     def agreement(self, filled: np.ndarray) -> float:
         """The score of an occupancy (M,)."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.program.syntax import Program, Step
+from cadcode.program.syntax import Loop, Program, Step
 from cadcode.search.fit import Goal
 from cadcode.search.parameters import PLANE, SAME, Move, Parameters
 from cadcode.search.polish import PolishOptions, polished
@@ -24,6 +24,7 @@ class RefineOptions:
     plane_reach: float = 30.0  # how far a face may jump to a plane of the input
     snap_reach: float = 0.6  # within this a face takes the input's plane unless that costs more than `snap_cost`
     snap_cost: float = 5e-4
+    work: int = 40_000  # edges measured in the coordinate search: what a program of very many numbers may cost
     polish: PolishOptions = PolishOptions()
 
 
@@ -36,6 +37,7 @@ class Variant:
         self._steps = list(program.steps)
         self._measured = [goal.measure(step.body) for step in program.steps]
         self.score = goal.score(program, self._measured)
+        self.work = 0  # edges of outlines measured so far
 
     def program(self) -> Program:
         return Program(tuple(self._steps))
@@ -48,6 +50,7 @@ class Variant:
             if body is None:
                 return False
             steps[index], measured[index] = Step(steps[index].operation, body), self.goal.measure(body)
+            self.work += sum(len(f.outline.edges) if isinstance(f.outline, Loop) else 1 for f in body.faces)
         score = self.goal.score(Program(tuple(steps)), measured)
         if score < self.score - allowance:
             return False
@@ -64,7 +67,7 @@ def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(
         _jump_to_planes(variant, move, options)
     for step in options.steps:
         for _ in range(options.passes):
-            if not any([_walk(variant, move, step) for move in moves]):
+            if not any([variant.work < options.work and _walk(variant, move, step) for move in moves]):
                 break
     if only is None:
         _polish(variant, options.polish, min(options.polish.cost, variant.score - least))

@@ -40,7 +40,17 @@ def test_a_program_elsewhere_scores_0_by_volume():
     fit = measure_fit(BOX, PLAIN)
     far = Program((Step("union", Extrude("XY", 300.0, 10.0, (Face(Circle((0.0, 0.0), 5.0)),))),))
     empty = np.zeros(len(fit.points), bool)
-    assert score(fit, far) == fit.agreement(empty) == 0.5 * np.mean(~fit.inside[fit.grid_size :])
+    assert fit.agreement(empty) == 0.5 * np.mean(~fit.inside[fit.grid_size :])
+    assert score(fit, far) < 0.2 * fit.agreement(empty)
+
+
+def test_a_needle_out_of_the_box_costs_though_no_point_lies_on_it():
+    fit = measure_fit(BOX, PLAIN)
+    (x0, y0, z0), (x1, y1, z1) = CORNERS.min(0), CORNERS.max(0)
+    box = Extrude("XY", z0, z1 - z0, (Face(Rect(((x0 + x1) / 2, (y0 + y1) / 2), x1 - x0, y1 - y0)),))
+    needle = Extrude("XY", z1, 60.0, (Face(Circle(((x0 + x1) / 2, (y0 + y1) / 2), 1e-3)),))
+    plain, spiked = (Program(tuple(Step("union", b) for b in bodies)) for bodies in ([box], [box, needle]))
+    assert score(fit, spiked) < 0.5 * score(fit, plain)
 
 
 def test_the_score_of_a_smaller_box_is_its_share_of_the_volume():

@@ -22,7 +22,7 @@ def train(
     out: Annotated[Path, typer.Option(help="The folder for checkpoints and the log.")],
     minutes: Annotated[float | None, typer.Option(min=0, help="How long (default 60.0).")] = None,
     start: Annotated[
-        Path | None, typer.Option("--from", exists=True, dir_okay=False, help="Go on from a checkpoint: stable.pt.")
+        Path | None, typer.Option("--from", exists=True, help="Go on from a stable.pt or a model's folder.")
     ] = None,
     points: Annotated[
         str | None, typer.Option(help="Points of a part, each number for an equal share (default 64,128,256).")
@@ -92,9 +92,9 @@ def export_weights(
     from cadcode.model.checkpoints import from_training, save_model
     from cadcode.report.files import make_folder
 
-    network = from_training(checkpoint)
+    network, seen = from_training(checkpoint)
     make_folder(folder)
-    save_model(network, folder)
+    save_model(network, folder, seen)
     typer.echo(folder)
 
 

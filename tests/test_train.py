@@ -114,7 +114,7 @@ def test_training_writes_checkpoints_and_a_log_and_can_be_resumed(tmp_path):
     assert again["steps"] > first["steps"] and again["samples"] == 4 * again["steps"]
     assert again["minutes"] > first["minutes"]
     assert any("samples seen" in line for line in said)
-    assert from_training(final).options == from_training(tmp_path / "b" / "final.pt").options
+    assert from_training(final)[0].options == from_training(tmp_path / "b" / "final.pt")[0].options
 
 
 # --- schedules -------------------------------------------------------------------------------------------------------

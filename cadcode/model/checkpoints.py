@@ -21,6 +21,7 @@ from cadcode.model.weights import fit, pick_dtype, read_config, read_weights, re
 from cadcode.program.tokens import END, PAD, PIECES, START
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
+COUNTS = ("steps", "samples", "minutes")  # of a training run
 
 
 def find(name: str) -> Path | None:
@@ -72,14 +73,18 @@ def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto") -
     return LoadedModel(spec, network.to(device), CompactLanguage(), folder, revision_of(folder))
 
 
-def save_model(network: SmallModel, folder: Path):
-    """Write config, weights (bfloat16, the point encoder float32) and tokenizer, for us and for transformers alike."""
+def save_model(network: SmallModel, folder: Path, training: dict | None = None):
+    """Write config, weights (bfloat16, the point encoder float32) and tokenizer, for us and for transformers alike.
+
+    `training` (steps, samples, minutes) is kept in the config, so that a later run can count on.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     options = asdict(network.options)
     theta = options.pop("rope_theta")
     config = dict(options, model_type="cadcode", architectures=["CADRecode"], rope_theta=theta, dtype="bfloat16",
                   rope_parameters=dict(rope_type="default", rope_theta=theta),
                   max_position_embeddings=1024, bos_token_id=START, eos_token_id=END, pad_token_id=PAD)  # fmt: skip
+    config |= {"training": training} if training else {}
     (folder / "config.json").write_text(json.dumps(config, indent=1))
     generation = dict(bos_token_id=START, eos_token_id=END, pad_token_id=PAD, max_new_tokens=256)
     (folder / "generation_config.json").write_text(json.dumps(generation, indent=1))
@@ -93,7 +98,14 @@ def save_model(network: SmallModel, folder: Path):
 
 
 def read_checkpoint(path: Path) -> dict:
-    """What `cadcode train` saved; runs no code from the file. ModelError where it is something else."""
+    """What `cadcode train` saved, or without optimisers the model of a folder; runs no code from the file.
+
+    ModelError where it is something else.
+    """
+    if path.is_dir():
+        network, counts = load_model(str(path), dtype="float32").network, read_config(path).get("training", {})
+        state = dict(model=network.state_dict(), model_options=asdict(network.options))
+        return state | {name: counts.get(name, 0) for name in COUNTS}
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as e:
@@ -103,9 +115,9 @@ def read_checkpoint(path: Path) -> dict:
     return state
 
 
-def from_training(checkpoint: Path) -> SmallModel:
-    """The model of a training checkpoint."""
+def from_training(checkpoint: Path) -> tuple[SmallModel, dict]:
+    """The model of a training checkpoint, and what it has seen: steps, samples, minutes."""
     state = read_checkpoint(checkpoint)
     network = SmallModel(Qwen2Options(**state["model_options"])).eval()
     network.load_state_dict(state["model"])
-    return network
+    return network, {name: state[name] for name in COUNTS if name in state}

@@ -9,7 +9,7 @@ from tiny_models import OPTIONS, Terse, clouds, saved, tiny_model
 
 from cadcode.decoding import DecodeOptions, decode
 from cadcode.errors import ModelError
-from cadcode.model.checkpoints import from_training, load_model, read_checkpoint, resolve
+from cadcode.model.checkpoints import from_training, load_model, read_checkpoint, resolve, save_model
 
 
 @pytest.fixture
@@ -104,3 +104,13 @@ def test_checkpoints_run_no_code(tmp_path):
     with pytest.raises(ModelError, match="trap.pt"):
         from_training(tmp_path / "trap.pt")
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_folder_is_a_checkpoint_that_counts_on(tmp_path):
+    network, seen = tiny_model(), dict(steps=7, samples=300, minutes=1.5)
+    save_model(network, tmp_path / "m", seen)
+    state = read_checkpoint(tmp_path / "m")
+    assert {name: state[name] for name in seen} == seen and "optimizers" not in state
+    again, counted = from_training(tmp_path / "m")
+    assert counted == seen and again.options == network.options
+    assert torch.equal(again.lm_head.weight, network.lm_head.weight.to(torch.bfloat16).float())

@@ -11,6 +11,7 @@ import torch
 
 from cadcode.batch.ledger import open_ledger
 from cadcode.batch.plan import Shard, plan
+from cadcode.batch.pool import Pool
 from cadcode.batch.run import Batch, run
 from cadcode.batch.setup import Convert, Setup
 from cadcode.batch.work import convert
@@ -99,4 +100,4 @@ def hostile_batch(parts: Path, out: Path, workers: int) -> Batch:
     options = replace(options, search=replace(options.search, refine=False))
     setup = Setup(out, options, "hostile", "hostile", sandbox=SandboxOptions(timeout=1.0))
     with open_ledger(out, Shard()) as ledger:
-        return run(plan(parts, out), setup, ledger, workers, converter, True, Quiet())
+        return run(plan(parts, out), setup, ledger, Pool(converter, setup, workers), True, Quiet())

@@ -9,6 +9,9 @@ import typer
 
 from cadcode import edge
 from cadcode.edge import Debug, Device, Seed, Timeout, printable
+from cadcode.errors import UsageError
+
+ENGINES = ("local", "ray")
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Meshes, point clouds and CAD files, also deeper in.")]
 Workers = Annotated[
@@ -32,6 +35,10 @@ def batch(
     ] = True,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Only the I-th of N shares, for array jobs; then cadcode merge.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster (default local).")] = ENGINES[0],
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster; auto for the one that runs here (default: this machine).")
     ] = None,
     model: edge.Model = None,
     decode: edge.Decode = None,
@@ -64,18 +71,19 @@ def batch(
         output, model, device, dtype, threads, timeout, picture, debug, max_new_tokens, candidates, temperature,
         export=edge.words(export), seed=seed, decode=decode, beams=beams, refine=refine,
     )  # fmt: skip
-    done = _converted(folder, setup, workers, quiet, Shard.parse(shard or "1/1"), resume, json)
+    pool = _pool(setup, workers, engine, address)
+    done = _converted(folder, setup, pool, quiet, Shard.parse(shard or "1/1"), resume, json)
     if done.interrupted:
         typer.echo("cadcode: interrupted; the same command goes on where this one stopped", err=True)
         raise typer.Exit(edge.INTERRUPTED)
     raise typer.Exit(done.exit_code)
 
 
-def _converted(folder: Path, setup, workers, quiet, shard=None, resume=True, json=False):
+def _converted(folder: Path, setup, pool, quiet, shard=None, resume=True, json=False):
     """Convert a folder and write its report; what became of it as a `Batch`."""
     from cadcode.batch.ledger import open_ledger
     from cadcode.batch.plan import Shard, plan
-    from cadcode.batch.run import clear, default_workers, run
+    from cadcode.batch.run import clear, run
     from cadcode.batch.work import licence_line
     from cadcode.report.files import suffixes_of
     from cadcode.report.html import summary_line
@@ -88,7 +96,7 @@ def _converted(folder: Path, setup, workers, quiet, shard=None, resume=True, jso
     with open_ledger(setup.output, shard) as ledger:
         clear(setup.output, shard)
         with _listener(console, json) as listener:
-            done = run(parts, setup, ledger, workers or default_workers(setup.device), _converter(), resume, listener)
+            done = run(parts, setup, ledger, pool, resume, listener)
         shown = [summary_line(list(done.rows.values()))]
         if shard.count == 1:
             shown.append(f"see {write_report(setup.output, list(ledger.rows().values()))}")
@@ -96,10 +104,20 @@ def _converted(folder: Path, setup, workers, quiet, shard=None, resume=True, jso
     return done
 
 
-def _converter():
+def _pool(setup, workers: int | None, engine: str = ENGINES[0], address: str | None = None):
+    """Where parts are converted. UsageError for an engine that is not there."""
+    from cadcode.batch.pool import Pool
+    from cadcode.batch.ray_pool import RayPool
+    from cadcode.batch.run import default_workers
     from cadcode.batch.work import converter
 
-    return converter
+    if engine not in ENGINES:
+        raise UsageError(f"--engine {engine}: choose from {', '.join(ENGINES)}")
+    if address is not None and engine != "ray":
+        raise UsageError("--address goes with --engine ray")
+    if engine == "ray":
+        return RayPool(converter, setup, workers or default_workers(setup.device), address)
+    return Pool(converter, setup, workers or default_workers(setup.device))
 
 
 def _listener(console, json: bool):
@@ -177,7 +195,7 @@ def check(
             kept, model, device, None, threads, timeout, debug=debug, candidates=candidates, refine=refine, seed=seed,
             export=("step",) if output else (),
         )  # fmt: skip
-        done = _converted(folder, setup, workers, quiet)
+        done = _converted(folder, setup, _pool(setup, workers), quiet)
     if done.interrupted:
         raise KeyboardInterrupt
     verdicts = judged(done.rows, limits)

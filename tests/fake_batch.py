@@ -13,11 +13,13 @@ from types import SimpleNamespace
 
 from cadcode.batch.ledger import DONE, NO_PROGRAM, open_ledger, sha256_of
 from cadcode.batch.plan import Part, Shard, plan
+from cadcode.batch.pool import Pool
 from cadcode.batch.run import clear, run
 from cadcode.batch.setup import row
 from cadcode.errors import ModelError
 from cadcode.report.files import write_files
 
+WHOLE = Shard(1, 1)
 PIDS = ".pids"  # a folder with an empty file for each worker
 
 
@@ -28,6 +30,7 @@ class FakeSetup:
     settings: str = "fake"
     pause: float = 0.0  # seconds a part takes
     starts: bool = True
+    device: str = "cpu"
     debug: bool = False
 
     @property
@@ -86,6 +89,18 @@ def files(folder: Path) -> dict[str, bytes]:
             if path.is_file() and path.suffix in (".py", ".json")}  # fmt: skip
 
 
+def living_workers(folder: Path) -> list[int]:
+    """Of the workers that ever worked for a folder, those that live."""
+    living = []
+    for pid in (int(path.name) for path in (folder / PIDS).iterdir()):
+        try:
+            os.kill(pid, 0)
+            living.append(pid)
+        except ProcessLookupError:
+            continue
+    return living
+
+
 class Listener:
     """Remembers what it is told."""
 
@@ -102,11 +117,11 @@ class Listener:
         self.in_hand = in_hand
 
 
-def convert_folder(folder, setup: FakeSetup, workers=1, shard=Shard(1, 1), resume=True, listener=None):  # noqa: B008
+def convert_folder(folder, setup: FakeSetup, workers=1, shard=WHOLE, resume=True, listener=None, pool=Pool):
     parts = plan(folder, setup.output, ("py", "json"), shard)
     with open_ledger(setup.output, shard) as ledger:
         clear(setup.output, shard)
-        return run(parts, setup, ledger, workers, converter, resume, listener or Listener())
+        return run(parts, setup, ledger, pool(converter, setup, workers), resume, listener or Listener())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_batch import PIDS, FakeSetup, Listener, convert_folder, files, make_parts, told
+from fake_batch import PIDS, FakeSetup, Listener, convert_folder, files, living_workers, make_parts, told
 
 from cadcode.batch.ledger import Ledger, open_ledger, read_rows
 from cadcode.batch.plan import Part, Shard
@@ -111,18 +111,6 @@ def test_a_worker_that_dies_takes_nothing_with_it(parts, tmp_path):
 def test_workers_that_do_not_start_end_the_batch(parts, tmp_path):
     with pytest.raises(CadcodeError, match="nowhere: no such model"):
         convert_folder(parts, FakeSetup(tmp_path / "out", starts=False), workers=2)
-
-
-def living_workers(folder: Path) -> list[int]:
-    """Of the workers that ever worked for a folder, those that live."""
-    living = []
-    for pid in (int(path.name) for path in (folder / PIDS).iterdir()):
-        try:
-            os.kill(pid, 0)
-            living.append(pid)
-        except ProcessLookupError:
-            continue
-    return living
 
 
 # --- killed ----------------------------------------------------------------------------------------------------------

@@ -2,14 +2,13 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from cadcode.batch.ledger import CRASHED, DONE, NO_PROGRAM, Ledger
-from cadcode.batch.plan import Plan, Shard
-from cadcode.batch.pool import Converter, Pool
+from cadcode.batch.plan import Part, Plan, Shard
 from cadcode.batch.setup import Setup, row
 from cadcode.errors import OutputError
 from cadcode.machine import free_cores
@@ -32,6 +31,15 @@ class Batch:
         return max((codes.get(row["status"], 2) for row in self.rows.values()), default=0)
 
 
+class Pool(Protocol):
+    """Where parts are converted: `cadcode.batch.pool` on this machine, `cadcode.batch.ray_pool` on a cluster."""
+
+    def __enter__(self) -> "Pool": ...
+    def __exit__(self, *_) -> None: ...
+    def stop(self) -> None: ...
+    def rows(self, parts: Iterable[Part], on_stop: Callable[[int], None]) -> Iterator[dict]: ...
+
+
 class Listener(Protocol):
     """Somebody who watches."""
 
@@ -48,9 +56,8 @@ def default_workers(device: str) -> int:
     return max(1, most)
 
 
-def run(plan: Plan, setup: Setup, ledger: Ledger, workers: int, converter: Converter, resume: bool,
-        listener: Listener) -> Batch:  # fmt: skip
-    """Convert the parts of a plan and keep their rows in `ledger`.
+def run(plan: Plan, setup: Setup, ledger: Ledger, pool: Pool, resume: bool, listener: Listener) -> Batch:
+    """Convert the parts of a plan in a `pool` and keep their rows in `ledger`.
 
     Ctrl-C finishes the parts in hand, a second one ends at once with KeyboardInterrupt. Raises OutputError where rows
     cannot be kept, and CadcodeError where workers do not start.
@@ -62,7 +69,7 @@ def run(plan: Plan, setup: Setup, ledger: Ledger, workers: int, converter: Conve
     listener.starts(len(todo) + len(plan.left_out), len(rows))
     for known in rows.values():
         listener.has(known, fresh=False)
-    with Pool(converter, setup, workers) as pool, _stopping_on_interrupt(pool.stop) as interrupted:
+    with pool, _stopping_on_interrupt(pool.stop) as interrupted:
         for fresh in _all_rows(plan, setup, pool.rows(todo, listener.stops)):
             ledger.append(fresh)
             rows[fresh["name"]] = fresh

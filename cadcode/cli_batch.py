@@ -79,8 +79,8 @@ def batch(
     raise typer.Exit(done.exit_code)
 
 
-def _converted(folder: Path, setup, pool, quiet, shard=None, resume=True, json=False):
-    """Convert a folder and write its report; what became of it as a `Batch`."""
+def _converted(folder: Path, setup, pool, quiet, shard=None, resume=True, json=False, reported=True):
+    """Convert a folder and perhaps write its report; what became of it as a `Batch`."""
     from cadcode.batch.ledger import open_ledger
     from cadcode.batch.plan import Shard, plan
     from cadcode.batch.run import clear, run
@@ -98,7 +98,7 @@ def _converted(folder: Path, setup, pool, quiet, shard=None, resume=True, json=F
         with _listener(console, json) as listener:
             done = run(parts, setup, ledger, pool, resume, listener)
         shown = [summary_line(list(done.rows.values()))]
-        if shard.count == 1:
+        if reported and shard.count == 1:
             shown.append(f"see {write_report(setup.output, list(ledger.rows().values()))}")
     console.print("; ".join(shown), soft_wrap=True, markup=False)
     return done
@@ -195,7 +195,7 @@ def check(
             kept, model, device, None, threads, timeout, debug=debug, candidates=candidates, refine=refine, seed=seed,
             export=("step",) if output else (),
         )  # fmt: skip
-        done = _converted(folder, setup, _pool(setup, workers), quiet)
+        done = _converted(folder, setup, _pool(setup, workers), quiet, reported=output is not None)
     if done.interrupted:
         raise KeyboardInterrupt
     verdicts = judged(done.rows, limits)

@@ -23,8 +23,7 @@ from cadcode.program.parse import parse
 from cadcode.program.readable import readable
 from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
 from cadcode.program.transform import moved
-from cadcode.search.fit import measure_fit
-from cadcode.search.improve import SearchOptions, improve
+from cadcode.search.improve import SearchOptions, improve, measure_goal
 from cadcode.search.nice import nice_in_world
 from cadcode.search.select import SearchTarget, distance_to_input
 
@@ -109,9 +108,9 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
     with clock("run"):
         judged = judge_best(ranked, target, sandbox, options)
         judged += [judge(c, target, sandbox, options) for c in left_out_greedy(ranked, judged)]
-    if options.search.refine and target.has_volume:
+    if options.search.refine:
         with clock("refine"):
-            better = improved(ranked, shape, frame, options)
+            better = improved(ranked, shape, frame, options, target.has_volume)
         with clock("run"):
             judged += judge_best(better, target, sandbox, options)
     if not any(c.error for c in judged):
@@ -126,15 +125,15 @@ def left_out_greedy(ranked: list[Candidate], judged: list[Candidate]) -> list[Ca
     return [c for c in ranked if c.source == "greedy" and c.failure is None and c.text not in known]
 
 
-def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Options) -> list[Candidate]:
+def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Options, has_volume=True) -> list[Candidate]:
     """What the search makes of the drafts and of the bounding box, best score first, in round numbers, none twice."""
     drafts = [(c.source, c.program) for c in ranked if c.program is not None and c.failure is None]
     drafts.append(("bounding box", box_program(shape, frame)))
-    fit = measure_fit(shape, frame, options.search.fit)
-    found = improve(drafts, fit, options.search)
+    goal = measure_goal(shape, frame, has_volume, options.search)
+    found = improve(drafts, goal, options.search)
     candidates: dict[str, Candidate] = {}
     for one in found:
-        candidate = _candidate(one.source, nice_in_world(one.program, frame, fit), frame, math.nan)
+        candidate = _candidate(one.source, nice_in_world(one.program, frame, goal), frame, math.nan)
         candidates.setdefault(candidate.text, candidate)
     return list(candidates.values())
 

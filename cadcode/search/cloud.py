@@ -27,9 +27,9 @@ class CloudOptions:
     tree_points: int = 20_000
     points: int = 3000  # of the input, whose distance to the program counts
     patch_points: int = 64  # on each wall and each cap of the program
-    sharpness: float = 2.0  # the smaller s in units of the noise
+    sharpness: float = 1.0  # the smaller s in units of the noise
     reach: float = 8.0  # the larger s, program units
-    back: float = 0.3  # share of the score that the program's own skin has; the rest is the input's
+    back: float = 0.2  # share of the score that the program's own skin has; the rest is the input's
     least_blur: float = 0.2  # program units
     most_blur: float = 4.0
     seed: int = 0

@@ -5,6 +5,7 @@ import pytest
 
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.io import Shape
+from cadcode.pipeline import Candidate, Options, improved
 from cadcode.program.field import body_distance, inside_body
 from cadcode.program.surface import sample_surface
 from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
@@ -141,6 +142,15 @@ def test_the_whole_search_takes_clouds_and_leaves_their_structure(parts):
     assert [one.source for one in found] == ["near, refined"]
     assert part.iou(found[0].program) > part.iou(part.moved(3.0, 2))
     assert [s.operation for s in found[0].program.steps] == [s.operation for s in part.program.steps]
+
+
+def test_the_pipeline_refines_clouds_too(parts):
+    part = parts["step"]
+    options = Options(search=SearchOptions(cloud=SPARE, cloud_refined=1, cloud_refining=STEPS))
+    draft = Candidate("greedy", part.moved(3.0), "", 1.0)
+    (found,) = improved([draft], scan(part.program, 1.0), PLAIN, options, has_volume=False)
+    assert found.source == "greedy, refined"
+    assert part.iou(found.program) > part.iou(draft.program)
 
 
 def test_a_sheet_is_measured_by_its_surface():

@@ -63,7 +63,7 @@ class _Stream(IterableDataset):
 
     def __iter__(self):
         info = get_worker_info()
-        if info is not None and hasattr(os, "nice"):
+        if info is not None:
             torch.set_num_threads(1)
         for points, ids in batches(self.options, info.id if info else 0):
             yield torch.from_numpy(points), torch.from_numpy(ids)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from cadcode.errors import UsageError
 from cadcode.geometry.io import SUFFIXES
+from cadcode.report.files import identity
 
 UNREADABLE, DUPLICATE = "unreadable", "duplicate"
 
@@ -82,7 +83,7 @@ def plan(folder, output, suffixes: tuple[str, ...] = (), shard: Shard = Shard())
     folder, output = Path(folder), Path(output)
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; `cadcode generate` takes single files")
-    if _identity(folder) == _identity(output):
+    if identity(folder) == identity(output):
         raise UsageError(f"-o {output} is the folder of the inputs; name another one")
     files, closed = _walk(folder, output)
     if not files and not closed:
@@ -104,13 +105,13 @@ def _walk(folder: Path, output: Path) -> tuple[list[Path], list[tuple[Path, str]
     Every folder is visited once, at its own place rather than through a link, so that links cannot loop. Names with a
     dot in front, and `output`, are left out.
     """
-    files, closed, seen = [], [], {_identity(output)}
+    files, closed, seen = [], [], {identity(output)}
     folders, links = [folder], []
     while folders or links:
         here = folders.pop() if folders else links.pop(0)
-        if _identity(here) in seen:
+        if identity(here) in seen:
             continue
-        seen.add(_identity(here))
+        seen.add(identity(here))
         try:
             paths = sorted(path for path in here.iterdir() if not path.name.startswith("."))
         except OSError as error:
@@ -143,12 +144,3 @@ def _check_inputs(parts: list[Part], output: Path, suffixes: tuple[str, ...]) ->
             written = os.path.join(root, f"{part.stem}.{suffix}")
             if written in inputs:
                 raise UsageError(f"{written} is an input and would be overwritten; name another folder with -o")
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which folder a path leads to, however it is spelled; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

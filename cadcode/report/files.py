@@ -53,16 +53,16 @@ def _check_stems(jobs: list[Job]) -> None:
 
 
 def _check_inputs(jobs: list[Job], suffixes: tuple[str, ...]) -> None:
-    inputs = {_identity(job.input) for job in jobs} - {None}
+    inputs = {identity(job.input) for job in jobs} - {None}
     for job in jobs:
         for suffix in suffixes:
             written = job.folder / f"{job.stem}.{suffix}"
-            if _identity(written) in inputs:
+            if identity(written) in inputs:
                 raise UsageError(f"{written} is an input and would be overwritten; name another folder with -o")
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file a path leads to, however it is spelled; None where there is none."""
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file or folder a path leads to, however it is spelled; None where there is none."""
     try:
         found = path.stat()
     except OSError:

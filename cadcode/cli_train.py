@@ -50,8 +50,8 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a model from scratch, or further, on programs made on the fly."""
-    from cadcode import train as training
     from cadcode.report.files import make_folder
+    from cadcode.train import supervised as training
 
     overrides = named(
         minutes=minutes, batch_size=batch_size, decay_share=decay_share, muon_lr=muon_lr, adam_lr=adam_lr, noise=noise,

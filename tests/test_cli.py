@@ -24,7 +24,7 @@ from cadcode.model.qwen2 import Qwen2Options
 from cadcode.model.small import SmallModel
 from cadcode.pipeline import Options
 from cadcode.program.tokens import PIECES
-from cadcode.train import TrainOptions
+from cadcode.train.supervised import TrainOptions
 
 ROOT = Path(__file__).parent.parent
 CORNERS = np.array([[100.0, -40.0, 0.0], [140.0, -20.0, 10.0]])  # of the box that is converted, in its file's units

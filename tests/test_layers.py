@@ -48,7 +48,7 @@ ONLY_IN = {
     "trimesh": ("geometry.*", "report.*"),
     "manifold3d": ("geometry.*",),
     "scipy": ("geometry.*", "search.*"),
-    "torch": ("model.*", "decoding", "train", "pipeline", "bench", "machine", "doctor", "cli*"),
+    "torch": ("model.*", "decoding", "train.*", "pipeline", "bench", "machine", "doctor", "cli*"),
     "ray": ("batch.ray_pool",),
     "typer": ("cli*", "edge", "generate", "batch"),
     "rich": ("cli*", "generate", "batch", "report.*"),

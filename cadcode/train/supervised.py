@@ -25,7 +25,9 @@ from cadcode.model.checkpoints import read_checkpoint
 from cadcode.model.points import fourier_features
 from cadcode.model.qwen2 import ELEMENTWISE, Qwen2Options
 from cadcode.model.small import PREFIX_LENGTH, SmallModel
+from cadcode.model.weights import pick_dtype
 from cadcode.program.tokens import PAD, PIECES, VALUES
+from cadcode.train.muon import Muon
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class TrainOptions:
     workers: int = 1
     threads: int = 0  # 0: all cores
     device: str = "auto"
+    dtype: str = "auto"  # of the products; weights, their updates and the loss are float32 all the same
     fuse: bool = True  # compile the element-wise functions (needs a C++ compiler on a CPU): a third faster there
     seed: int = 0
     log_every: int = 50
@@ -132,8 +135,7 @@ def held_out_loss(run: "Run", kept) -> float:
     for surface, ids in kept:
         surface, ids = surface.to(run.device), ids.to(run.device)
         points = model_points(surface, PREFIX_LENGTH, 0.0, generator)
-        with torch.autocast(run.device.type, dtype=torch.bfloat16):
-            logits = run.model(points, ids[:, :-1])
+        logits = run.logits(points, ids[:, :-1])
         count = int((ids[:, 1:] != PAD).sum())
         total, tokens = total + count * token_loss(logits.float(), ids[:, 1:], 0.0).item(), tokens + count
     return total / tokens
@@ -187,7 +189,8 @@ class Run:
 
     def __init__(self, model: SmallModel, options: TrainOptions, device: torch.device):
         self.model, self.options, self.device = model.to(device), options, device
-        self.optimizers = _optimizers(model, options)
+        self.dtype = pick_dtype(options.dtype, device.type)
+        self.optimizers = _optimizers(model, options, self.dtype)
         self.steps = self.samples = 0
         self.minutes = 0.0
         self._started = time.monotonic()
@@ -216,6 +219,11 @@ class Run:
         torch.save(state, beside)
         os.replace(beside, path)
 
+    def logits(self, points, ids) -> torch.Tensor:
+        """The model's logits (B, T, V), computed in the run's dtype."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            return self.model(points, ids)
+
     def step(self, surface, ids, count: int, rate: float, smoothing: float) -> torch.Tensor:
         """One update on surface points (B, N, 3) and ids (B, T); the loss comes back unread: a GPU need not wait."""
         surface, ids = surface.to(self.device, non_blocking=True), ids.to(self.device, non_blocking=True)
@@ -224,8 +232,7 @@ class Run:
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * rate
             optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            logits = self.model(points, ids[:, :-1])
+        logits = self.logits(points, ids[:, :-1])
         loss = token_loss(logits.float(), ids[:, 1:], smoothing)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -239,10 +246,10 @@ def _model_options(o: TrainOptions) -> Qwen2Options:
     return Qwen2Options(len(PIECES), o.hidden_size, o.intermediate_size, o.layers, o.heads, o.heads)
 
 
-def _optimizers(model: SmallModel, options: TrainOptions):
+def _optimizers(model: SmallModel, options: TrainOptions, dtype: torch.dtype):
     matrices = [p for n, p in model.named_parameters() if ".layers." in n and p.ndim == 2]
     others = [p for n, p in model.named_parameters() if not (".layers." in n and p.ndim == 2)]
-    muon = torch.optim.Muon(matrices, lr=options.muon_lr, weight_decay=options.weight_decay, momentum=0.95)
+    muon = Muon(matrices, options.muon_lr, options.weight_decay, dtype=dtype)
     adam = torch.optim.AdamW(others, lr=options.adam_lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     for optimizer in (muon, adam):
         for group in optimizer.param_groups:

@@ -13,7 +13,7 @@ from cadcode.geometry import sampling
 from cadcode.model.checkpoints import from_training
 from cadcode.model.qwen2 import Qwen2Options
 from cadcode.program.tokens import END, IDS, PAD, PIECES, VALUES
-from cadcode.train import (
+from cadcode.train.supervised import (
     Run,
     TrainOptions,
     blurred_targets,

@@ -1,0 +1,1 @@
+"""Training of the embedded model, on programs made on the fly."""

@@ -58,13 +58,17 @@ class Network(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One decoded text. `closed` says that it hit the length limit and was cut after its last whole body."""
+    """One decoded text. `closed` says that it hit the length limit and was cut after its last whole body.
+
+    `view` is a number for the caller: from which side the network saw the part.
+    """
 
     text: str
     ids: tuple[int, ...]
     log_probability: float
     source: str
     closed: bool = False
+    view: int = 0
 
 
 @dataclass

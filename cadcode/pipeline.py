@@ -3,21 +3,25 @@
 import math
 import re
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from itertools import count
 
 import numpy as np
 import torch
 
 from cadcode import __version__
-from cadcode.decoding import DecodeOptions, Draft, decode
+from cadcode.decoding import DecodeOptions, Draft
+from cadcode.drafts import upright, view_clouds, view_count, write
 from cadcode.execution.check import check
 from cadcode.execution.outcome import Failed, Solid
 from cadcode.execution.sandbox import Sandbox
 from cadcode.geometry.frame import PROGRAM_UNITS, Frame
 from cadcode.geometry.io import Shape
 from cadcode.geometry.metrics import Errors, MetricOptions, Target, compare, measure_target
-from cadcode.geometry.sampling import SamplingOptions, model_points, points_with_normals, sample_surface
+from cadcode.geometry.sampling import SamplingOptions, sample_surface, spacing
 from cadcode.model.spec import LoadedModel, ModelSpec
 from cadcode.program.parse import parse
 from cadcode.program.readable import readable
@@ -25,13 +29,18 @@ from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
 from cadcode.program.transform import moved
 from cadcode.search.improve import SearchOptions, improve, measure_goal
 from cadcode.search.nice import nice_in_world
-from cadcode.search.select import SearchTarget, distance_to_input
+from cadcode.search.select import SearchTarget, distance_to_input, price
+
+FLOOR = 1e-4  # of the size: about what meshes and their faces know
+DISTANCE_WEIGHT = 2.0  # of the mean distance beside the IoU: 1 % of the size off weighs as much as 2 % of the volume
+NEXT_ROUND = 1_000_003  # between the seeds of two rounds
 
 
 @dataclass(frozen=True)
 class Options:
     sampling: SamplingOptions = SamplingOptions()
     decoding: DecodeOptions = DecodeOptions(mode="sample", candidates=32)
+    views: int = 8  # from which the model reads the part, where there are candidates enough
     search: SearchOptions = SearchOptions()
     metrics: MetricOptions = MetricOptions()
     export: tuple[str, ...] = ("step",)
@@ -84,7 +93,7 @@ class Result:
             options=asdict(self.options),
             chosen=self.chosen.source if self.chosen else None,
             error=self.chosen.error.as_dict() if self.chosen and self.chosen.error else None,
-            stages=stage_errors(self.candidates),
+            stages=stage_errors(self.candidates, float(s.extents.max())),
             candidates=[c.as_dict() for c in self.candidates],
             seconds={k: round(v, 4) for k, v in self.seconds.items()},
             versions=dict(cadcode=__version__, torch=str(torch.__version__), numpy=np.__version__),
@@ -95,28 +104,59 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
     """Write CadQuery programs for one shape, run them, keep the one that fits best; `shape` stays as it is."""
     clock = Clock()
     frame = Frame.around(shape.bounds)  # world -> cube [-1, 1]^3
-    with clock("sample"):
-        sample = points_with_normals if model.spec.normals else model_points
-        points = sample(shape, frame, options.sampling)  # (256, 3) float32, model frame; with normals (256, 6)
-    with clock("decode"):
-        cloud = torch.from_numpy(np.asarray(points, np.float32))[None].to(model.network.device)
-        drafts = decode(model.network, model.language, cloud, options.decoding)[0]
-    with clock("rank"):
-        ranked = rank(drafts, search_target(shape, frame, options), frame, options, model.spec)
     with clock("measure input"):
         target = measure_target(shape, options.metrics)
-    with clock("run"):
-        judged = judge_best(ranked, target, sandbox, options)
-        judged += [judge(c, target, sandbox, options) for c in left_out_greedy(ranked, judged)]
-    if options.search.refine:
-        with clock("refine"):
-            better = improved(ranked, shape, frame, options, target.has_volume)
+    ranked, judged = [], []
+    for one in rounds(options):
+        with clock("sample"):
+            views = view_count(one.decoding, one.views)
+            clouds = view_clouds(shape, frame, model, one.sampling, views)  # (views, 256, 3) float32, model frame
+        with clock("decode"):
+            drafts = write(model, clouds, one.decoding)
+        with clock("rank"):
+            fresh = rank(drafts, search_target(shape, frame, one), frame, one, model.spec)
         with clock("run"):
-            judged += judge_best(better, target, sandbox, options)
+            judged += judge_best(fresh, judged, target, sandbox, one)
+            judged += [judge(c, target, sandbox, one) for c in left_out_greedy(fresh, judged)]
+        if one.search.refine:
+            with clock("refine"):
+                better = improved(fresh, shape, frame, one, target.has_volume, clock)
+            with clock("run"):
+                judged += judge_best(better, judged, target, sandbox, one)
+        ranked += fresh
+        if finished(judged, shape, options, clock):
+            break
     if not any(c.error for c in judged):
-        judged += judge_best([bounding_box(shape, frame)], target, sandbox, options)
-    chosen = min((c for c in judged if c.error), key=goodness, default=None)
-    return Result(shape, model, options, chosen, merged(ranked, judged), clock.seconds)
+        judged += judge_best([bounding_box(shape, frame)], judged, target, sandbox, options)
+    return Result(shape, model, options, choose(judged, shape), merged(ranked, judged), clock.seconds)
+
+
+def rounds(options: Options) -> Iterator[Options]:
+    """The options of one round after the other: the first as they are, the next with other seeds."""
+    yield options
+    for number in count(1):
+        yield options.seeded(options.decoding.seed + NEXT_ROUND * number)
+
+
+def finished(judged: list[Candidate], shape: Shape, options: Options, clock: "Clock") -> bool:
+    """Whether another round is not wanted: no budget was given, it is spent, or nothing is left to find."""
+    budget, best = options.search.budget, choose(judged, shape)
+    return budget is None or clock.passed() >= budget or (best is not None and at_floor(best.error, shape))
+
+
+def at_floor(error: Errors, shape: Shape) -> bool:
+    """Whether an error is no larger than the accuracy of meshes, or than the spacing of a cloud's points."""
+    if shape.is_cloud:
+        return error.chamfer <= spacing(shape.vertices)
+    return (error.iou is None or error.iou > 1 - 5 * FLOOR) and error.chamfer <= FLOOR * float(shape.extents.max())
+
+
+def choose(judged: list[Candidate], shape: Shape) -> Candidate | None:
+    """The best measured candidate, never one with a lower IoU than the greedy draft's; None where none was measured."""
+    measured = [c for c in judged if c.error]
+    least = max((c.error.iou or 0.0 for c in measured if c.source == "greedy"), default=0.0)
+    good = [c for c in measured if (c.error.iou or 0.0) >= least]
+    return min(good, key=partial(badness, size=float(shape.extents.max())), default=None)
 
 
 def left_out_greedy(ranked: list[Candidate], judged: list[Candidate]) -> list[Candidate]:
@@ -125,12 +165,14 @@ def left_out_greedy(ranked: list[Candidate], judged: list[Candidate]) -> list[Ca
     return [c for c in ranked if c.source == "greedy" and c.failure is None and c.text not in known]
 
 
-def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Options, has_volume=True) -> list[Candidate]:
+def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Options, has_volume=True,
+             clock: "Clock | None" = None) -> list[Candidate]:  # fmt: skip
     """What the search makes of the drafts and of the bounding box, best score first, in round numbers, none twice."""
+    budget = math.inf if options.search.budget is None or clock is None else options.search.budget
     drafts = [(c.source, c.program) for c in ranked if c.program is not None and c.failure is None]
     drafts.append(("bounding box", box_program(shape, frame)))
     goal = measure_goal(shape, frame, has_volume, options.search)
-    found = improve(drafts, goal, options.search)
+    found = improve(drafts, goal, options.search, late=lambda: clock is not None and clock.passed() >= budget)
     candidates: dict[str, Candidate] = {}
     for one in found:
         candidate = _candidate(one.source, nice_in_world(one.program, frame, goal), frame, math.nan)
@@ -158,6 +200,7 @@ def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Optio
             seen.add(candidate.text)
             continue
         program = moved(program, to_program, (0, 0, 0)) if to_program != 1 else program
+        program = upright(program, draft.view)
         if program not in seen:
             seen.add(program)
             distance = distance_to_input(program, target, options.sampling.seed)
@@ -202,13 +245,15 @@ def bounding_box(shape: Shape, frame: Frame) -> Candidate:
     return _candidate("bounding box", box_program(shape, frame), frame, math.nan)
 
 
-def judge_best(candidates: list[Candidate], target: Target, sandbox: Sandbox, options: Options) -> list[Candidate]:
-    """Run and measure candidates in their order until `execute` of them have an error measured."""
-    judged, measured = [], 0
+def judge_best(
+    candidates: list[Candidate], known: list[Candidate], target: Target, sandbox: Sandbox, options: Options
+) -> list[Candidate]:
+    """Run and measure candidates in their order, none of the `known` again, until `execute` have an error measured."""
+    judged, measured, texts = [], 0, {c.text for c in known}
     for candidate in candidates:
         if measured == options.search.execute:
             break
-        if candidate.failure is None:
+        if candidate.failure is None and candidate.text not in texts:
             judged.append(judge(candidate, target, sandbox, options))
             measured += judged[-1].error is not None
     return judged
@@ -225,22 +270,26 @@ def judge(candidate: Candidate, target: Target, sandbox: Sandbox, options: Optio
     return replace(candidate, solid=outcome, error=error)
 
 
-def goodness(candidate: Candidate) -> tuple[float, float]:
-    """Smaller is better: IoU where the input has a volume, then the mean distance."""
-    error = candidate.error
-    return (-error.iou if error.iou is not None else 0.0, error.chamfer)
+def badness(candidate: Candidate, size: float) -> float:
+    """Smaller is better: what is missing of the IoU, where the input has a volume, the mean distance as a share of its
+    `size`, which sees the thin things that a volume does not, and a little for every feature.
+    """
+    missing = 0.0 if candidate.error.iou is None else 1 - candidate.error.iou
+    length = 0.0 if candidate.program is None else price(candidate.program)
+    return missing + DISTANCE_WEIGHT * candidate.error.chamfer / size + length
 
 
 STAGES = ("greedy", "drafts", "refined", "edited")  # drafts: all that the model wrote, the greedy one among them
 
 
-def stage_errors(candidates: list[Candidate]) -> dict[str, dict]:
+def stage_errors(candidates: list[Candidate], size: float) -> dict[str, dict]:
     """Per stage the best candidate that was measured: its source, IoU and mean distance.
 
     Left out are stages without one, such as an edit that changed nothing.
     """
     measured = [c for c in candidates if c.error and c.source != "bounding box"]
-    best = {stage: min((c for c in measured if stage in _stages_of(c.source)), key=goodness, default=None)
+    order = partial(badness, size=size)
+    best = {stage: min((c for c in measured if stage in _stages_of(c.source)), key=order, default=None)
             for stage in STAGES}  # fmt: skip
     return {stage: dict(source=c.source, iou=c.error.iou, chamfer=c.error.chamfer) for stage, c in best.items() if c}
 
@@ -261,10 +310,14 @@ def merged(ranked: list[Candidate], judged: list[Candidate]) -> list[Candidate]:
 
 
 class Clock:
-    """Seconds per stage."""
+    """Seconds per stage, and since the start."""
 
     def __init__(self):
         self.seconds: dict[str, float] = {}
+        self._started = time.perf_counter()
+
+    def passed(self) -> float:
+        return time.perf_counter() - self._started
 
     @contextmanager
     def __call__(self, stage: str):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from cadcode.errors import InputError, UsageError
 from cadcode.geometry.cleaning import face_areas
@@ -88,3 +89,8 @@ def model_points(shape: Shape, frame: Frame, options: SamplingOptions = Sampling
     points, _ = sample_surface(shape, options.surface_points, np.random.default_rng(options.seed))
     cloud_model = frame.to_model(points).astype(np.float32)
     return cloud_model[farthest_points(cloud_model, options.model_points)]
+
+
+def spacing(points: np.ndarray, most: int = 20_000) -> float:
+    """Mean distance of points (N, 3) to their nearest neighbour; of the first `most` of them where there are more."""
+    return float(cKDTree(points).query(points[:most], 2)[0][:, 1].mean())

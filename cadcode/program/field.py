@@ -23,10 +23,11 @@ class EmptySolid(ValueError):
 
 def prepare(program: Program) -> Program:
     """The same program with its loops traced (`outline.traced`): the same answers, faster when asked repeatedly."""
-    return Program(tuple(replace(step, body=_prepared_body(step.body)) for step in program.steps))
+    return Program(tuple(replace(step, body=prepared_body(step.body)) for step in program.steps))
 
 
-def _prepared_body(body: Extrude) -> Extrude:
+def prepared_body(body: Extrude) -> Extrude:
+    """One body of `prepare`."""
     faces = tuple(replace(face, outline=plane.traced(face.outline)) for face in body.faces)
     return replace(body, faces=faces)
 
@@ -63,9 +64,13 @@ def inside_body(body: Extrude, points: np.ndarray) -> np.ndarray:
 
 def signed_distance(program: Program, points: np.ndarray) -> np.ndarray:
     """Signed distance of points (N, 3), negative inside, (N,); see the module for how exact it is."""
-    value = np.full(len(points), np.inf)
-    for step in program.steps:
-        body = body_distance(step.body, points)
+    return combined_distances(program, [body_distance(step.body, points) for step in program.steps])
+
+
+def combined_distances(program: Program, bodies: list[np.ndarray]) -> np.ndarray:
+    """The signed distance (N,) to a program of those to its bodies, (N,) each."""
+    value = np.full(len(bodies[0]), np.inf)
+    for step, body in zip(program.steps, bodies, strict=True):
         if step.operation == "union":
             value = np.minimum(value, body)
         else:

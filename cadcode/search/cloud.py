@@ -64,8 +64,12 @@ class CloudFit:
         return Skin(field.body_distance(body, self.surface), points, normals, areas, closeness)
 
     def score(self, program: Program, measured: list[Skin]) -> float:
-        there = float(self._closeness(_distances(program, measured)).mean())
+        there = float(self._closeness(self.distances(program, measured)).mean())
         return (1 - self.options.back) * there + self.options.back * _back(program, measured)
+
+    def distances(self, program: Program, measured: list[Skin]) -> np.ndarray:
+        """Signed distance (N,) of the input's points to the program."""
+        return field.combined_distances(program, [skin.distances for skin in measured])
 
     def _closeness(self, distances: np.ndarray, spacing: float = 0.0) -> np.ndarray:
         sharp = np.hypot(self.options.sharpness * self.blur, spacing)
@@ -90,17 +94,6 @@ def noise(groups: np.ndarray) -> float:
     centred = groups - groups.mean(1, keepdims=True)
     least = np.linalg.eigvalsh(centred.transpose(0, 2, 1) @ centred)[:, 0]
     return float(np.median(np.sqrt(np.maximum(least, 0) / max(groups.shape[1] - 3, 1))))
-
-
-def _distances(program: Program, measured: list[Skin]) -> np.ndarray:
-    """Signed distance of the input's points to the program, (N,), as `field.signed_distance` combines it."""
-    value = np.full(len(measured[0].distances), np.inf)
-    for step, body in zip(program.steps, measured, strict=True):
-        if step.operation == "union":
-            value = np.minimum(value, body.distances)
-        else:
-            value = np.maximum(value, -body.distances if step.operation == "cut" else body.distances)
-    return value
 
 
 def _back(program: Program, measured: list[Skin]) -> float:

@@ -1,59 +1,61 @@
 """Change the structure of a program where its numbers cannot help: drop what does not pay, add and cut what is missing.
 
-Where input and program disagree on the grid, the disagreement is opened and labelled; each large component proposes a
-box and a cylinder along each axis. A proposal is refined and stays only when the score rises by more than a feature
-costs.
+What the residual proposes is refined and stays only when the score rises by more than a feature costs. Features that
+say the same become one.
 """
 
 from dataclasses import dataclass, replace
+from itertools import permutations
 
-import numpy as np
-from scipy import ndimage
-
-from cadcode.program.field import occupancy
-from cadcode.program.syntax import AXES, Circle, Extrude, Face, Program, Rect, Step
-from cadcode.search.fit import Fit, Goal
+from cadcode.program.field import span
+from cadcode.program.outline import bounds
+from cadcode.program.syntax import Extrude, Face, Program, Rect, Step
+from cadcode.search.fit import Goal
 from cadcode.search.refine import RefineOptions, Variant, refine
+from cadcode.search.residual import ResidualOptions, proposals
 
 
 @dataclass(frozen=True)
 class EditOptions:
-    additions: int = 6
-    components: int = 2  # of each sign, tried in a round
-    feature_cost: float = 0.003  # a new feature has to raise the score by this much
-    idle: float = 2e-4  # a feature whose loss costs less goes; small holes are worth little more
-    smallest: int = 4  # grid cells of a component
+    additions: int = 8
+    tried: int = 3  # proposals that are refined in a round
+    feature_cost: float = 0.002  # a new feature has to raise the score by this much
+    idle: float = 3e-4  # a feature whose loss costs less goes; small holes are worth little more
+    enough: float = 0.9995  # a score beyond which nothing is looked for
+    residual: ResidualOptions = ResidualOptions()
 
 
-def edit(program: Program, fit: Fit, options: EditOptions, refining: RefineOptions) -> Variant:
+def edit(program: Program, goal: Goal, options: EditOptions, refining: RefineOptions) -> Variant:
     """A refined program with idle features dropped and missing ones added, refined after every addition."""
-    best = drop_idle(Variant(program, fit), fit, options)
+    best = simplest(Variant(program, goal), options)
     for _ in range(options.additions):
-        winner = max(_extended(best.program(), fit, options, refining), key=lambda v: v.score, default=None)
+        if best.score >= options.enough:
+            break
+        winner = max(_extended(best, goal, options, refining), key=lambda v: v.score, default=None)
         if winner is None or winner.score < best.score + options.feature_cost:
             break
-        best = refine(winner.program(), fit, refining)
-    return drop_idle(best, fit, options)
+        best = refine(winner.program(), goal, refining)
+    return simplest(best, options)
 
 
-def _extended(program: Program, fit: Fit, options: EditOptions, refining: RefineOptions) -> list[Variant]:
-    """The program with one step more: the two best proposals, the new step refined."""
-    longer = [Variant(Program((*program.steps, step)), fit) for step in missing_and_surplus(program, fit, options)]
-    best = sorted(longer, key=lambda variant: -variant.score)[:2]
-    return [refine(variant.program(), fit, refining, only=len(program.steps)) for variant in best]
+def _extended(variant: Variant, goal: Goal, options: EditOptions, refining: RefineOptions) -> list[Variant]:
+    """The variant with one step more: the best proposals, the new step refined."""
+    longer = [variant.extended(step) for step in proposals(variant, goal, options.residual)]
+    best = sorted(longer, key=lambda v: -v.score)[: options.tried]
+    return [refine(v.program(), goal, refining, only=len(v.program().steps) - 1) for v in best]
 
 
-def drop_idle(variant: Variant, goal: Goal, options: EditOptions = EditOptions()) -> Variant:  # noqa: B008
-    """Without the bodies and sketch faces whose loss costs less than `idle`, each."""
+def simplest(variant: Variant, options: EditOptions = EditOptions()) -> Variant:  # noqa: B008
+    """Without the bodies and sketch faces that may go, and with one body where two say the same, as `idle` allows."""
     for simpler in simpler_programs(variant.program()):
-        candidate = Variant(simpler, goal)
+        candidate = Variant(simpler, variant.goal)
         if candidate.score > variant.score - options.idle:
-            return drop_idle(candidate, goal, options)
+            return simplest(candidate, options)
     return variant
 
 
 def simpler_programs(program: Program):
-    """All programs with one body or one sketch face less."""
+    """All programs with one body or one sketch face less, and those in which one body stands for two."""
     steps = program.steps
     for i in range(len(steps)):
         rest = steps[:i] + steps[i + 1 :]
@@ -63,38 +65,23 @@ def simpler_programs(program: Program):
         for j in range(1, len(step.body.faces)):
             body = replace(step.body, faces=step.body.faces[:j] + step.body.faces[j + 1 :])
             yield Program((*steps[:i], replace(step, body=body), *steps[i + 1 :]))
+    for i, j in permutations(range(len(steps)), 2):
+        if steps[i].operation == steps[j].operation and (joint := joined(steps[i].body, steps[j].body)):
+            kept = [step for at, step in enumerate(steps) if at != j]
+            kept[i - (j < i)] = Step(steps[i].operation, joint)
+            if kept[0].operation == "union":
+                yield Program(tuple(kept))
 
 
-def missing_and_surplus(program: Program, fit: Fit, options: EditOptions) -> list[Step]:
-    """Boxes and cylinders to add where the input has more, and to cut where it has less."""
-    n = fit.grid_size
-    filled, inside = occupancy(program, fit.points[:n]).reshape(fit.grid), fit.inside[:n].reshape(fit.grid)
-    steps = []
-    for operation, wrong in (("union", inside & ~filled), ("cut", filled & ~inside)):
-        for cells in _components(wrong, options):
-            steps += [Step(operation, body) for body in _bodies(fit.points[:n][cells], fit)]
-    return steps
-
-
-def _components(wrong: np.ndarray, options: EditOptions) -> list[np.ndarray]:
-    """Row numbers of the cells of the largest connected components, as they are and opened."""
-    found = []
-    for mask in (ndimage.binary_opening(wrong), wrong):
-        labels, count = ndimage.label(mask)
-        sizes = np.bincount(labels.ravel())[1:] if count else np.empty(0)
-        order = np.argsort(-sizes)[: options.components]
-        found += [np.flatnonzero(labels.ravel() == i + 1) for i in order if sizes[i] >= options.smallest]
-    return found
-
-
-def _bodies(points: np.ndarray, fit: Fit) -> list[Extrude]:
-    """A box and three cylinders about the points (n, 3) of a component."""
-    half = (fit.box[1] - fit.box[0]) / np.array(fit.grid) / 2
-    low, high = points.min(0) - half / 2, points.max(0) + half / 2
-    (centre, size), bodies = ((low + high) / 2, high - low), []
-    for plane, (i, j, k) in AXES.items():
-        outlines = [Circle((float(centre[i]), float(centre[j])), float(min(size[i], size[j])) / 2)]
-        if plane == "XY":
-            outlines.append(Rect((float(centre[i]), float(centre[j])), float(size[i]), float(size[j])))
-        bodies += [Extrude(plane, float(low[k]), float(size[k]), (Face(outline),)) for outline in outlines]
-    return bodies
+def joined(a: Extrude, b: Extrude) -> Extrude | None:
+    """One prism where there are two: `a` prolonged as far as `b` goes, or the box about two boxes; None elsewhere."""
+    if a.plane != b.plane:
+        return None
+    (a_low, a_high), (b_low, b_high) = span(a), span(b)
+    low, high = min(a_low, b_low), max(a_high, b_high)
+    if all(len(body.faces) == 1 and isinstance(body.faces[0].outline, Rect) for body in (a, b)):
+        (a0, a1), (b0, b1) = bounds(a.faces[0].outline), bounds(b.faces[0].outline)
+        (x0, y0), (x1, y1) = (min(a0[0], b0[0]), min(a0[1], b0[1])), (max(a1[0], b1[0]), max(a1[1], b1[1]))
+        box = Rect((float(x0 + x1) / 2, float(y0 + y1) / 2), float(x1 - x0), float(y1 - y0))
+        return Extrude(a.plane, low, high - low, (Face(box),))
+    return Extrude(a.plane, low, high - low, a.faces)

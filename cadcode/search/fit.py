@@ -3,10 +3,11 @@
 Two sets of points: a jittered grid over the part's box (volume), and pairs close to either side of the surface (shape:
 thin walls and small features hardly show in the volume). The score is half the IoU on the grid, half the agreement near
 the surface; all candidates and all their variants are scored on the same points. There are none beyond the box: what
-reaches out of it, a needle however thin, lowers the score by how far it reaches.
+reaches out of it, a needle however thin, lowers the score by how far it reaches. And what volume and area hardly show,
+a missing wire, lowers it by the mean distance of the input's surface from the program.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,14 +15,16 @@ import numpy as np
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.io import Shape
 from cadcode.geometry.sampling import sample_surface
+from cadcode.geometry.section import section
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
-from cadcode.program.field import body_bounds, combine, inside_body
+from cadcode.program.field import body_bounds, body_distance, combine, combined_distances, inside_body, prepared_body
 from cadcode.program.syntax import Extrude, Program
 
 MARGIN = 4.0  # program units around the part's box, so that reaching out of it costs
 OUTSIDE = 25.0  # program units out of the box that halve the score
 AXIS_ALIGNED = 0.99999  # cosine
+FAR = 100.0  # program units that halve the score when the input's surface is this far from the program's
 
 
 class Goal(Protocol):
@@ -43,6 +46,7 @@ class FitOptions:
     grid_points: int = 8000
     near_points: int = 6000
     surface_points: int = 1500
+    far_points: int = 400  # of them, whose distance to the program counts
     nearest: float = 0.05  # program units from the surface
     farthest: float = 6.0
     plane_area: float = 0.002  # of the whole surface, for a plane of the input to count
@@ -51,9 +55,10 @@ class FitOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Filled:
-    """What a fit knows of one body: which points it fills (M,), and how far it reaches out of the grid's box."""
+    """What a fit knows of one body: which points it fills, how far it is, how far it reaches out of the grid's box."""
 
-    points: np.ndarray
+    points: np.ndarray  # (M,) bool
+    distances: np.ndarray  # (D,) from the first points of the input's surface, signed
     outside: float
 
 
@@ -67,28 +72,42 @@ class Fit:
     box: np.ndarray  # (2, 3) of the grid
     planes: tuple[np.ndarray, np.ndarray, np.ndarray]  # coordinates of the input's upright faces, per axis
     surface: np.ndarray  # (S, 3) on the input
+    vertices: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))  # (V, 3) of the input
+    faces: np.ndarray = field(default_factory=lambda: np.empty((0, 3), int))  # (F, 3)
+    far_points: int = FitOptions.far_points
     blur: float = 0.2  # curved faces of a mesh are flat in places
 
     @property
     def grid_size(self) -> int:
         return int(np.prod(self.grid))
 
+    def section(self, axis: int, level: float) -> list[np.ndarray]:
+        """Closed polygons (n, 2) in which a plane cuts the input; see `geometry.section`."""
+        return section(self.vertices, self.faces, axis, level)
+
     def measure(self, body: Extrude) -> Filled:
-        """Which points one body fills, and how far it reaches out."""
+        """Which points one body fills, how far it is, and how far it reaches out."""
+        body = prepared_body(body)
         low, high = body_bounds(body)
         outside = float(max(np.max(self.box[0] - low), np.max(high - self.box[1]), 0.0))
-        return Filled(inside_body(body, self.points), outside)
+        return Filled(inside_body(body, self.points), body_distance(body, self.surface[: self.far_points]), outside)
+
+    def filled(self, program: Program, measured: list[Filled]) -> np.ndarray:
+        """Which points the program fills, (M,) bool."""
+        filled = np.zeros(len(self.points), bool)
+        for step, body in zip(program.steps, measured, strict=True):
+            filled = combine(step.operation, filled, body.points)
+        return filled
 
     def score(self, program: Program, measured: list[Filled]) -> float:
         """How well the program agrees with the input, in [0, 1]."""
-        filled, outside = np.zeros(len(self.points), bool), 0.0
-        for step, body in zip(program.steps, measured, strict=True):
-            filled = combine(step.operation, filled, body.points)
-            outside = max(outside, body.outside * (step.operation == "union"))
-        return self.agreement(filled) / (1 + outside / OUTSIDE)
+        outside = max(b.outside for s, b in zip(program.steps, measured, strict=True) if s.operation == "union")
+        away = combined_distances(program, [body.distances for body in measured])
+        far = float(np.abs(away).mean()) if len(away) else 0.0
+        return self.agreement(self.filled(program, measured)) / (1 + outside / OUTSIDE) / (1 + far / FAR)
 
     def agreement(self, filled: np.ndarray) -> float:
-        """The score of an occupancy (M,)."""
+        """The score of an occupancy (M,), wherever the surfaces are."""
         n = self.grid_size
         both = np.count_nonzero(filled[:n] & self.inside[:n])
         either = np.count_nonzero(filled[:n] | self.inside[:n])
@@ -108,7 +127,8 @@ def measure_fit(shape: Shape, frame: Frame, options: FitOptions = FitOptions()) 
     points = np.concatenate([cells, *_either_side(surface, normals, options, rng)])
     inside = np.abs(winding_numbers(tree, points)) > 0.5
     planes = upright_planes(vertices, shape.faces, options.plane_area)
-    return Fit(points, inside, grid, box, planes, surface[: options.surface_points])
+    return Fit(points, inside, grid, box, planes, surface[: options.surface_points], vertices, shape.faces,
+               options.far_points)  # fmt: skip
 
 
 def _jittered_grid(box: np.ndarray, count: int, rng):

@@ -1,5 +1,6 @@
 """The search as a whole: which drafts deserve work, and what becomes of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cadcode.geometry.frame import Frame
@@ -10,6 +11,10 @@ from cadcode.search.edit import EditOptions, edit
 from cadcode.search.fit import Fit, FitOptions, Goal, measure_fit
 from cadcode.search.parameters import is_sound
 from cadcode.search.refine import RefineOptions, Variant, refine
+from cadcode.search.select import price
+from cadcode.search.stack import stacks
+
+LEAST_GAIN = 5e-4  # of the score, for which work on another variant pays
 
 
 @dataclass(frozen=True)
@@ -17,14 +22,17 @@ class SearchOptions:
     points: int = 2048  # on either surface, for ranking by distance
     execute: int = 4  # of the ranked drafts are run and measured
     refine: bool = True
+    sections: bool = True  # programs read off the input's sections are drafts too
     refined: int = 4  # drafts whose numbers are refined
     edited: int = 2  # of those, the best, whose structure is changed too
+    budget: float | None = None  # seconds for one part: more drafts until then; None: one round
     fit: FitOptions = FitOptions()
     refining: RefineOptions = RefineOptions()
     editing: EditOptions = EditOptions()
-    # Inputs without a volume: a trial costs more, and noise hides small steps. Their structure is left as it is.
+    # Inputs without a volume: a trial costs more, and noise hides small steps.
     cloud: CloudOptions = CloudOptions()
     cloud_refined: int = 2
+    cloud_edited: int = 1
     cloud_refining: RefineOptions = RefineOptions(steps=(8.0, 4.0, 2.0, 1.0, 0.5, 0.25))
 
 
@@ -42,16 +50,35 @@ def measure_goal(shape: Shape, frame: Frame, has_volume: bool, options: SearchOp
     return measure_fit(shape, frame, options.fit) if has_volume else measure_cloud(shape, frame, options.cloud)
 
 
-def improve(drafts: list[tuple[str, Program]], goal: Goal, options: SearchOptions) -> list[Improved]:
-    """Refined and edited programs of named drafts, best score first; the drafts themselves are not among them."""
-    scored = [(Variant(program, goal), name) for name, program in drafts if is_sound(program)]
-    scored.sort(key=lambda pair: -pair[0].score)
+def improve(
+    drafts: list[tuple[str, Program]], goal: Goal, options: SearchOptions, late: Callable[[], bool] = lambda: False
+) -> list[Improved]:
+    """Refined and edited programs of named drafts and of the input's sections, the best first.
+
+    The drafts themselves are not among them. Once `late` says so, nothing new is begun.
+    """
     solid = isinstance(goal, Fit)
+    starts = drafts + (stacks(goal) if solid and options.sections else [])
+    scored = [(Variant(program, goal), name) for name, program in starts if is_sound(program)]
+    scored.sort(key=_worth, reverse=True)
     count, refining = (options.refined, options.refining) if solid else (options.cloud_refined, options.cloud_refining)
-    refined = [(refine(variant.program(), goal, refining), name) for variant, name in scored[:count]]
-    refined.sort(key=lambda pair: -pair[0].score)
-    found = [Improved(f"{name}, refined", v.program(), v.score) for v, name in refined]
-    for variant, name in refined[: options.edited] if solid else []:
-        edited = edit(variant.program(), goal, options.editing, options.refining)
-        found.append(Improved(f"{name}, refined, edited", edited.program(), edited.score))
-    return sorted(found, key=lambda i: -i.score)
+    refined: list[tuple[Variant, str]] = []
+    for variant, name in scored[:count]:
+        if not refined or (not late() and _may_win(variant, refined)):
+            refined.append((refine(variant.program(), goal, refining), f"{name}, refined"))
+    refined.sort(key=_worth, reverse=True)
+    edited: list[tuple[Variant, str]] = []
+    for variant, name in refined[: options.edited if solid else options.cloud_edited]:
+        if not late() and (not edited or _may_win(variant, edited)):
+            edited.append((edit(variant.program(), goal, options.editing, refining), f"{name}, edited"))
+    found = sorted(refined + edited, key=_worth, reverse=True)
+    return [Improved(name, variant.program(), variant.score) for variant, name in found]
+
+
+def _may_win(variant: Variant, known: list[tuple[Variant, str]]) -> bool:
+    """Whether a variant would be worth more than the known ones if its program fitted without any error."""
+    return 1 - price(variant.program()) > max(map(_worth, known)) + LEAST_GAIN
+
+
+def _worth(named: tuple[Variant, str]) -> float:
+    return named[0].score - price(named[0].program())

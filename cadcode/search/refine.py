@@ -15,6 +15,7 @@ from cadcode.search.parameters import PLANE, SAME, Move, Parameters
 from cadcode.search.polish import PolishOptions, polished
 
 GAIN = 1e-6  # a smaller rise of the score is none
+STEP, JUMP = 100.0, 400.0  # program units, the largest step and jump worth trying when all of the score is missing
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,25 @@ class RefineOptions:
 class Variant:
     """A program's numbers, what the goal measured of its bodies, and its score; trials are made and kept here."""
 
-    def __init__(self, program: Program, goal: Goal):
+    def __init__(self, program: Program, goal: Goal, measured: list = ()):
+        """`measured` is what the goal already knows of the first bodies."""
         self.goal, self.parameters = goal, Parameters(program)
         self.values = self.parameters.values.copy()
         self._steps = list(program.steps)
-        self._measured = [goal.measure(step.body) for step in program.steps]
+        self._measured = [*measured, *(goal.measure(step.body) for step in program.steps[len(measured) :])]
         self.score = goal.score(program, self._measured)
         self.work = 0  # edges of outlines measured so far
 
     def program(self) -> Program:
         return Program(tuple(self._steps))
+
+    def filled(self) -> np.ndarray:
+        """Which points of a `Fit` the program fills."""
+        return self.goal.filled(self.program(), self._measured)
+
+    def extended(self, step: Step) -> "Variant":
+        """With one step more; what was measured is kept."""
+        return Variant(Program((*self._steps, step)), self.goal, self._measured)
 
     def attempt(self, values: np.ndarray, bodies: tuple[int, ...], allowance: float = -GAIN) -> bool:
         """Keep `values`, which change `bodies`, when the score falls by no more than `allowance` (negative: rises)."""
@@ -63,9 +73,10 @@ def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(
     variant = Variant(program, goal)
     least = variant.score
     moves = [m for m in variant.parameters.moves() if only is None or m.bodies == (only,)]
+    reach = min(options.plane_reach, JUMP * (1 - variant.score))
     for move in moves:
-        _jump_to_planes(variant, move, options)
-    for step in options.steps:
+        _jump_to_planes(variant, move, reach)
+    for step in _steps_for(variant.score, options):
         for _ in range(options.passes):
             if not any([variant.work < options.work and _walk(variant, move, step) for move in moves]):
                 break
@@ -74,6 +85,11 @@ def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(
     for move in moves:
         _snap_to_plane(variant, move, options, min(options.snap_cost, variant.score - least))
     return variant
+
+
+def _steps_for(score: float, options: RefineOptions) -> tuple[float, ...]:
+    """The step sizes, without those that are large for how little is missing; always the two finest."""
+    return tuple(s for i, s in enumerate(options.steps) if s <= STEP * (1 - score) or i >= len(options.steps) - 2)
 
 
 def _polish(variant: Variant, options: PolishOptions, allowance: float):
@@ -99,8 +115,8 @@ def _walk(variant: Variant, move: Move, step: float) -> bool:
     return False
 
 
-def _jump_to_planes(variant: Variant, move: Move, options: RefineOptions):
-    for plane in _planes_near(variant, move, options.plane_reach):
+def _jump_to_planes(variant: Variant, move: Move, reach: float):
+    for plane in _planes_near(variant, move, reach):
         variant.attempt(_moved(variant, move, plane - variant.values[move.slots[0]]), move.bodies)
 
 

@@ -6,7 +6,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cadcode.program.surface import sample_surface
-from cadcode.program.syntax import Program
+from cadcode.program.syntax import Loop, Program
+
+FEATURE_PRICE, EDGE_PRICE = 3e-4, 3e-5  # in the score or IoU that one more has to bring
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,3 +35,15 @@ def distance_to_input(program: Program, target: SearchTarget, seed: int = 0) -> 
     there, _ = target.tree.query(points)
     back, _ = cKDTree(points).query(target.points)
     return float(there.mean() + back.mean()) / 2
+
+
+def features(program: Program) -> int:
+    """Bodies and holes: the outlines of all sketches."""
+    return sum(len(step.body.faces) for step in program.steps)
+
+
+def price(program: Program) -> float:
+    """What a program's length costs, so that of two that fit alike the simpler one is taken."""
+    outlines = [face.outline for step in program.steps for face in step.body.faces]
+    edges = sum(len(o.edges) if isinstance(o, Loop) else 1 for o in outlines)
+    return FEATURE_PRICE * len(outlines) + EDGE_PRICE * edges

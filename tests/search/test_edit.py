@@ -1,13 +1,17 @@
 """Changing the structure: what is missing is added, what is too much is cut, what does nothing goes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cadcode.program.field import occupancy
+from cadcode.program.field import body_bounds, occupancy
+from cadcode.program.surface import sample_surface
 from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
-from cadcode.search.edit import EditOptions, drop_idle, edit, missing_and_surplus, simpler_programs
+from cadcode.search.edit import EditOptions, edit, joined, simpler_programs, simplest
 from cadcode.search.fit import MARGIN, Fit
 from cadcode.search.refine import RefineOptions, Variant
+from cadcode.search.residual import proposals
 
 BLOCK = Step("union", Extrude("XY", -50.0, 60.0, (Face(Rect((0.0, 0.0), 200.0, 120.0)),)))
 BOSS = Step("union", Extrude("XY", 10.0, 40.0, (Face(Circle((-40.0, 0.0), 30.0)),)))
@@ -27,7 +31,7 @@ def exact_fit(program: Program) -> Fit:
     aside = everywhere + rng.normal(0, 1.5, everywhere.shape)
     near = everywhere[filled != occupancy(program, aside)][:6000]
     points = np.concatenate([points, near])
-    return Fit(points, occupancy(program, points), grid, box, (np.empty(0),) * 3, near[:500])
+    return Fit(points, occupancy(program, points), grid, box, (np.empty(0),) * 3, sample_surface(program, 1500, rng)[0])
 
 
 FIT = exact_fit(TRUTH)
@@ -76,16 +80,16 @@ def test_the_score_never_falls_by_more_than_idle_features_are_worth():
 
 def test_idle_features_are_dropped():
     padded = Program((BLOCK, BURIED, BOSS, HOLE, HOLE))
-    assert drop_idle(Variant(padded, FIT), FIT).program() == TRUTH
+    assert simplest(Variant(padded, FIT)).program() == TRUTH
     holes = (Face(Circle((-300.0, 0.0), 5.0), subtract=True),)
     body = Extrude(BLOCK.body.plane, BLOCK.body.offset, BLOCK.body.height, BLOCK.body.faces + holes)
-    assert drop_idle(Variant(Program((Step("union", body), BOSS, HOLE)), FIT), FIT).program() == TRUTH
+    assert simplest(Variant(Program((Step("union", body), BOSS, HOLE)), FIT)).program() == TRUTH
 
 
 def test_a_small_hole_that_is_right_stays():
     truth = Program((*TRUTH.steps, SMALL_HOLE))
     fit = exact_fit(truth)
-    assert drop_idle(Variant(truth, fit), fit).program() == truth
+    assert simplest(Variant(truth, fit)).program() == truth
 
 
 def test_simpler_programs_have_one_feature_less_and_start_with_a_union():
@@ -93,18 +97,42 @@ def test_simpler_programs_have_one_feature_less_and_start_with_a_union():
     body = Extrude("XY", 0.0, 10.0, (Face(Rect((0.0, 0.0), 100.0, 50.0)), *holes))
     program = Program((Step("union", body), HOLE, BOSS))
     found = list(simpler_programs(program))
-    assert len(found) == 4  # without the hole, without the boss, without either hole of the sketch
+    assert len(found) == 5  # without the hole, the boss, either hole of the sketch, or block and boss as one
     assert all(p.steps[0].operation == "union" for p in found)
     assert list(simpler_programs(Program((BLOCK,)))) == []
 
 
 def test_proposals_add_where_something_is_missing_and_cut_where_there_is_too_much():
     program = Program((BLOCK,))
-    steps = missing_and_surplus(program, FIT, EditOptions())
+    steps = proposals(Variant(program, FIT), FIT)
     assert {s.operation for s in steps} == {"union", "cut"}
     assert all(s.body.offset + s.body.height / 2 > 10 for s in steps if s.operation == "union" and s.body.plane == "XY")
-    assert missing_and_surplus(TRUTH, FIT, EditOptions()) == []
+    assert proposals(Variant(TRUTH, FIT), FIT) == []
 
 
 def test_the_same_every_time():
     assert edited(Program((BLOCK,))).program() == edited(Program((BLOCK,))).program()
+
+
+def test_two_that_say_the_same_become_one():
+    left, right = (Extrude("XY", 0.0, 10.0, (Face(Rect((x, 0.0), 100.0, 50.0)),)) for x in (-50.0, 50.0))
+    assert joined(left, right) == Extrude("XY", 0.0, 10.0, (Face(Rect((0.0, 0.0), 200.0, 50.0)),))
+    disc = (Face(Circle((0.0, 0.0), 5.0)),)
+    assert joined(Extrude("XY", 0.0, 10.0, disc), Extrude("XY", 10.0, 5.0, disc)) == Extrude("XY", 0.0, 15.0, disc)
+    assert joined(Extrude("XY", 0.0, 10.0, disc), Extrude("YZ", 0.0, 10.0, disc)) is None
+    halves = [replace(BLOCK, body=replace(BLOCK.body, offset=z, height=30.0)) for z in (-50.0, -20.0)]
+    assert simplest(Variant(Program((*halves, BOSS, HOLE)), FIT)).program() == TRUTH
+
+
+def test_a_wire_that_fills_no_cell_is_found_by_its_surface():
+    wire = Step("union", Extrude("XY", -50.0, 100.0, (Face(Circle((90.0, 50.0), 0.4)),)))
+    truth = Program((replace(BLOCK, body=replace(BLOCK.body, height=10.0)), wire))
+    fit = exact_fit(truth)
+    rng = np.random.default_rng(3)
+    rows = np.concatenate([fit.surface[:1400], sample_surface(Program((wire,)), 100, rng)[0]])
+    fit = replace(fit, surface=rng.permutation(rows))
+    found = edit(Program(truth.steps[:1]), fit, EditOptions(), RefineOptions()).program()
+    assert len(found.steps) == 2
+    (x0, y0, z0), (x1, y1, z1) = body_bounds(found.steps[1].body)
+    assert np.abs(np.subtract([x0, y0, x1, y1, z1], [89.6, 49.6, 90.4, 50.4, 50.0])).max() < 3
+    assert z0 < -36  # the block ends at -40

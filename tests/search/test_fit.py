@@ -7,9 +7,9 @@ import pytest
 
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.io import Shape
-from cadcode.program.field import occupancy
+from cadcode.program.field import occupancy, signed_distance
 from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
-from cadcode.search.fit import MARGIN, FitOptions, measure_fit, upright_planes
+from cadcode.search.fit import FAR, MARGIN, FitOptions, measure_fit, upright_planes
 
 PLAIN = Frame(np.zeros(3), 100.0)
 CORNERS = np.array([[x, y, z] for x in (-40.0, 40.0) for y in (-100.0, 100.0) for z in (-7.5, 7.5)])
@@ -59,7 +59,8 @@ def test_the_score_of_a_smaller_box_is_its_share_of_the_volume():
     n = fit.grid_size
     filled = occupancy(half, fit.points)
     assert (filled[:n] & fit.inside[:n]).sum() / fit.inside[:n].sum() == pytest.approx(0.5, abs=0.02)
-    assert score(fit, half) == fit.agreement(filled)
+    far = np.abs(signed_distance(half, fit.surface[: fit.far_points])).mean()
+    assert score(fit, half) == pytest.approx(fit.agreement(filled) / (1 + far / FAR))
 
 
 def test_cells_cover_the_box_and_its_margin_one_point_each():

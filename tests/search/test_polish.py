@@ -82,6 +82,6 @@ def test_refining_ends_nearer_to_the_part_with_it(parts, fits):
 def test_it_costs_no_more_score_than_was_won(parts, fits):
     """On the part itself nothing can be won, so points that lie elsewhere move nothing."""
     fit, program = fits["step"], parts["step"].program
-    elsewhere = replace(fit, surface=fit.surface + 3.0)
+    elsewhere = replace(fit, surface=fit.surface + 3.0, far_points=0)
     only_polish = RefineOptions(steps=(), plane_reach=0.0, snap_reach=0.0, polish=PolishOptions(cost=1.0))
     assert refine(program, elsewhere, only_polish).score >= Variant(program, fit).score

@@ -1,0 +1,109 @@
+"""Programs read off the input: what it is if everything was extruded along one axis.
+
+Between two neighbouring levels of flat faces the sections of such a part are all the same, so one section in the middle
+gives the outlines. An outline that goes on through several levels is one body or one hole.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cadcode.program import outline as plane
+from cadcode.program.syntax import AXES, Extrude, Face, Outline, Program, Step
+from cadcode.search.fit import Fit
+from cadcode.search.profile import fitted_outline, polygon_area
+
+PLANE_OF = {normal: name for name, (_, _, normal) in AXES.items()}
+MOST_LEVELS, MOST_STEPS = 10, 16  # beyond, a stack is no help: rounded parts have a level for each of their triangles
+CLOSE = 0.02  # program units between two levels that are one
+LEAST_AREA = 0.5  # square program units of an outline
+SAME_BOX, SAME_AREA = 0.3, 0.01  # program units and a share: outlines that are one outline
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """An outline from one level to another, around matter (`solid`) or a hole, inside `depth` other ones."""
+
+    outline: Outline
+    solid: bool
+    depth: int
+    first: int
+    last: int
+
+    def continues(self, other: "Ring") -> bool:
+        if self.solid != other.solid or self.last != other.first:
+            return False
+        a, b = plane.area(self.outline), plane.area(other.outline)
+        apart = np.abs(plane.bounds(self.outline) - plane.bounds(other.outline)).max()
+        return abs(a - b) <= SAME_AREA * max(a, b) and bool(apart <= SAME_BOX)
+
+
+def stacks(fit: Fit) -> list[tuple[str, Program]]:
+    """A named program for each axis along which few levels cut the input, program frame."""
+    found = [(f"sections along {name}", stack(fit, axis)) for axis, name in enumerate("xyz")]
+    return [(name, program) for name, program in found if program]
+
+
+def stack(fit: Fit, axis: int) -> Program | None:
+    levels = _levels(fit, axis)
+    if not 2 <= len(levels) <= MOST_LEVELS:
+        return None
+    rings: list[Ring] = []
+    for number, level in enumerate((levels[1:] + levels[:-1]) / 2):
+        for ring in sections(fit, axis, level, number):
+            rings = _with(rings, ring)
+    steps = _steps(rings, levels, PLANE_OF[axis])
+    return Program(steps) if 0 < len(steps) <= MOST_STEPS and steps[0].operation == "union" else None
+
+
+def _levels(fit: Fit, axis: int) -> np.ndarray:
+    ends = fit.vertices[:, axis].min(), fit.vertices[:, axis].max()
+    levels = np.unique([*ends, *fit.planes[axis]])
+    return levels[np.diff(levels, prepend=-np.inf) > CLOSE]
+
+
+def sections(fit: Fit, axis: int, level: float, number: int = 0) -> list[Ring]:
+    """The outlines of the input at one level, those that can be fitted, of the `number`-th interval."""
+    polygons = [p for p in fit.section(axis, level) if abs(polygon_area(p)) >= LEAST_AREA]
+    fitted = [(p, outline) for p in polygons if (outline := fitted_outline(p)) is not None]
+    rings = []
+    for polygon, outline in fitted:
+        around = sum(bool(plane.inside(other, polygon[:1])[0]) for _, other in fitted if other is not outline)
+        rings.append(Ring(outline, polygon_area(polygon) > 0, around, number, number + 1))
+    return rings
+
+
+def _with(rings: list[Ring], new: Ring) -> list[Ring]:
+    """The rings, one of them prolonged by the new one, or one more."""
+    for i, ring in enumerate(rings):
+        if ring.continues(new):
+            longer = replace(ring, last=new.last, depth=max(ring.depth, new.depth))
+            return [*rings[:i], longer, *rings[i + 1 :]]
+    return [*rings, new]
+
+
+def _steps(rings: list[Ring], levels: np.ndarray, name: str) -> tuple[Step, ...]:
+    """Bodies and cuts from the outside to the inside; a hole as long as its body belongs to the body's sketch."""
+    order = sorted(rings, key=lambda ring: (ring.depth, -plane.area(ring.outline)))
+    holes = {ring: body for ring in order if not ring.solid and (body := _body_around(ring, order))}
+    steps = []
+    for ring in order:
+        if ring not in holes:
+            own = [hole for hole, body in holes.items() if body is ring]
+            faces = (Face(ring.outline), *(Face(hole.outline, subtract=True) for hole in own))
+            low, high = float(levels[ring.first]), float(levels[ring.last])
+            steps.append(Step("union" if ring.solid else "cut", Extrude(name, low, high - low, faces)))
+    return tuple(steps)
+
+
+def _body_around(hole: Ring, rings: list[Ring]) -> Ring | None:
+    """The body that a hole goes all the way through, if it is the hole's alone."""
+    around = [r for r in rings if r.solid and r.depth < hole.depth and r.first < hole.last and hole.first < r.last
+              and _surrounds(r.outline, hole.outline)]  # fmt: skip
+    exact = [r for r in around if (r.first, r.last) == (hole.first, hole.last)]
+    return exact[0] if len(around) == 1 and exact else None
+
+
+def _surrounds(outer: Outline, inner: Outline) -> bool:
+    (a0, a1), (b0, b1) = plane.bounds(outer), plane.bounds(inner)
+    return bool((a0 <= b0).all() and (b1 <= a1).all())

@@ -54,6 +54,7 @@ def generate(
     candidates: edge.Candidates = None,
     temperature: edge.Temperature = None,
     refine: edge.Refine = None,
+    budget: edge.Budget = None,
     max_new_tokens: edge.MaxNewTokens = None,
     seed: Seed = None,
     device: Device = None,
@@ -79,7 +80,7 @@ def generate(
         from cadcode.report.table import error_console
 
         decoding = dict(candidates=candidates, temperature=temperature, max_new_tokens=max_new_tokens)
-        options = parts.options_for(words(export), seed, decode, beams, refine, **decoding)
+        options = parts.options_for(words(export), seed, decode, beams, refine, budget, **decoding)
         jobs = plan(inputs, output, suffixes_of(options.export, picture))
         loaded, console = parts.load(model, device, threads, dtype), error_console(quiet)
         options = parts.suited(options, loaded, max_new_tokens)

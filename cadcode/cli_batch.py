@@ -46,6 +46,7 @@ def batch(
     candidates: edge.Candidates = None,
     temperature: edge.Temperature = None,
     refine: edge.Refine = None,
+    budget: edge.Budget = None,
     max_new_tokens: edge.MaxNewTokens = None,
     seed: Seed = None,
     device: Device = None,
@@ -69,7 +70,7 @@ def batch(
 
     setup = setup_for(
         output, model, device, dtype, threads, timeout, picture, debug, max_new_tokens, candidates, temperature,
-        export=edge.words(export), seed=seed, decode=decode, beams=beams, refine=refine,
+        export=edge.words(export), seed=seed, decode=decode, beams=beams, refine=refine, budget=budget,
     )  # fmt: skip
     pool = _pool(setup, workers, engine, address)
     done = _converted(folder, setup, pool, quiet, Shard.parse(shard or "1/1"), resume, json)

@@ -97,6 +97,10 @@ Refine = Annotated[
     bool | None,
     typer.Option("--refine/--no-refine", help="Fit numbers and structure of the best to the input (default yes)."),
 ]
+Budget = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="SECONDS", help="Go on with new drafts until a part fits or its time is up."),
+]
 MaxNewTokens = Annotated[
     int | None, typer.Option(help="Longest program, in tokens (default 256), 768 for published models.")
 ]

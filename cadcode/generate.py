@@ -17,7 +17,7 @@ from cadcode.report.files import Job, json_text, program_text, write_result
 from cadcode.report.table import result_table
 
 
-def options_for(export=None, seed=None, decode=None, beams=None, refine=None, **decoding) -> Options:
+def options_for(export=None, seed=None, decode=None, beams=None, refine=None, budget=None, **decoding) -> Options:
     """The pipeline's default options with those named replaced. UsageError where they contradict each other."""
     options = Options() if seed is None else Options().seeded(seed)
     if decode in ("greedy", "beam"):
@@ -31,7 +31,7 @@ def options_for(export=None, seed=None, decode=None, beams=None, refine=None, **
     if unknown := set(export or ()) - set(EXPORTS):
         raise UsageError(f"--export {', '.join(sorted(unknown))}: choose from {', '.join(EXPORTS)}")
     changes = named(mode=decode, beams=beams, **decoding)
-    search = replace(options.search, **named(refine=refine))
+    search = replace(options.search, **named(refine=refine, budget=budget))
     return replace(options, decoding=replace(options.decoding, **changes), search=search, **named(export=export))
 
 

@@ -20,12 +20,16 @@ from cadcode.pipeline import (
     Candidate,
     Options,
     SearchOptions,
+    at_floor,
+    badness,
     bounding_box,
-    goodness,
+    choose,
+    finished,
     improved,
     judge_best,
     rank,
     reconstruct,
+    rounds,
     stage_errors,
 )
 from cadcode.pipeline import search_target as target_of
@@ -49,7 +53,7 @@ EMPTY = compact(Program((*plate().steps, Step("cut", ALL))))
 GARBAGE = "import cadquery as cq\nr=cq.Workplane('XY').sphere(5)"
 FAST = Options(sampling=SamplingOptions(surface_points=1024), metrics=MetricOptions(points=1024),
                decoding=DecodeOptions("sample", candidates=24, max_new_tokens=4),
-               search=SearchOptions(points=512, refine=False), export=())  # fmt: skip
+               search=SearchOptions(points=512, refine=False), views=1, export=())  # fmt: skip
 
 
 class Told:
@@ -176,9 +180,9 @@ def test_stages_without_a_measured_candidate_are_left_out():
                   Candidate("sample 3, refined", None, "", error=Errors(iou=0.5, chamfer=0.2)),
                   Candidate("greedy", None, "", failure="error: no")]  # fmt: skip
     refined = {"refined": {"source": "sample 3, refined", "iou": 0.5, "chamfer": 0.2}}
-    assert stage_errors(candidates) == refined
+    assert stage_errors(candidates, 1.0) == refined
     edited = Candidate("sample 3, refined, edited", None, "", error=Errors(iou=0.6, chamfer=0.1))
-    found = stage_errors([edited, *candidates])
+    found = stage_errors([edited, *candidates], 1.0)
     assert found == refined | {"edited": {"source": edited.source, "iou": 0.6, "chamfer": 0.1}}
 
 
@@ -306,15 +310,79 @@ def test_candidates_are_run_in_order_until_enough_are_measured(shape):
     sandbox, options = Counting(), replace(FAST, search=replace(FAST.search, execute=2))
     candidates = [Candidate(str(i), None, f"text {i}", 1.0 * i) for i in range(9)]
     candidates[0] = replace(candidates[0], failure="known to fail")
-    found = judge_best(candidates, measure_target(shape, FAST.metrics), sandbox, options)
+    found = judge_best(candidates, [], measure_target(shape, FAST.metrics), sandbox, options)
     assert sandbox.texts == [f"text {i}" for i in (1, 2, 3, 4)]
     assert [c.failure for c in found] == ["error: no", None, "error: no", None]
     assert [c.error is not None for c in found] == [False, True, False, True]
 
 
-def test_a_larger_iou_then_a_smaller_distance_is_better():
-    candidate = lambda iou, chamfer: Candidate("", None, "", error=Errors(iou=iou, chamfer=chamfer))  # noqa: E731
-    order = [candidate(0.9, 5.0), candidate(0.8, 0.1), candidate(0.8, 0.2)]
-    assert sorted(order[::-1], key=goodness) == order
-    clouds = [candidate(None, 0.1), candidate(None, 0.3)]
-    assert sorted(clouds[::-1], key=goodness) == clouds
+def test_what_is_known_is_not_run_again(shape):
+    sandbox, known = Counting(), [Candidate("0", None, "text 0"), Candidate("1", None, "text 1")]
+    candidates = [Candidate(str(i), None, f"text {i}", 1.0 * i) for i in range(3)]
+    judge_best(candidates, known, measure_target(shape, FAST.metrics), sandbox, FAST)
+    assert sandbox.texts == ["text 2"]
+
+
+def tried(iou, chamfer, program=None, source=""):
+    return Candidate(source, program, "", error=Errors(iou=iou, chamfer=chamfer))
+
+
+def test_iou_and_distance_and_length_are_weighed():
+    by_badness = lambda candidates: sorted(candidates, key=lambda c: badness(c, size=100.0))  # noqa: E731
+    order = [tried(0.9, 1.0), tried(0.899, 2.0), tried(0.8, 0.1), tried(0.8, 0.2)]
+    assert by_badness(order[::-1]) == order
+    clouds = [tried(None, 0.1), tried(None, 0.3)]
+    assert by_badness(clouds[::-1]) == clouds
+    short, long = plate(), Program((*plate().steps, *plate(radius=5.0).steps))
+    alike = [tried(0.9, 1.0, short), tried(0.9001, 1.0, long)]
+    assert by_badness(alike[::-1]) == alike
+
+
+def test_a_missing_wire_outweighs_a_little_volume():
+    whole, without = tried(0.998, 0.01), tried(0.9985, 1.0)
+    assert badness(whole, size=100.0) < badness(without, size=100.0)
+
+
+def test_nothing_below_the_greedy_draft_is_chosen(shape):
+    greedy, far = tried(0.95, 5.0, source="greedy"), tried(0.949, 0.0)
+    assert choose([far, greedy], shape) is greedy
+    assert choose([far, replace(greedy, source="sample 1")], shape) is far
+    assert choose([], shape) is None
+
+
+# --- rounds ---------------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def passed(self):
+        return self.seconds
+
+
+def test_without_a_budget_there_is_one_round(shape):
+    assert finished([], shape, FAST, Clock(0.0))
+
+
+def test_a_budget_is_spent_until_a_part_fits(shape):
+    options, size = replace(FAST, search=replace(FAST.search, budget=5.0)), float(shape.extents.max())
+    poor, exact = tried(0.9, 0.01 * size), tried(1.0, 1e-6 * size)
+    assert not finished([poor], shape, options, Clock(4.9))
+    assert finished([poor], shape, options, Clock(5.0))
+    assert finished([poor, exact], shape, options, Clock(0.1))
+    assert not at_floor(poor.error, shape) and at_floor(exact.error, shape)
+
+
+def test_the_rounds_differ_in_their_seeds_and_the_first_is_as_asked():
+    rows = [one for one, _ in zip(rounds(FAST.seeded(3)), range(4), strict=False)]
+    assert rows[0] == FAST.seeded(3)
+    assert len({one.decoding.seed for one in rows}) == len({one.sampling.seed for one in rows}) == 4
+
+
+def test_a_second_round_finds_what_the_first_did_not(shape, sandbox):
+    """One candidate a round: the greedy one is far off, and sampled ones come with other seeds."""
+    decoding = DecodeOptions("sample", candidates=2, max_new_tokens=4)
+    options = replace(FAST, decoding=decoding, search=replace(FAST.search, budget=60.0))
+    found = reconstruct(shape, Told(FAR, EMPTY, GARBAGE, NEAR, TRUE), sandbox, options)
+    assert found.chosen.program == plate()

@@ -5,15 +5,18 @@ its vertices and how far each arc bulges. Numbers in one plane of the part are m
 stay flush), then alone; pairs move apart (a slot gets wider) and along (a boss slides).
 """
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 
+from cadcode.program.outline import arc_circle
 from cadcode.program.syntax import AXES, Arc, Circle, Extrude, Face, Line, Loop, Outline, Point, Program, Rect, Step
 
 PLANE, CENTRE, RADIUS, BULGE = "plane", "centre", "radius", "bulge"
 SAME = 1e-6  # numbers closer than this are the same number
+BENT = 0.35  # height over chord of an arc
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,17 +164,17 @@ def _loop_builder(loop: Loop, i, j, take):
     heights = [_bulge(a, e.middle, b) if isinstance(e, Arc) else None for a, e, b in sides]
     shifts = [_shift(a, e.middle, b) if isinstance(e, Arc) else 0.0 for a, e, b in sides]
     bulges = [None if height is None else take(height, BULGE, -1) for height in heights]
-    turn, faults = _turn(vertices), _faults(vertices, heights)
+    turn, faults = _turn(vertices), _faults(loop)
 
     def build(v) -> Loop | None:
         points = [(float(v[a]), float(v[b])) for a, b in zip(xs, ys, strict=True)]
-        now = _faults(points, [None if at is None else v[at] for at in bulges])
-        if _turn(points) != turn or not now <= faults:
+        if _turn(points) != turn:
             return None
         after = [*points[1:], points[0]]
         edges = [Line(b) if at is None else Arc(_middle(a, b, float(v[at]), shift), b)
                  for a, b, at, shift in zip(points, after, bulges, shifts, strict=True)]  # fmt: skip
-        return Loop(points[0], tuple(edges))
+        found = Loop(points[0], tuple(edges))
+        return found if _faults(found) <= faults else None
 
     return build
 
@@ -193,12 +196,34 @@ def _turn(points) -> int:
     return int(np.sign(area)) if abs(area) > SAME else 0
 
 
-def _faults(points, bulges) -> set[str]:
+def _faults(loop: Loop) -> set[str]:
     """What is wrong with an outline; moves may add nothing to what was wrong before."""
-    found = {"straight arc"} if any(b is not None and abs(b) <= SAME for b in bulges) else set()
-    if any(a == b for a, b in zip(points, [*points[1:], points[0]], strict=True)):
-        found.add("point twice")
-    return found | {"crossing"} if _crosses(np.array(points)) else found
+    found, corners, here = set(), [loop.start], loop.start
+    for edge in loop.edges:
+        if here == edge.end:
+            found.add("point twice")
+        elif isinstance(edge, Arc):
+            corners += _along(here, edge)
+            found |= {"straight arc"} if abs(_bulge(here, edge.middle, edge.end)) <= SAME else set()
+        here = edge.end
+        corners.append(here)
+    return found | {"crossing"} if _crosses(np.array(corners[:-1])) else found
+
+
+def _along(start: Point, arc: Arc) -> list[Point]:
+    """Points on an arc whose chords tell where it runs: the middle, of strongly bent ones three."""
+    chord = max(np.hypot(arc.end[0] - start[0], arc.end[1] - start[1]), SAME)
+    circle = arc_circle(start, arc.middle, arc.end)
+    if circle is None or abs(_bulge(start, arc.middle, arc.end)) < BENT * chord:
+        return [arc.middle]
+    (x, y), radius, begin, sweep = circle
+    angles = [begin + share * sweep for share in (0.25, 0.5, 0.75)]
+    return [(x + radius * math.cos(angle), y + radius * math.sin(angle)) for angle in angles]
+
+
+def tangled(body: Extrude) -> int:
+    """How many outlines of a body cross themselves."""
+    return sum("crossing" in _faults(f.outline) for f in body.faces if isinstance(f.outline, Loop))
 
 
 def _crosses(corners: np.ndarray) -> bool:

@@ -15,7 +15,7 @@ from cadcode.search.parameters import PLANE, SAME, Move, Parameters
 from cadcode.search.polish import PolishOptions, polished
 
 GAIN = 1e-6  # a smaller rise of the score is none
-STEP, JUMP = 100.0, 400.0  # program units, the largest step and jump worth trying when all of the score is missing
+STEP, JUMP = 1000.0, 3000.0  # program units, the largest step and jump worth trying when all of the score is missing
 
 
 @dataclass(frozen=True)

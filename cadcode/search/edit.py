@@ -20,8 +20,8 @@ class EditOptions:
     additions: int = 8
     tried: int = 3  # proposals that are refined in a round
     feature_cost: float = 0.002  # a new feature has to raise the score by this much
+    work: int = 40_000  # edges measured until nothing new is begun
     idle: float = 3e-4  # a feature whose loss costs less goes; small holes are worth little more
-    enough: float = 0.9995  # a score beyond which nothing is looked for
     residual: ResidualOptions = ResidualOptions()
 
 
@@ -29,12 +29,12 @@ def edit(program: Program, goal: Goal, options: EditOptions, refining: RefineOpt
     """A refined program with idle features dropped and missing ones added, refined after every addition."""
     best = simplest(Variant(program, goal), options)
     for _ in range(options.additions):
-        if best.score >= options.enough:
+        if 1 - best.score < options.feature_cost or best.work > options.work:
             break
         winner = max(_extended(best, goal, options, refining), key=lambda v: v.score, default=None)
         if winner is None or winner.score < best.score + options.feature_cost:
             break
-        best = refine(winner.program(), goal, refining)
+        best = refine(winner.program(), goal, refining, work=best.work)
     return simplest(best, options)
 
 
@@ -42,13 +42,13 @@ def _extended(variant: Variant, goal: Goal, options: EditOptions, refining: Refi
     """The variant with one step more: the best proposals, the new step refined."""
     longer = [variant.extended(step) for step in proposals(variant, goal, options.residual)]
     best = sorted(longer, key=lambda v: -v.score)[: options.tried]
-    return [refine(v.program(), goal, refining, only=len(v.program().steps) - 1) for v in best]
+    return [refine(v.program(), goal, refining, only=len(v.program().steps) - 1, work=v.work) for v in best]
 
 
 def simplest(variant: Variant, options: EditOptions = EditOptions()) -> Variant:  # noqa: B008
     """Without the bodies and sketch faces that may go, and with one body where two say the same, as `idle` allows."""
     for simpler in simpler_programs(variant.program()):
-        candidate = Variant(simpler, variant.goal)
+        candidate = Variant(simpler, variant.goal, work=variant.work)
         if candidate.score > variant.score - options.idle:
             return simplest(candidate, options)
     return variant

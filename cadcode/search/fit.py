@@ -20,12 +20,10 @@ from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
 from cadcode.program.field import body_bounds, body_distance, combine, combined_distances, inside_body, prepared_body
 from cadcode.program.syntax import Extrude, Program
-from cadcode.search.parameters import tangled
 
 MARGIN = 4.0  # program units around the part's box, so that reaching out of it costs
 OUTSIDE = 25.0  # program units out of the box that halve the score
 AXIS_ALIGNED = 0.99999  # cosine
-TANGLED = 0.05  # what an outline costs that crosses itself: no kernel takes it, though its field looks well
 FAR = 100.0  # program units that halve the score when the input's surface is this far from the program's
 
 
@@ -62,7 +60,6 @@ class Filled:
     points: np.ndarray  # (M,) bool
     distances: np.ndarray  # (D,) from the first points of the input's surface, signed
     outside: float
-    tangled: int  # outlines that cross themselves
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,12 +87,11 @@ class Fit:
 
     def measure(self, body: Extrude) -> Filled:
         """Which points one body fills, how far it is, and how far it reaches out."""
-        crossed = tangled(body)
         body = prepared_body(body)
         low, high = body_bounds(body)
         outside = float(max(np.max(self.box[0] - low), np.max(high - self.box[1]), 0.0))
         away = body_distance(body, self.surface[: self.far_points])
-        return Filled(inside_body(body, self.points), away, outside, crossed)
+        return Filled(inside_body(body, self.points), away, outside)
 
     def filled(self, program: Program, measured: list[Filled]) -> np.ndarray:
         """Which points the program fills, (M,) bool."""
@@ -109,8 +105,7 @@ class Fit:
         outside = max(b.outside for s, b in zip(program.steps, measured, strict=True) if s.operation == "union")
         away = combined_distances(program, [body.distances for body in measured])
         far = float(np.abs(away).mean()) if len(away) else 0.0
-        agreement = self.agreement(self.filled(program, measured)) / (1 + outside / OUTSIDE) / (1 + far / FAR)
-        return agreement / (1 + TANGLED * sum(body.tangled for body in measured))
+        return self.agreement(self.filled(program, measured)) / (1 + outside / OUTSIDE) / (1 + far / FAR)
 
     def agreement(self, filled: np.ndarray) -> float:
         """The score of an occupancy (M,), wherever the surfaces are."""

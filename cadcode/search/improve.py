@@ -14,7 +14,7 @@ from cadcode.search.refine import RefineOptions, Variant, refine
 from cadcode.search.select import price
 from cadcode.search.stack import stacks
 
-LEAST_GAIN = 5e-4  # of the score, for which work on another variant pays
+LEAST_GAIN = 5e-3  # of the score, for which work on another variant pays
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def improve(
     edited: list[tuple[Variant, str]] = []
     for variant, name in refined[: options.edited if solid else options.cloud_edited]:
         if not late() and (not edited or _may_win(variant, edited)):
-            edited.append((edit(variant.program(), goal, options.editing, refining), f"{name}, edited"))
+            changed = edit(variant.program(), goal, options.editing, refining)
+            edited.append((changed, f"{name}, edited"))
     found = sorted(refined + edited, key=_worth, reverse=True)
     return [Improved(name, variant.program(), variant.score) for variant, name in found]
 

@@ -221,11 +221,6 @@ def _along(start: Point, arc: Arc) -> list[Point]:
     return [(x + radius * math.cos(angle), y + radius * math.sin(angle)) for angle in angles]
 
 
-def tangled(body: Extrude) -> int:
-    """How many outlines of a body cross themselves."""
-    return sum("crossing" in _faults(f.outline) for f in body.faces if isinstance(f.outline, Loop))
-
-
 def _crosses(corners: np.ndarray) -> bool:
     """Whether two sides of the polygon with `corners` (n, 2) cross each other."""
     along = np.roll(corners, -1, 0) - corners

@@ -25,21 +25,21 @@ class RefineOptions:
     plane_reach: float = 30.0  # how far a face may jump to a plane of the input
     snap_reach: float = 0.6  # within this a face takes the input's plane unless that costs more than `snap_cost`
     snap_cost: float = 5e-4
-    work: int = 40_000  # edges measured in the coordinate search: what a program of very many numbers may cost
+    work: int = 20_000  # edges measured in the coordinate search: what a program of very many numbers may cost
     polish: PolishOptions = PolishOptions()
 
 
 class Variant:
     """A program's numbers, what the goal measured of its bodies, and its score; trials are made and kept here."""
 
-    def __init__(self, program: Program, goal: Goal, measured: list = ()):
-        """`measured` is what the goal already knows of the first bodies."""
+    def __init__(self, program: Program, goal: Goal, measured: list = (), work: int = 0):
+        """`measured` is what the goal already knows of the first bodies; `work` what its draft has cost so far."""
         self.goal, self.parameters = goal, Parameters(program)
         self.values = self.parameters.values.copy()
         self._steps = list(program.steps)
         self._measured = [*measured, *(goal.measure(step.body) for step in program.steps[len(measured) :])]
         self.score = goal.score(program, self._measured)
-        self.work = 0  # edges of outlines measured so far
+        self.work = work  # edges of outlines measured so far
 
     def program(self) -> Program:
         return Program(tuple(self._steps))
@@ -50,7 +50,7 @@ class Variant:
 
     def extended(self, step: Step) -> "Variant":
         """With one step more; what was measured is kept."""
-        return Variant(Program((*self._steps, step)), self.goal, self._measured)
+        return Variant(Program((*self._steps, step)), self.goal, self._measured, self.work)
 
     def attempt(self, values: np.ndarray, bodies: tuple[int, ...], allowance: float = -GAIN) -> bool:
         """Keep `values`, which change `bodies`, when the score falls by no more than `allowance` (negative: rises)."""
@@ -68,9 +68,10 @@ class Variant:
         return True
 
 
-def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(), only: int | None = None):  # noqa: B008
+def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(), only: int | None = None,  # noqa: B008
+           work: int = 0) -> Variant:  # fmt: skip
     """The program with better numbers, a `Variant`; `only` limits the search to the moves of one body."""
-    variant = Variant(program, goal)
+    variant = Variant(program, goal, work=work)
     least = variant.score
     moves = [m for m in variant.parameters.moves() if only is None or m.bodies == (only,)]
     reach = min(options.plane_reach, JUMP * (1 - variant.score))
@@ -78,7 +79,7 @@ def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(
         _jump_to_planes(variant, move, reach)
     for step in _steps_for(variant.score, options):
         for _ in range(options.passes):
-            if not any([variant.work < options.work and _walk(variant, move, step) for move in moves]):
+            if not any([variant.work - work < options.work and _walk(variant, move, step) for move in moves]):
                 break
     if only is None:
         _polish(variant, options.polish, min(options.polish.cost, variant.score - least))

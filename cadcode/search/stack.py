@@ -10,11 +10,12 @@ import numpy as np
 
 from cadcode.program import outline as plane
 from cadcode.program.syntax import AXES, Extrude, Face, Outline, Program, Step
-from cadcode.search.fit import Fit
+from cadcode.search.fit import Fit, upright_planes
 from cadcode.search.profile import fitted_outline, polygon_area
 
 PLANE_OF = {normal: name for name, (_, _, normal) in AXES.items()}
-MOST_LEVELS, MOST_STEPS = 10, 16  # beyond, a stack is no help: rounded parts have a level for each of their triangles
+MOST_LEVELS, MOST_RINGS = 10, 16
+SHARES = (0.002, 0.01, 0.04)  # of the whole surface, for the faces at one level to count
 CLOSE = 0.02  # program units between two levels that are one
 LEAST_AREA = 0.5  # square program units of an outline
 SAME_BOX, SAME_AREA = 0.3, 0.01  # program units and a share: outlines that are one outline
@@ -46,20 +47,27 @@ def stacks(fit: Fit) -> list[tuple[str, Program]]:
 
 def stack(fit: Fit, axis: int) -> Program | None:
     levels = _levels(fit, axis)
-    if not 2 <= len(levels) <= MOST_LEVELS:
+    if levels is None:
         return None
     rings: list[Ring] = []
     for number, level in enumerate((levels[1:] + levels[:-1]) / 2):
         for ring in sections(fit, axis, level, number):
             rings = _with(rings, ring)
-    steps = _steps(rings, levels, PLANE_OF[axis])
-    return Program(steps) if 0 < len(steps) <= MOST_STEPS and steps[0].operation == "union" else None
+    volumes = [plane.area(ring.outline) * (levels[ring.last] - levels[ring.first]) for ring in rings]
+    largest = [rings[i] for i in np.argsort(volumes)[::-1][:MOST_RINGS]]
+    steps = _steps(largest, levels, PLANE_OF[axis])
+    return Program(steps) if steps and steps[0].operation == "union" else None
 
 
-def _levels(fit: Fit, axis: int) -> np.ndarray:
+def _levels(fit: Fit, axis: int) -> np.ndarray | None:
+    """Both ends and the flat faces between them, the larger ones where there are many; None where they are too many."""
     ends = fit.vertices[:, axis].min(), fit.vertices[:, axis].max()
-    levels = np.unique([*ends, *fit.planes[axis]])
-    return levels[np.diff(levels, prepend=-np.inf) > CLOSE]
+    for share in SHARES:
+        levels = np.unique([*ends, *upright_planes(fit.vertices, fit.faces, share)[axis]])
+        levels = levels[np.diff(levels, prepend=-np.inf) > CLOSE]
+        if len(levels) <= MOST_LEVELS:
+            return levels if len(levels) > 1 else None
+    return None
 
 
 def sections(fit: Fit, axis: int, level: float, number: int = 0) -> list[Ring]:

@@ -23,7 +23,7 @@ TOLERANCES = (0.05, 0.2, 0.8)  # program units: the first that gives few enough 
 def fitted_outline(polygon: np.ndarray) -> Outline | None:
     """The outline through the corners of a polygon (n, 2), program units; None where it takes too many edges."""
     for tolerance in TOLERANCES:
-        corners = _without_idle(np.round(polygon, DIGITS), tolerance)
+        corners = _without_idle(np.round(polygon, DIGITS))
         if len(corners) < 3:
             return None
         if circle := _circle(corners, tolerance):
@@ -44,7 +44,7 @@ def polygon_area(polygon: np.ndarray) -> float:
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
-def _without_idle(polygon: np.ndarray, tolerance: float) -> np.ndarray:
+def _without_idle(polygon: np.ndarray) -> np.ndarray:
     """The corners that lie off the line between their neighbours; a mesh has others, where triangles meet."""
     polygon = polygon[(polygon != np.roll(polygon, 1, 0)).any(1)]
     before, after = np.roll(polygon, 1, 0), np.roll(polygon, -1, 0)
@@ -52,7 +52,7 @@ def _without_idle(polygon: np.ndarray, tolerance: float) -> np.ndarray:
     length = np.linalg.norm(chord, axis=1)
     off = np.abs(chord[:, 0] * (polygon - before)[:, 1] - chord[:, 1] * (polygon - before)[:, 0])
     back = ((polygon - before) * (after - polygon)).sum(1) < 0
-    idle = (off <= 1e-3 * tolerance * np.maximum(length, 1e-9)) & ~back
+    idle = (off <= 2 * 10.0**-DIGITS * np.maximum(length, 1e-9)) & ~back
     return polygon[~idle] if idle.any() else polygon
 
 

@@ -1,0 +1,79 @@
+"""Programs read off the sections of a mesh."""
+
+import numpy as np
+import pytest
+
+from cadcode.execution.sandbox import Sandbox
+from cadcode.geometry.frame import Frame
+from cadcode.geometry.io import Shape
+from cadcode.program.emit import compact
+from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
+from cadcode.search.fit import measure_fit
+from cadcode.search.refine import Variant
+from cadcode.search.stack import MOST_RINGS, sections, stack, stacks
+
+PLAIN = Frame(np.zeros(3), 100.0)
+
+
+def prism(low, high, outline, *holes, operation="union"):
+    faces = (Face(outline), *(Face(hole, subtract=True) for hole in holes))
+    return Step(operation, Extrude("XY", low, high - low, faces))
+
+
+HOLE = Circle((-60.0, 0.0), 12.0)
+PARTS = {
+    "plate with a hole": [prism(-10.0, 10.0, Rect((0.0, 0.0), 200.0, 80.0), HOLE)],
+    "boss": [prism(-20.0, 0.0, Rect((0.0, 0.0), 200.0, 80.0)), prism(0.0, 20.0, Circle((40.0, 0.0), 25.0))],
+    "pocket": [prism(-20.0, 20.0, Rect((0.0, 0.0), 200.0, 80.0)),
+               prism(0.0, 20.0, Rect((20.0, 0.0), 100.0, 40.0), operation="cut")],
+    "island in a pocket": [prism(-20.0, 20.0, Rect((0.0, 0.0), 200.0, 80.0)),
+                           prism(0.0, 20.0, Rect((0.0, 0.0), 100.0, 60.0), operation="cut"),
+                           prism(0.0, 10.0, Circle((10.0, 0.0), 15.0))],
+    "bored shaft": [prism(-20.0, 0.0, Circle((0.0, 0.0), 100.0)), prism(0.0, 20.0, Circle((0.0, 0.0), 50.0)),
+                    prism(-20.0, 20.0, Circle((0.0, 0.0), 20.0), operation="cut")],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fits():
+    with Sandbox() as sandbox:
+        solids = {name: sandbox.run(compact(Program(tuple(steps)))) for name, steps in PARTS.items()}
+    return {name: measure_fit(Shape.from_arrays(s.vertices, s.faces), PLAIN) for name, s in solids.items()}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_what_was_extruded_along_z_is_found_again(fits, name):
+    found = stack(fits[name], 2)
+    assert Variant(found, fits[name]).score > 0.995
+    assert len(found.steps) == len(PARTS[name])
+    assert [s.operation for s in found.steps].count("cut") == [s.operation for s in PARTS[name]].count("cut")
+
+
+def test_a_hole_as_long_as_its_body_belongs_to_the_sketch(fits):
+    (step,) = stack(fits["plate with a hole"], 2).steps
+    assert [face.subtract for face in step.body.faces] == [False, True]
+    hole = step.body.faces[1].outline
+    assert isinstance(hole, Circle) and (*hole.centre, hole.radius) == pytest.approx((-60, 0, 12), abs=0.05)
+
+
+def test_each_axis_has_a_stack_and_the_right_one_fits_best(fits):
+    fit = fits["island in a pocket"]
+    found = dict(stacks(fit))
+    assert set(found) <= {f"sections along {axis}" for axis in "xyz"}
+    scores = {name: Variant(program, fit).score for name, program in found.items()}
+    assert max(scores, key=scores.get) == "sections along z"
+
+
+def test_sections_know_what_lies_inside_what(fits):
+    rings = sections(fits["island in a pocket"], 2, 5.0)
+    assert sorted((ring.depth, ring.solid) for ring in rings) == [(0, True), (1, False), (2, True)]
+
+
+def test_many_levels_or_outlines_are_cut_down():
+    """A stair of 12 steps: its levels are too many, and none of its faces is large."""
+    steps = tuple(prism(-50.0, -50 + 8.0 * n, Rect((15.0 * n - 90, 0.0), 15.0, 40.0)) for n in range(1, 13))
+    with Sandbox() as sandbox:
+        solid = sandbox.run(compact(Program(steps)))
+    fit = measure_fit(Shape.from_arrays(solid.vertices, solid.faces), PLAIN)
+    assert all(len(program.steps) <= MOST_RINGS for _, program in stacks(fit))
+    assert Variant(stack(fit, 1), fit).score > 0.99  # from the side it is one outline of many lines

@@ -63,13 +63,13 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def unrefined(monkeypatch):
     """No search: it takes long with programs as senseless as this model's."""
-    monkeypatch.setattr(pipeline, "improve", lambda *_: [])
+    monkeypatch.setattr(pipeline, "improve", lambda *_, **__: [])
 
 
 @pytest.fixture
 def wordless(unrefined, monkeypatch):
     """The model writes nothing, so that the bounding box is all there is."""
-    monkeypatch.setattr(pipeline, "decode", lambda *_: [[]])
+    monkeypatch.setattr(pipeline, "write", lambda *_: [])
 
 
 def call(*words):
@@ -176,7 +176,7 @@ def test_an_interrupt_ends_with_130(here, shared, model, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "decode", interrupted)
+    monkeypatch.setattr(pipeline, "write", interrupted)
     assert call("generate", "box.stl", "--model", model, "-o", "out").exit_code == 130
     assert names(here) == {"box.stl"}
 

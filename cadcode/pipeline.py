@@ -11,6 +11,7 @@ import torch
 
 from cadcode import __version__
 from cadcode.decoding import DecodeOptions, Draft, decode
+from cadcode.errors import InputError
 from cadcode.execution.check import check
 from cadcode.execution.outcome import Failed, Solid
 from cadcode.execution.sandbox import Sandbox
@@ -18,7 +19,9 @@ from cadcode.geometry.frame import PROGRAM_UNITS, Frame
 from cadcode.geometry.io import Shape
 from cadcode.geometry.metrics import Errors, MetricOptions, Target, compare, measure_target
 from cadcode.geometry.sampling import SamplingOptions, model_points, points_with_normals, sample_surface
-from cadcode.model.spec import LoadedModel, ModelSpec
+from cadcode.geometry.views import four_views, scaled
+from cadcode.model.patches import SCALED, patches_of
+from cadcode.model.spec import IMAGES, LoadedModel, ModelSpec
 from cadcode.program.parse import parse
 from cadcode.program.readable import readable
 from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
@@ -65,22 +68,25 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What became of one part; `chosen` is None when no program made a solid."""
+    """What became of one part; `chosen` is None when no program made a solid.
 
-    shape: Shape
+    `shape` is None for a part that was asked for by text or pictures: `asked` says by which, and nothing is measured.
+    """
+
+    shape: Shape | None
     model: LoadedModel
     options: Options
     chosen: Candidate | None
     candidates: list[Candidate]
     seconds: dict[str, float] = field(default_factory=dict)
+    asked: dict | None = None
 
     def as_dict(self) -> dict:
         """Plain values: what `<part>.json` holds. Lengths are in the units of the input's file."""
-        s, spec = self.shape, self.model.spec
+        spec = self.model.spec
         return dict(
-            input=dict(path=s.path, sha256=s.sha256, format=s.format, notes=list(s.notes), extents=s.extents.tolist(),
-                       watertight=s.watertight, is_cloud=s.is_cloud),
-            model=dict(name=spec.name, revision=self.model.revision, licence=spec.licence),
+            input=self.asked if self.shape is None else _input(self.shape),
+            model=dict(name=spec.name, revision=self.model.revision, licence=spec.licence, reads=self.model.reads),
             options=asdict(self.options),
             chosen=self.chosen.source if self.chosen else None,
             error=self.chosen.error.as_dict() if self.chosen and self.chosen.error else None,
@@ -91,16 +97,19 @@ class Result:
         )  # fmt: skip
 
 
+def _input(s: Shape) -> dict:
+    return dict(path=s.path, sha256=s.sha256, format=s.format, notes=list(s.notes), extents=s.extents.tolist(),
+                watertight=s.watertight, is_cloud=s.is_cloud)  # fmt: skip
+
+
 def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Options = Options()) -> Result:
     """Write CadQuery programs for one shape, run them, keep the one that fits best; `shape` stays as it is."""
     clock = Clock()
     frame = Frame.around(shape.bounds)  # world -> cube [-1, 1]^3
-    with clock("sample"):
-        sample = points_with_normals if model.spec.normals else model_points
-        points = sample(shape, frame, options.sampling)  # (256, 3) float32, model frame; with normals (256, 6)
+    with clock("draw" if model.reads == IMAGES else "sample"):
+        given = model_input(shape, frame, model, options)
     with clock("decode"):
-        cloud = torch.from_numpy(np.asarray(points, np.float32))[None].to(model.network.device)
-        drafts = decode(model.network, model.language, cloud, options.decoding)[0]
+        drafts = written(given, model, options)
     with clock("rank"):
         ranked = rank(drafts, search_target(shape, frame, options), frame, options, model.spec)
     with clock("measure input"):
@@ -119,6 +128,30 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
     return Result(shape, model, options, chosen, merged(ranked, judged), clock.seconds)
 
 
+def model_input(shape: Shape, frame: Frame, model: LoadedModel, options: Options) -> np.ndarray:
+    """Points (256, 3) in the model frame, with normals (256, 6); for a model that sees, patches (400, 1176). float32
+
+    Raises InputError where a cloud has no normals, or no faces to look at.
+    """
+    if model.reads == IMAGES:
+        if shape.is_cloud:
+            raise InputError(shape.path, "is a cloud and cannot be drawn", "give a mesh, or leave --images out")
+        return seen(four_views(frame.to_model(shape.vertices), shape.faces))
+    sample = points_with_normals if model.spec.normals else model_points
+    return sample(shape, frame, options.sampling)
+
+
+def seen(sheet: np.ndarray) -> np.ndarray:
+    """Patches (400, 1176) float32 of a sheet of views (H, H, 3) uint8."""
+    return patches_of(scaled(sheet, SCALED))
+
+
+def written(given: np.ndarray, model: LoadedModel, options: Options) -> list[Draft]:
+    """What the model writes for one input (N, features)."""
+    batch = torch.from_numpy(np.asarray(given, np.float32))[None].to(model.network.device)
+    return decode(model.network, model.language, batch, options.decoding)[0]
+
+
 def left_out_greedy(ranked: list[Candidate], judged: list[Candidate]) -> list[Candidate]:
     """The greedy draft where it was not measured: a result is always held against it."""
     known = {c.text for c in judged}
@@ -133,7 +166,7 @@ def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Optio
     found = improve(drafts, goal, options.search)
     candidates: dict[str, Candidate] = {}
     for one in found:
-        candidate = _candidate(one.source, nice_in_world(one.program, frame, goal), frame, math.nan)
+        candidate = candidate_of(one.source, nice_in_world(one.program, frame, goal), frame, math.nan)
         candidates.setdefault(candidate.text, candidate)
     return list(candidates.values())
 
@@ -153,7 +186,7 @@ def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Optio
     for draft in drafts:
         program = parse(draft.text)
         if isinstance(program, Rejected):
-            candidate = _unread(draft, program, frame, spec)
+            candidate = unread(draft, program, frame, spec)
             candidates += [candidate] * (candidate.text is None or candidate.text not in seen)
             seen.add(candidate.text)
             continue
@@ -161,11 +194,11 @@ def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Optio
         if program not in seen:
             seen.add(program)
             distance = distance_to_input(program, target, options.sampling.seed)
-            candidates.append(_candidate(draft.source, program, frame, distance, draft.log_probability))
+            candidates.append(candidate_of(draft.source, program, frame, distance, draft.log_probability))
     return sorted(candidates, key=lambda c: c.distance)
 
 
-def _unread(draft: Draft, rejected: Rejected, frame: Frame, spec: ModelSpec) -> Candidate:
+def unread(draft: Draft, rejected: Rejected, frame: Frame, spec: ModelSpec) -> Candidate:
     """A draft that is no program of the dialect: with a text that can be run, or with the reason."""
     if not spec.free_text or check(draft.text) is not None:
         return Candidate(draft.source, None, None, failure=f"not in the dialect: {rejected.reason}")
@@ -182,7 +215,7 @@ def placed(text: str, scale: float, translation) -> str:
     return f"{text.rstrip()}\n\n# to the size and the place of the input\n{place}\n"
 
 
-def _candidate(source, program, frame, distance, log_probability=None) -> Candidate:
+def candidate_of(source, program, frame, distance, log_probability=None) -> Candidate:
     scale, translation = frame.program_to_world_transform()
     text = readable(moved(program, scale, translation))
     failure = "the program leaves no solid" if distance == math.inf else None
@@ -199,7 +232,7 @@ def box_program(shape: Shape, frame: Frame) -> Program:
 
 def bounding_box(shape: Shape, frame: Frame) -> Candidate:
     """The last resort, so that there always is a file to start from."""
-    return _candidate("bounding box", box_program(shape, frame), frame, math.nan)
+    return candidate_of("bounding box", box_program(shape, frame), frame, math.nan)
 
 
 def judge_best(candidates: list[Candidate], target: Target, sandbox: Sandbox, options: Options) -> list[Candidate]:

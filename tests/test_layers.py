@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "data": ("program", "errors"),
     "train": ("data", "model", "program", "errors"),
     "pipeline": BELOW_PIPELINE,
+    "prompted": ("pipeline", *BELOW_PIPELINE),
     "evaluate": ("pipeline", *BELOW_PIPELINE),
     "bench": ("evaluate", "pipeline", "data", *BELOW_PIPELINE),
     "machine": ("errors",),
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "report": ("program", "geometry", "errors"),
     "batch": ("generate", "edge", "machine", "report", "pipeline", *BELOW_PIPELINE),
     "check": ("errors",),
-    "generate": ("edge", "machine", "report", "pipeline", *BELOW_PIPELINE),
+    "generate": ("edge", "machine", "report", "prompted", "pipeline", *BELOW_PIPELINE),
     "cli*": ("*",),
     "__main__": ("cli",),
 }
@@ -42,7 +43,7 @@ ONLY_IN = {
     "cadquery": ("execution.worker",),
     "OCP": ("execution.worker",),
     "transformers": ("model.cad_recode", "model.cadrille"),
-    "tokenizers": ("model.tokenizer", "model.published"),
+    "tokenizers": ("model.tokenizer", "model.published_text"),
     "safetensors": ("model.checkpoints", "model.weights", "model.export"),
     "huggingface_hub": ("model.hub",),
     "trimesh": ("geometry.*", "report.*"),
@@ -50,6 +51,7 @@ ONLY_IN = {
     "scipy": ("geometry.*", "search.*"),
     "torch": ("model.*", "decoding", "train.*", "pipeline", "bench", "machine", "doctor", "cli*"),
     "ray": ("batch.ray_pool",),
+    "PIL": ("geometry.views",),
     "typer": ("cli*", "edge", "generate", "batch"),
     "rich": ("cli*", "generate", "batch", "report.*"),
 }

@@ -15,7 +15,7 @@ from cadcode.model.language import CompactLanguage
 from cadcode.model.published import LAYOUTS, load_published
 from cadcode.model.qwen2 import Qwen2Options
 from cadcode.model.small import SmallModel
-from cadcode.model.spec import EMBEDDED, KNOWN, UNKNOWN_LICENCE, LoadedModel, ModelSpec, known
+from cadcode.model.spec import EMBEDDED, KNOWN, POINTS, UNKNOWN_LICENCE, LoadedModel, ModelSpec, check_reads, known
 from cadcode.model.tokenizer import save_tokenizer
 from cadcode.model.weights import fit, pick_dtype, read_config, read_weights, revision_of, weight_files, without_weights
 from cadcode.program.tokens import END, PAD, PIECES, START
@@ -52,16 +52,21 @@ def resolve(name: str) -> Path:
     return folder
 
 
-def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto") -> LoadedModel:
+def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto", reads: str = POINTS) -> LoadedModel:
     """Load a model for decoding; ModelError where files are missing, damaged or do not fit each other.
 
+    `reads` is what it will be given: 'points', or for cadrille also 'images' or 'text'; UsageError where it cannot.
     `dtype` is 'float32', 'bfloat16' or 'auto': float32 for the embedded model, for the published ones bfloat16 where
     the device computes in it. The point encoder is always in float32.
     """
+    spec = known(name) or ModelSpec(str(name), UNKNOWN_LICENCE)
+    if known(name):
+        check_reads(spec, reads)  # before anything is fetched
     folder = resolve(name)
     config = read_config(folder)
     if config.get("model_type") in LAYOUTS:
-        return load_published(folder, config, name, device, dtype)
+        return load_published(folder, config, name, device, dtype, reads)
+    check_reads(spec, reads)
     vocabulary = config.get("vocab_size")
     if vocabulary != len(PIECES):
         raise ModelError(f"{folder}: a vocabulary of {vocabulary} is not this version's {len(PIECES)}; "
@@ -69,7 +74,6 @@ def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto") -
     options = Qwen2Options.from_config(config)
     network = without_weights(lambda: SmallModel(options)).eval()
     fit(network, read_weights(folder), pick_dtype("float32" if dtype == "auto" else dtype, device), folder)
-    spec = known(name) or ModelSpec(str(name), UNKNOWN_LICENCE, "points")
     return LoadedModel(spec, network.to(device), CompactLanguage(), folder, revision_of(folder))
 
 

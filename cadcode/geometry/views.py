@@ -105,7 +105,7 @@ def shrunk(image: np.ndarray) -> np.ndarray:
     factor = DRAWN / SIDE
     smooth = gaussian_filter(image.astype(float), ((factor - 1) / 2,) * 2 + (0,), mode="mirror")
     small = zoom(smooth, (1 / factor, 1 / factor, 1), order=2, mode="mirror", grid_mode=True)
-    return small.clip(image.min(), image.max()).astype(np.uint8)
+    return small.clip(image.min(), image.max()).astype(np.uint8)  # cut off, not rounded, as in the source
 
 
 # --- a user's pictures -----------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ def load_published(folder: Path, config: dict, name: str, device: str, dtype: st
     layout = LAYOUTS[config["model_type"]]
     spec = known(name) or replace(_SOME, name=name, tokenizer=layout.tokenizer, inputs=layout.inputs)
     check_reads(spec, reads)
+    config = _flat(config)
     options = _options(config, folder)
     language = read_language(folder, config, options.vocab_size, spec, reads)
     weights = read_weights(folder, lambda key: _renamed(key, layout, reads))
@@ -60,9 +61,14 @@ def prepare(network: PublishedModel) -> None:
             module.rms_norm = rms_norm_as_published
 
 
+def _flat(config: dict) -> dict:
+    """A config as transformers 4 wrote it: since 5, most of Qwen2-VL's is in an inner `text_config`."""
+    inner = config.get("text_config")
+    return config | inner | {"model_type": config["model_type"]} if isinstance(inner, dict) else config
+
+
 def _options(config: dict, folder: Path) -> Qwen2Options:
     """The sizes of a model; ModelError where config.json has none or asks for what our decoder does not do."""
-    config = config.get("text_config") or config
     try:
         options = Qwen2Options.from_config(config)
     except (TypeError, ValueError, AttributeError) as e:

@@ -31,8 +31,8 @@ EXPECTED = dict(hidden_act="quick_gelu", patch_size=PATCH, temporal_patch_size=F
 
 def read_vision(config: dict, options: Qwen2Options, folder: Path) -> tuple[VisionOptions, tuple[int, ...]]:
     """The sizes of the tower, and how many rotary frequencies turn by time, row and column. ModelError."""
-    vision, text = config.get("vision_config") or {}, config.get("text_config") or config
-    rope = text.get("rope_scaling") or text.get("rope_parameters") or {}
+    vision = config.get("vision_config") or {}
+    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
     sections = tuple(rope.get("mrope_section") or (16, 24, 24))  # as transformers has it
     odd = [f"{name} {vision[name]}" for name, value in EXPECTED.items() if vision.get(name, value) != value]
     if len(sections) != 3 or 2 * sum(sections) != options.head_dim:

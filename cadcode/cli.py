@@ -61,6 +61,7 @@ def generate(
     seed: Seed = None,
     device: Device = None,
     dtype: edge.Dtype = None,
+    attention: Annotated[str | None, typer.Option(help="sdpa or flash_attention_2 (default sdpa).")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
     export: edge.Export = None,
     picture: edge.Picture = False,
@@ -96,7 +97,7 @@ def generate(
         decoding = dict(candidates=candidates, temperature=temperature, max_new_tokens=max_new_tokens)
         options = parts.options_for(words(export), seed, decode, beams, refine, **decoding)
         jobs = plan(inputs or [Path(PROMPTED)], output, suffixes_of(options.export, picture))
-        loaded, console = parts.load(model, device, threads, dtype, reads), error_console(quiet)
+        loaded, console = parts.load(model, device, threads, dtype, reads, attention), error_console(quiet)
         options = parts.suited(options, loaded, max_new_tokens)
         parts.announce(loaded, console)
         codes = [_generate(job, loaded, sandbox, options, console, json, picture, debug, prompt) for job in jobs]

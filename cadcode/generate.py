@@ -13,6 +13,7 @@ from cadcode.execution.outcome import EXPORTS
 from cadcode.geometry.io import load_shape
 from cadcode.geometry.views import PICTURES, is_picture, read_sheet
 from cadcode.machine import pick_device, use_threads
+from cadcode.model.attention import SDPA
 from cadcode.model.checkpoints import EMBEDDED, LoadedModel, load_model
 from cadcode.model.spec import IMAGES, POINTS, TEXT
 from cadcode.pipeline import Options, Result, reconstruct
@@ -40,10 +41,10 @@ def options_for(export=None, seed=None, decode=None, beams=None, refine=None, **
 
 
 def load(model: str | None, device: str | None, threads: int | None, dtype: str | None = None,
-         reads: str = POINTS) -> LoadedModel:  # fmt: skip
+         reads: str = POINTS, attention: str | None = None) -> LoadedModel:  # fmt: skip
     """The model named, or the embedded one, on the device named. ModelError, UsageError."""
     use_threads(threads)
-    return load_model(model or EMBEDDED, pick_device(device or "auto"), dtype or "auto", reads)
+    return load_model(model or EMBEDDED, pick_device(device or "auto"), dtype or "auto", reads, attention or SDPA)
 
 
 def reading(inputs: list[Path], prompt: str | None, images: bool) -> str:

@@ -51,6 +51,7 @@ ONLY_IN = {
     "scipy": ("geometry.*", "search.*"),
     "torch": ("model.*", "decoding", "train.*", "pipeline", "bench", "machine", "doctor", "cli*"),
     "ray": ("batch.ray_pool",),
+    "flash_attn": ("model.attention",),
     "PIL": ("geometry.views",),
     "typer": ("cli*", "edge", "generate", "batch"),
     "rich": ("cli*", "generate", "batch", "report.*"),
@@ -60,7 +61,7 @@ ONLY_IN = {
 NEEDS_AT_MOST = {
     "data": {"numpy"},
     "program": {"numpy"},
-    "train": {"numpy", "torch", "safetensors", "tokenizers", "huggingface_hub"},  # the last for hub ids only
+    "train": {"numpy", "torch", "safetensors", "tokenizers", "huggingface_hub", "flash_attn"},  # the last two if asked
     "model.small": {"numpy", "torch"},
     "decoding": {"numpy", "torch"},
     "execution.sandbox": {"numpy"},

@@ -114,14 +114,14 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(o.hidden_size, self.kv_heads * self.head_dim)
         self.v_proj = nn.Linear(o.hidden_size, self.kv_heads * self.head_dim)
         self.o_proj = nn.Linear(self.heads * self.head_dim, o.hidden_size, bias=False)
-        self.rotate = rotate
+        self.rotate, self.attend = rotate, attend
 
     def forward(self, x, cos, sin, cache, layer, tail):
         q, k, v = self._split(self.q_proj(x[:, -tail:])), self._split(self.k_proj(x)), self._split(self.v_proj(x))
         q, k = self.rotate(q, cos[-tail:].to(q), sin[-tail:].to(q)), self.rotate(k, cos.to(k), sin.to(k))
         if cache is not None:
             k, v = cache.append(layer, k, v)
-        y = attend(q, k, v)
+        y = self.attend(q, k, v)
         return self.o_proj(y.transpose(1, 2).flatten(2))
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:

@@ -81,7 +81,8 @@ def generate(
     """Write a CadQuery program and its solid for each mesh, point cloud or CAD file.
 
     Writes part.py, part.step and part.json for part.stl, in the units and place of the input; files of earlier runs are
-    replaced. A part without a valid program gets part.json alone. Of pictures and texts nothing is measured.
+    replaced. A part without a valid program gets part.json alone. What is made from a text or from your own pictures
+    is not measured.
     """  # fmt: skip
     if output == "-" and json:
         raise UsageError("-o - and --json both write to stdout; choose one")

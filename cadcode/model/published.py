@@ -16,7 +16,8 @@ from cadcode.model.published_text import LAYOUTS, PLACE, Layout, read_language
 from cadcode.model.qwen2 import Qwen2Options, RMSNorm, rms_norm_as_published
 from cadcode.model.spec import IMAGES, POINTS, UNKNOWN_LICENCE, LoadedModel, ModelSpec, check_reads, known
 from cadcode.model.vision import PicturedModel, read_vision
-from cadcode.model.weights import fit, pick_dtype, read_weights, revision_of, without_weights
+from cadcode.model.weights import fast_bfloat16, fit, pick_dtype, read_weights, revision_of, without_weights
+from cadcode.model.wide import widen
 
 
 def load_published(folder: Path, config: dict, name: str, device: str, dtype: str, reads: str = POINTS) -> LoadedModel:
@@ -35,6 +36,8 @@ def load_published(folder: Path, config: dict, name: str, device: str, dtype: st
     network = without_weights(make).eval()
     fit(network, weights, pick_dtype(dtype, device), folder)
     prepare(network)
+    if device == "cpu" and not fast_bfloat16(device):
+        widen(network)
     normals = features == NORMAL_FEATURES
     spec = replace(spec, normals=normals, program_units=50.0 if normals else 100.0)
     return LoadedModel(spec, network.to(device), language, folder, revision_of(folder), reads)

@@ -44,8 +44,8 @@ class Hostile:
     start_id = 0
     end_id = len(TEXTS)
     device = torch.device("cpu")
-    revision = "hostile"
-    spec = ModelSpec("hostile", "none", "points", free_text=True)
+    revision, reads = "hostile", "points"
+    spec = ModelSpec("hostile", "none", free_text=True)
 
     @property
     def network(self):

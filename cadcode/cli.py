@@ -13,6 +13,7 @@ from cadcode.edge import Debug, Device, Edge, Json, Seed, Timeout, install_hook,
 from cadcode.errors import InputError, UsageError
 
 DONE, NO_PROGRAM, UNREADABLE = 0, 1, 2
+PROMPTED = "part"  # the name of the files of a part without an input
 
 app = typer.Typer(
     name="cadcode", cls=Edge, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -46,7 +47,9 @@ def root(
 
 @app.command()
 def generate(
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Meshes, point clouds or CAD files.")],
+    inputs: Annotated[
+        list[Path] | None, typer.Argument(metavar="INPUT", help="Meshes, point clouds, CAD files; see --images.")
+    ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="A folder, one FILE.py, or - for stdout.")] = ".",
     model: edge.Model = None,
     decode: edge.Decode = None,
@@ -59,9 +62,18 @@ def generate(
     seed: Seed = None,
     device: Device = None,
     dtype: edge.Dtype = None,
+    attention: Annotated[str | None, typer.Option(help="sdpa or flash_attention_2 (default sdpa).")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
     export: edge.Export = None,
     picture: edge.Picture = False,
+    images: Annotated[
+        bool,
+        typer.Option("--images", help="For cadrille: show it four views of each mesh. An INPUT may then also be a "
+                     "picture with two rows of two views, or a folder of four pictures."),
+    ] = False,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="For cadrille: describe a part; there is no INPUT then.")
+    ] = None,
     timeout: Timeout = None,
     json: edge.JsonLines = False,
     quiet: edge.Quiet = False,
@@ -70,8 +82,9 @@ def generate(
     """Write a CadQuery program and its solid for each mesh, point cloud or CAD file.
 
     Writes part.py, part.step and part.json for part.stl, in the units and place of the input; files of earlier runs are
-    replaced. A part without a valid program gets part.json alone.
-    """
+    replaced. A part without a valid program gets part.json alone. What is made from a text or from your own pictures
+    is not measured.
+    """  # fmt: skip
     if output == "-" and json:
         raise UsageError("-o - and --json both write to stdout; choose one")
     with _sandbox(timeout) as sandbox:  # CadQuery loads over there while torch and the model load here
@@ -79,22 +92,26 @@ def generate(
         from cadcode.report.files import plan, suffixes_of
         from cadcode.report.table import error_console
 
+        inputs = inputs or []
+        reads = parts.reading(inputs, prompt, images)
+        if parts.unmeasured(inputs, reads) and candidates is None:
+            decode = decode or "greedy"
         decoding = dict(candidates=candidates, temperature=temperature, max_new_tokens=max_new_tokens)
         options = parts.options_for(words(export), seed, decode, beams, refine, budget, **decoding)
-        jobs = plan(inputs, output, suffixes_of(options.export, picture))
-        loaded, console = parts.load(model, device, threads, dtype), error_console(quiet)
+        jobs = plan(inputs or [Path(PROMPTED)], output, suffixes_of(options.export, picture))
+        loaded, console = parts.load(model, device, threads, dtype, reads, attention), error_console(quiet)
         options = parts.suited(options, loaded, max_new_tokens)
         parts.announce(loaded, console)
-        codes = [_generate(job, loaded, sandbox, options, console, json, picture, debug) for job in jobs]
+        codes = [_generate(job, loaded, sandbox, options, console, json, picture, debug, prompt) for job in jobs]
     raise typer.Exit(max(codes))
 
 
-def _generate(job, model, sandbox, options, console, json, picture, debug) -> int:
+def _generate(job, model, sandbox, options, console, json, picture, debug, prompt) -> int:
     """One part and its exit code: a bad input does not stop the others."""
     from cadcode import generate as parts
 
     try:
-        result = parts.generate(job, model, sandbox, options, console, json, picture)
+        result = parts.generate(job, model, sandbox, options, console, json, picture, prompt)
     except InputError as error:
         report(error, debug)
         return UNREADABLE

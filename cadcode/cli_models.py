@@ -20,12 +20,12 @@ def listed(context: typer.Context, json: Json = False, debug: Debug = False) -> 
 
     for spec in KNOWN:
         size = size_on_disk(spec.name)
-        row = dict(name=spec.name, parameters=spec.size, licence=spec.licence, inputs=spec.inputs)
+        row = dict(name=spec.name, parameters=spec.size, licence=spec.licence, inputs=", ".join(spec.inputs))
         if json:
             typer.echo(json_text(row | dict(present=size is not None, bytes=size or 0)))
         else:
             state = "not here" if size is None else f"here, {size / 1e6:.1f} MB"
-            typer.echo(f"{spec.name:<24} {spec.size:<6} {spec.inputs:<8} {spec.licence:<32} {state}")
+            typer.echo(f"{spec.name:<24} {spec.size:<6} {row['inputs']:<20} {spec.licence:<32} {state}")
 
 
 @models.command("export")

@@ -50,7 +50,7 @@ class Language(Protocol):
 
 
 class Network(Protocol):
-    """A prefix of point embeddings, then token by token with a cache."""
+    """A prefix of embeddings, those of points or of a picture, then token by token with a cache."""
 
     def prefill(self, points, start, room: int): ...  # -> logits (B, V), cache
     def step(self, ids, written: int, cache): ...  # -> logits (B, V)
@@ -86,6 +86,9 @@ class _Row:
 @torch.inference_mode()
 def decode(network: Network, language: Language, points: torch.Tensor, options: DecodeOptions) -> list[list[Draft]]:
     """Drafts for each of the point clouds (B, 256, 3), model frame; empty where no text came to one whole body.
+
+    What `points` are is between the network and its caller: for cadrille also patches of pictures (B, 400, 1176), or
+    for a text alone no points (B, 0, 3).
 
     Sampling gives `candidates` drafts a cloud, the first of them greedy; greedy and beam give one.
     """

@@ -10,10 +10,13 @@ import numpy as np
 import torch
 
 from cadcode.decoding import DecodeOptions, Draft, decode
+from cadcode.errors import InputError
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.io import Shape
 from cadcode.geometry.sampling import SamplingOptions, model_points, points_with_normals
-from cadcode.model.spec import LoadedModel
+from cadcode.geometry.views import four_views, scaled
+from cadcode.model.patches import SCALED, patches_of
+from cadcode.model.spec import IMAGES, LoadedModel
 from cadcode.program.symmetry import ROTATIONS, transformed
 from cadcode.program.syntax import Program
 
@@ -28,6 +31,23 @@ def view_count(options: DecodeOptions, most: int) -> int:
     return max(1, min(most, len(VIEWS), options.candidates // CANDIDATES_A_VIEW)) if options.mode == "sample" else 1
 
 
+def model_inputs(shape: Shape, frame: Frame, model: LoadedModel, options: SamplingOptions, count: int) -> np.ndarray:
+    """What the network is given, (views, N, features) float32: `count` clouds, or one sheet of pictures as patches.
+
+    Raises InputError where a cloud has no normals, or no faces to look at.
+    """
+    if model.reads != IMAGES:
+        return view_clouds(shape, frame, model, options, count)
+    if shape.is_cloud:
+        raise InputError(shape.path, "is a cloud and cannot be drawn", "give a mesh, or leave --images out")
+    return seen(four_views(frame.to_model(shape.vertices), shape.faces))[None]
+
+
+def seen(sheet: np.ndarray) -> np.ndarray:
+    """Patches (400, 1176) float32 of a sheet of views (H, H, 3) uint8."""
+    return patches_of(scaled(sheet, SCALED))
+
+
 def view_clouds(shape: Shape, frame: Frame, model: LoadedModel, options: SamplingOptions, count: int) -> np.ndarray:
     """Points for the network, (count, 256, 3) float32 in the model frame, or (count, 256, 6) with normals.
 
@@ -40,10 +60,10 @@ def view_clouds(shape: Shape, frame: Frame, model: LoadedModel, options: Samplin
     return np.stack(clouds).astype(np.float32)
 
 
-def write(model: LoadedModel, clouds: np.ndarray, options: DecodeOptions) -> list[Draft]:
-    """`options.candidates` drafts in all, as many of each cloud; those of the first cloud come first."""
-    each = replace(options, candidates=ceil(options.candidates / len(clouds)))
-    points = torch.from_numpy(clouds).to(model.network.device)
+def write(model: LoadedModel, given: np.ndarray, options: DecodeOptions) -> list[Draft]:
+    """`options.candidates` drafts in all, as many of each input (views, N, features); the first input's come first."""
+    each = replace(options, candidates=ceil(options.candidates / len(given)))
+    points = torch.from_numpy(np.asarray(given, np.float32)).to(model.network.device)
     drafts = []
     for view, written in enumerate(decode(model.network, model.language, points, each)):
         turn = 0 if model.spec.free_text else view

@@ -14,7 +14,7 @@ import torch
 
 from cadcode import __version__
 from cadcode.decoding import DecodeOptions, Draft
-from cadcode.drafts import upright, view_clouds, view_count, write
+from cadcode.drafts import model_inputs, upright, view_count, write
 from cadcode.execution.check import check
 from cadcode.execution.outcome import Failed, Solid
 from cadcode.execution.sandbox import Sandbox
@@ -22,7 +22,7 @@ from cadcode.geometry.frame import PROGRAM_UNITS, Frame
 from cadcode.geometry.io import Shape
 from cadcode.geometry.metrics import Errors, MetricOptions, Target, compare, measure_target
 from cadcode.geometry.sampling import SamplingOptions, sample_surface, spacing
-from cadcode.model.spec import LoadedModel, ModelSpec
+from cadcode.model.spec import IMAGES, LoadedModel, ModelSpec
 from cadcode.program.parse import parse
 from cadcode.program.readable import readable
 from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
@@ -74,30 +74,38 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What became of one part; `chosen` is None when no program made a solid."""
+    """What became of one part; `chosen` is None when no program made a solid.
 
-    shape: Shape
+    `shape` is None for a part that was asked for by text or pictures: `asked` says by which, and nothing is measured.
+    """
+
+    shape: Shape | None
     model: LoadedModel
     options: Options
     chosen: Candidate | None
     candidates: list[Candidate]
     seconds: dict[str, float] = field(default_factory=dict)
+    asked: dict | None = None
 
     def as_dict(self) -> dict:
         """Plain values: what `<part>.json` holds. Lengths are in the units of the input's file."""
-        s, spec = self.shape, self.model.spec
+        spec = self.model.spec
         return dict(
-            input=dict(path=s.path, sha256=s.sha256, format=s.format, notes=list(s.notes), extents=s.extents.tolist(),
-                       watertight=s.watertight, is_cloud=s.is_cloud),
-            model=dict(name=spec.name, revision=self.model.revision, licence=spec.licence),
+            input=self.asked if self.shape is None else _input(self.shape),
+            model=dict(name=spec.name, revision=self.model.revision, licence=spec.licence, reads=self.model.reads),
             options=asdict(self.options),
             chosen=self.chosen.source if self.chosen else None,
             error=self.chosen.error.as_dict() if self.chosen and self.chosen.error else None,
-            stages=stage_errors(self.candidates, float(s.extents.max())),
+            stages={} if self.shape is None else stage_errors(self.candidates, float(self.shape.extents.max())),
             candidates=[c.as_dict() for c in self.candidates],
             seconds={k: round(v, 4) for k, v in self.seconds.items()},
             versions=dict(cadcode=__version__, torch=str(torch.__version__), numpy=np.__version__),
         )  # fmt: skip
+
+
+def _input(s: Shape) -> dict:
+    return dict(path=s.path, sha256=s.sha256, format=s.format, notes=list(s.notes), extents=s.extents.tolist(),
+                watertight=s.watertight, is_cloud=s.is_cloud)  # fmt: skip
 
 
 def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Options = Options()) -> Result:
@@ -108,11 +116,11 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
         target = measure_target(shape, options.metrics)
     ranked, judged = [], []
     for one in rounds(options):
-        with clock("sample"):
+        with clock("draw" if model.reads == IMAGES else "sample"):
             views = view_count(one.decoding, one.views)
-            clouds = view_clouds(shape, frame, model, one.sampling, views)  # (views, 256, 3) float32, model frame
+            given = model_inputs(shape, frame, model, one.sampling, views)  # points: (views, 256, 3) float32
         with clock("decode"):
-            drafts = write(model, clouds, one.decoding)
+            drafts = write(model, given, one.decoding)
         with clock("rank"):
             fresh = rank(drafts, search_target(shape, frame, one), frame, one, model.spec)
         with clock("run"):
@@ -175,7 +183,7 @@ def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Optio
     found = improve(drafts, goal, options.search, late=lambda: clock is not None and clock.passed() >= budget)
     candidates: dict[str, Candidate] = {}
     for one in found:
-        candidate = _candidate(one.source, nice_in_world(one.program, frame, goal), frame, math.nan)
+        candidate = candidate_of(one.source, nice_in_world(one.program, frame, goal), frame, math.nan)
         candidates.setdefault(candidate.text, candidate)
     return list(candidates.values())
 
@@ -195,7 +203,7 @@ def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Optio
     for draft in drafts:
         program = parse(draft.text)
         if isinstance(program, Rejected):
-            candidate = _unread(draft, program, frame, spec)
+            candidate = unread(draft, program, frame, spec)
             candidates += [candidate] * (candidate.text is None or candidate.text not in seen)
             seen.add(candidate.text)
             continue
@@ -204,11 +212,11 @@ def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Optio
         if program not in seen:
             seen.add(program)
             distance = distance_to_input(program, target, options.sampling.seed)
-            candidates.append(_candidate(draft.source, program, frame, distance, draft.log_probability))
+            candidates.append(candidate_of(draft.source, program, frame, distance, draft.log_probability))
     return sorted(candidates, key=lambda c: c.distance)
 
 
-def _unread(draft: Draft, rejected: Rejected, frame: Frame, spec: ModelSpec) -> Candidate:
+def unread(draft: Draft, rejected: Rejected, frame: Frame, spec: ModelSpec) -> Candidate:
     """A draft that is no program of the dialect: with a text that can be run, or with the reason."""
     if not spec.free_text or check(draft.text) is not None:
         return Candidate(draft.source, None, None, failure=f"not in the dialect: {rejected.reason}")
@@ -225,7 +233,7 @@ def placed(text: str, scale: float, translation) -> str:
     return f"{text.rstrip()}\n\n# to the size and the place of the input\n{place}\n"
 
 
-def _candidate(source, program, frame, distance, log_probability=None) -> Candidate:
+def candidate_of(source, program, frame, distance, log_probability=None) -> Candidate:
     scale, translation = frame.program_to_world_transform()
     text = readable(moved(program, scale, translation))
     failure = "the program leaves no solid" if distance == math.inf else None
@@ -242,7 +250,7 @@ def box_program(shape: Shape, frame: Frame) -> Program:
 
 def bounding_box(shape: Shape, frame: Frame) -> Candidate:
     """The last resort, so that there always is a file to start from."""
-    return _candidate("bounding box", box_program(shape, frame), frame, math.nan)
+    return candidate_of("bounding box", box_program(shape, frame), frame, math.nan)
 
 
 def judge_best(

@@ -29,6 +29,15 @@ def byte_tokenizer(words=()) -> Tokenizer:
     return tokenizer
 
 
+def seeing_tokenizer(place="<|video_pad|>", words=()) -> Tokenizer:
+    """The same with whole `words` and the ids of the fixture of cadrille: 490, 491 around pictures, 494 for them."""
+    tokenizer = byte_tokenizer(words)
+    size = tokenizer.get_vocab_size()
+    tokenizer.add_tokens([f"<filler{i}>" for i in range(490 - size)])
+    tokenizer.add_special_tokens(["<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", place])
+    return tokenizer
+
+
 def random_published(width=FEATURES, options=OPTIONS, seed=0, std=0.3) -> PublishedModel:
     generator = torch.Generator().manual_seed(seed)
     model = PublishedModel(options, width).eval()

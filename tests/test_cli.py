@@ -195,6 +195,8 @@ def test_an_interrupt_ends_with_130(here, shared, model, monkeypatch):
         (["box.stl", "--candidates", "0"], "at least 1"),
         (["box.stl", "--temperature", "nan"], "temperature"),
         (["box.stl", "--device", "abacus"], "abacus"),
+        (["box.stl", "--attention", "none"], "choose one of sdpa, flash_attention_2"),
+        (["box.stl", "--attention", "flash_attention_2", "--device", "cpu"], "needs --device cuda"),
         (["box.stl", "--model", "nowhere"], "no such model"),
         (["box.stl", "-o", "file/folder"], "cannot be written"),
     ],
@@ -341,7 +343,7 @@ def test_the_help_states_the_defaults_of_the_options():
                 ("beams", "candidates", "temperature", "max_new_tokens", "seed")}  # fmt: skip
     timeout = str(SandboxOptions().timeout)
     other = dict(decode=options.decoding.mode, export=",".join(options.export), timeout=timeout, model=EMBEDDED)
-    other |= dict(device="auto", dtype="auto", refine="yes")
+    other |= dict(device="auto", dtype="auto", attention="sdpa", refine="yes")
     assert stated_defaults(commands()["generate",]) == decoding | other
     assert options.sampling.seed == options.decoding.seed
     for name in ("run", "evaluate"):

@@ -40,7 +40,7 @@ def boxes(network, language, points, options):
 
 def model(free_text=False):
     network = SimpleNamespace(device=torch.device("cpu"))
-    return LoadedModel(ModelSpec("boxes", "none", "points", free_text=free_text), network, None, None, "0")
+    return LoadedModel(ModelSpec("boxes", "none", free_text=free_text), network, None, None, "0")
 
 
 @pytest.fixture(scope="module")

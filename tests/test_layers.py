@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "train": ("data", "model", "program", "errors"),
     "drafts": ("decoding", "model", "geometry", "program", "errors"),
     "pipeline": ("drafts", *BELOW_PIPELINE),
+    "prompted": ("drafts", "pipeline", *BELOW_PIPELINE),
     "evaluate": ("pipeline", *BELOW_PIPELINE),
     "bench": ("evaluate", "pipeline", "data", *BELOW_PIPELINE),
     "machine": ("errors",),
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     "report": ("program", "geometry", "errors"),
     "batch": ("generate", "edge", "machine", "report", "pipeline", *BELOW_PIPELINE),
     "check": ("errors",),
-    "generate": ("edge", "machine", "report", "pipeline", *BELOW_PIPELINE),
+    "generate": ("edge", "machine", "report", "prompted", "pipeline", *BELOW_PIPELINE),
     "cli*": ("*",),
     "__main__": ("cli",),
 }
@@ -43,7 +44,7 @@ ONLY_IN = {
     "cadquery": ("execution.worker",),
     "OCP": ("execution.worker",),
     "transformers": ("model.cad_recode", "model.cadrille"),
-    "tokenizers": ("model.tokenizer", "model.published"),
+    "tokenizers": ("model.tokenizer", "model.published_text"),
     "safetensors": ("model.checkpoints", "model.weights", "model.export"),
     "huggingface_hub": ("model.hub",),
     "trimesh": ("geometry.*", "report.*"),
@@ -51,6 +52,8 @@ ONLY_IN = {
     "scipy": ("geometry.*", "search.*"),
     "torch": ("model.*", "decoding", "drafts", "train.*", "pipeline", "bench", "machine", "doctor", "cli*"),
     "ray": ("batch.ray_pool",),
+    "flash_attn": ("model.attention",),
+    "PIL": ("geometry.views",),
     "typer": ("cli*", "edge", "generate", "batch"),
     "rich": ("cli*", "generate", "batch", "report.*"),
 }
@@ -59,7 +62,7 @@ ONLY_IN = {
 NEEDS_AT_MOST = {
     "data": {"numpy"},
     "program": {"numpy"},
-    "train": {"numpy", "torch", "safetensors", "tokenizers", "huggingface_hub"},  # the last for hub ids only
+    "train": {"numpy", "torch", "safetensors", "tokenizers", "huggingface_hub", "flash_attn"},  # the last two if asked
     "model.small": {"numpy", "torch"},
     "decoding": {"numpy", "torch"},
     "execution.sandbox": {"numpy"},

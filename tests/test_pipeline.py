@@ -64,7 +64,7 @@ class Told:
     def __init__(self, *texts):
         self.texts, self.end_id = texts, len(texts)
         self.network = self.language = self
-        self.spec, self.revision = ModelSpec("told", "none", "points"), "0"
+        self.spec, self.revision, self.reads = ModelSpec("told", "none"), "0", "points"
 
     def prefill(self, points, start, room):
         self.seen = points
@@ -287,7 +287,7 @@ def test_of_equal_programs_the_first_draft_stays(shape):
     frame = Frame.around(shape.bounds)
     spaced = TRUE.replace("(50,10)", "(50.0, 10)")  # another text, the same program
     drafts = [Draft(text, (), -1.0 * i, f"draft {i}") for i, text in enumerate([NEAR, TRUE, spaced, NEAR, FAR, TRUE])]
-    found = rank(drafts, target_of(shape, frame, FAST), frame, FAST, ModelSpec("told", "none", "points"))
+    found = rank(drafts, target_of(shape, frame, FAST), frame, FAST, ModelSpec("told", "none"))
     assert [c.source for c in found] == ["draft 1", "draft 0", "draft 4"]
     assert [c.distance for c in found] == sorted(c.distance for c in found)
     assert found[1].log_probability == 0.0

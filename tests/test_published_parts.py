@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from published_models import ENDOFTEXT, IM_START, OPTIONS, WIDTHS, byte_tokenizer, random_published, save_published
+from PIL import Image
+from published_models import (
+    ENDOFTEXT,
+    IM_END,
+    IM_START,
+    OPTIONS,
+    WIDTHS,
+    byte_tokenizer,
+    random_published,
+    save_published,
+    seeing_tokenizer,
+)
 from torch.nn.functional import cross_entropy
 from typer.testing import CliRunner
 
@@ -20,7 +31,9 @@ from cadcode.geometry.frame import Frame
 from cadcode.geometry.io import Shape
 from cadcode.geometry.metrics import MetricOptions
 from cadcode.geometry.sampling import SamplingOptions, points_with_normals
+from cadcode.geometry.views import four_views
 from cadcode.model.checkpoints import load_model
+from cadcode.model.vision import VisionOptions, VisionTower
 from cadcode.pipeline import Options, SearchOptions, placed, reconstruct
 
 PLATE = """import cadquery as cq
@@ -42,16 +55,34 @@ def by_heart(text: str, version: str, folder):
     ids = tokenizer.encode(text).ids
     assert len(ids) == len(lines)
     model = random_published(WIDTHS[version], replace(OPTIONS, hidden_size=16), std=0.1)
-    cloud = torch.rand((2, 256, 6 if version == "v1" else 3), generator=torch.Generator().manual_seed(1)) * 2 - 1
-    written = torch.tensor([IM_START, *ids]).expand(2, -1)
-    target = torch.tensor([*ids, ENDOFTEXT]).expand(2, -1)
+    learn(model, [IM_START, *ids], [*ids, ENDOFTEXT], 6 if version == "v1" else 3)
+    return str(save_published(model, folder, tokenizer))
+
+
+def learn(model, written, target, width=3):
+    """Train until each of the tokens `written` is followed by its `target`."""
+    cloud = torch.rand((2, 256, width), generator=torch.Generator().manual_seed(1)) * 2 - 1
+    written, target = torch.tensor(written).expand(2, -1), torch.tensor(target).expand(2, -1)
     optimizer = torch.optim.Adam(model.parameters(), 3e-2)
     for _ in range(40):
         loss = cross_entropy(model(cloud, written).flatten(0, 1), target.flatten())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return str(save_published(model, folder, tokenizer))
+
+
+def cadrille_by_heart(text: str, folder):
+    """The same as cadrille is published, with a random vision tower: whatever points, pictures or text."""
+    lines = text.splitlines(keepends=True)
+    tokenizer = seeing_tokenizer(words=[*lines, "assistant\n"])
+    ids, before = tokenizer.encode(text).ids, tokenizer.encode("assistant\n").ids
+    assert len(ids) == len(lines) and len(before) == 1
+    model = random_published(options=replace(OPTIONS, hidden_size=16, vocab_size=500), std=0.1)
+    learn(model, [*before, *ids], [*ids, IM_END])
+    tower = VisionTower(VisionOptions(2, 16, 2, 2), 16).state_dict()
+    config = dict(model_type="qwen2_vl", video_token_id=494, rope_scaling=dict(type="mrope", mrope_section=[1, 1, 0]),
+                  vision_config=dict(depth=2, embed_dim=16, num_heads=2, mlp_ratio=2))  # fmt: skip
+    return str(save_published(model, folder, tokenizer, {f"visual.{k}": w for k, w in tower.items()}.items(), **config))
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +184,98 @@ def test_a_model_is_exported_and_its_licence_told(call, tmp_path):
     assert done.stdout.split() == sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "plain").rglob("*.*"))
     made = call("generate", "plate.stl", "--model", "plain", "--decode", "greedy", "--no-refine", "-o", "-")
     assert made.exit_code == 0 and call("models", "export", model, "model/config.json").exit_code == 2
+
+
+# --- pictures and texts ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cadrille(tmp_path_factory):
+    return cadrille_by_heart(PLATE, tmp_path_factory.mktemp("cadrille") / "model")
+
+
+def told(path) -> dict:
+    return json.loads(path.read_text())
+
+
+def test_four_views_of_a_mesh_become_a_program_that_is_measured(call, cadrille, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("cadcode.pipeline.four_views", lambda *mesh: drawn.append(mesh) or four_views(*mesh))
+    done = call("generate", "plate.stl", "--images", "--model", cadrille, "--decode", "greedy", "--no-refine")
+    assert done.exit_code == 0, done.stderr
+    result = told(tmp_path / "plate.json")
+    assert result["error"]["iou"] > 0.995 and result["model"]["reads"] == "images" and result["chosen"] == "greedy"
+    [(vertices, _)] = drawn
+    assert np.allclose([vertices.min(0), vertices.max(0)], [[-1, -0.5, -0.2], [1, 0.5, 0.2]])  # the model frame
+
+
+def test_a_text_becomes_a_program_without_an_error(call, cadrille, tmp_path):
+    done = call("generate", "--prompt", "A plate\nwith a hole", "--model", cadrille, "--export", "step,stl")
+    assert done.exit_code == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"plate.stl", "part.py", "part.step", "part.stl", "part.json"}
+    result = told(tmp_path / "part.json")
+    assert result["error"] is None and result["input"] == {"prompt": "A plate\nwith a hole"}
+    assert result["chosen"] == "greedy" and len(result["candidates"]) == 1 and result["stages"] == {}
+    assert "not measured" in done.stderr and "IoU" not in done.stderr
+    text = (tmp_path / "part.py").read_text()
+    assert text.startswith("# A plate with a hole as CadQuery") and "Fit: not measured" in text
+    part = trimesh.load(tmp_path / "part.stl")
+    assert np.allclose(part.extents, [200, 100, 40])
+
+
+def test_a_text_goes_to_the_program_on_stdout_and_to_json(call, cadrille):
+    printed = call("generate", "--prompt", "A plate", "--model", cadrille, "-o", "-", "--quiet")
+    assert printed.exit_code == 0 and "result = " in printed.stdout and printed.stderr == ""
+    line = call("generate", "--prompt", "A plate", "--model", cadrille, "--json", "--quiet", "--candidates", "3")
+    assert json.loads(line.stdout)["chosen"] == "greedy"
+
+
+def test_a_text_whose_program_fails_is_told(call, tmp_path):
+    model = cadrille_by_heart("import os\nr=1", tmp_path / "model")
+    done = call("generate", "--prompt", "A plate", "--model", model)
+    assert done.exit_code == 1 and "no valid program" in done.stderr
+    assert (tmp_path / "part.json").is_file() and not (tmp_path / "part.py").exists()
+
+
+def test_pictures_of_a_user(call, cadrille, plate, tmp_path):
+    sheet = four_views(Frame.around(plate.bounds).to_model(plate.vertices), plate.faces)
+    Image.fromarray(sheet).save("sheet.png")
+    (tmp_path / "views").mkdir()
+    for number in range(4):
+        Image.fromarray(sheet[3:131, 3:131]).save(f"views/{number}.png")
+    done = call("generate", "sheet.png", "views", "--images", "--model", cadrille, "--picture", "-o", "out")
+    assert done.exit_code == 0, done.stderr
+    for name in ("sheet", "views"):
+        result = told(tmp_path / "out" / f"{name}.json")
+        assert result["error"] is None and result["chosen"] == "greedy"
+        assert {path.suffix for path in (tmp_path / "out").glob(f"{name}.*")} == {".py", ".step", ".json", ".png"}
+    refused = call("generate", "sheet.png", "views/none.png", "--images", "--model", cadrille, "-o", "out")
+    assert refused.exit_code == 2 and "views/none.png: cannot be read" in refused.stderr
+
+
+def test_a_cloud_cannot_be_looked_at(call, cadrille, plate):
+    np.savetxt("cloud.xyz", plate.vertices)
+    refused = call("generate", "cloud.xyz", "--images", "--model", cadrille)
+    assert refused.exit_code == 2 and "cloud.xyz: is a cloud and cannot be drawn; give a mesh" in refused.stderr
+
+
+@pytest.mark.parametrize("words, reason", [
+    (["plate.stl", "--images"], "cadcode-small reads points, not images; use --model maksimko123/cadrille"),
+    (["--prompt", "A plate"], "cadcode-small reads points, not text; use --model maksimko123/cadrille"),
+    (["--prompt", "A plate", "--model", "filapro/cad-recode"], "filapro/cad-recode reads points, not text"),
+    (["--prompt", "A plate", "plate.stl"], "leave the files and --images out"),
+    (["--prompt", "A plate", "--images"], "leave the files and --images out"),
+    (["--prompt", " "], "--prompt is empty"),
+    ([], "name a file, or describe a part with --prompt"),
+    (["sheet.png"], "sheet.png is a picture; add --images"),
+])  # fmt: skip
+def test_what_cannot_be_read_is_one_line(call, words, reason, tmp_path):
+    refused = call("generate", *words)
+    assert refused.exit_code == 2 and refused.stderr.count("\n") == 1 and reason in refused.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"plate.stl"}
+
+
+def test_a_model_of_points_in_a_folder_reads_no_text(call, tmp_path):
+    model = by_heart(PLATE, "v1.5", tmp_path / "model")
+    refused = call("generate", "--prompt", "A plate", "--model", model)
+    assert refused.exit_code == 2 and f"{model} reads points, not text" in refused.stderr

@@ -45,15 +45,16 @@ class Cadrille(StrictlyLoaded, Qwen2VLForConditionalGeneration):
         points = self.point_encoder(point_clouds[chosen]).to(embeddings.dtype)
         return embeddings.index_put((rows.expand_as(columns), columns), points)
 
-    def forward(self, input_ids=None, attention_mask=None, position_ids=None, past_key_values=None, inputs_embeds=None,
+    def forward(self, input_ids=None, attention_mask=None, position_ids=None, inputs_embeds=None,
                 pixel_values_videos=None, video_grid_thw=None, mm_token_type_ids=None, logits_to_keep=0,
                 point_clouds=None, is_pc=None, is_img=None, **kwargs):  # fmt: skip
         # `generate` computes and passes only what is named here: without position_ids, padding shifts the positions.
-        first = past_key_values is None or past_key_values.get_seq_length() == 0
+        cache = kwargs.get("cache", kwargs.get("past_key_values"))  # its name since transformers 5.24, and before
+        first = cache is None or cache.get_seq_length() == 0
         if first and inputs_embeds is None and point_clouds is not None:
             inputs_embeds = self.prompt_embeddings(input_ids, attention_mask, point_clouds, is_pc)
         kwargs |= dict(input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids,
-                       past_key_values=past_key_values, inputs_embeds=inputs_embeds, logits_to_keep=logits_to_keep,
+                       inputs_embeds=inputs_embeds, logits_to_keep=logits_to_keep,
                        pixel_values_videos=pixel_values_videos, video_grid_thw=video_grid_thw,
                        mm_token_type_ids=mm_token_type_ids)  # fmt: skip
         return super().forward(**self._with_pictures(kwargs, is_img))

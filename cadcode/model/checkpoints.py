@@ -11,11 +11,12 @@ from safetensors.torch import save_file
 
 from cadcode.errors import ModelError
 from cadcode.model import hub
+from cadcode.model.attention import check_attention, use_attention
 from cadcode.model.language import CompactLanguage
 from cadcode.model.published import LAYOUTS, load_published
 from cadcode.model.qwen2 import Qwen2Options
 from cadcode.model.small import SmallModel
-from cadcode.model.spec import EMBEDDED, KNOWN, UNKNOWN_LICENCE, LoadedModel, ModelSpec, known
+from cadcode.model.spec import EMBEDDED, KNOWN, POINTS, UNKNOWN_LICENCE, LoadedModel, ModelSpec, check_reads, known
 from cadcode.model.tokenizer import save_tokenizer
 from cadcode.model.weights import fit, pick_dtype, read_config, read_weights, revision_of, weight_files, without_weights
 from cadcode.program.tokens import END, PAD, PIECES, START
@@ -52,16 +53,29 @@ def resolve(name: str) -> Path:
     return folder
 
 
-def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto") -> LoadedModel:
+def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto", reads: str = POINTS,
+               attention: str = "sdpa") -> LoadedModel:  # fmt: skip
     """Load a model for decoding; ModelError where files are missing, damaged or do not fit each other.
 
+    `reads` is what it will be given: 'points', or for cadrille also 'images' or 'text'; UsageError where it cannot.
     `dtype` is 'float32', 'bfloat16' or 'auto': float32 for the embedded model, for the published ones bfloat16 where
-    the device computes in it. The point encoder is always in float32.
+    the device computes in it. The point encoder is always in float32. `attention` is torch's 'sdpa', or
+    'flash_attention_2' where that package is installed.
     """
-    folder = resolve(name)
+    check_attention(attention, device)
+    if spec := known(name):
+        check_reads(spec, reads)
+    folder = resolve(name)  # nothing is fetched before the options are known to fit
     config = read_config(folder)
-    if config.get("model_type") in LAYOUTS:
-        return load_published(folder, config, name, device, dtype)
+    load = load_published if config.get("model_type") in LAYOUTS else _load_small
+    model = load(folder, config, name, device, dtype, reads)
+    use_attention(model.network, attention)
+    return model
+
+
+def _load_small(folder: Path, config: dict, name: str, device: str, dtype: str, reads: str) -> LoadedModel:
+    spec = known(name) or ModelSpec(str(name), UNKNOWN_LICENCE)
+    check_reads(spec, reads)
     vocabulary = config.get("vocab_size")
     if vocabulary != len(PIECES):
         raise ModelError(f"{folder}: a vocabulary of {vocabulary} is not this version's {len(PIECES)}; "
@@ -69,7 +83,6 @@ def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto") -
     options = Qwen2Options.from_config(config)
     network = without_weights(lambda: SmallModel(options)).eval()
     fit(network, read_weights(folder), pick_dtype("float32" if dtype == "auto" else dtype, device), folder)
-    spec = known(name) or ModelSpec(str(name), UNKNOWN_LICENCE, "points")
     return LoadedModel(spec, network.to(device), CompactLanguage(), folder, revision_of(folder))
 
 

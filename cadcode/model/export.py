@@ -15,14 +15,16 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from cadcode.errors import OutputError
-from cadcode.model.spec import LoadedModel
+from cadcode.errors import OutputError, UsageError
+from cadcode.model.spec import IMAGES, LoadedModel
 from cadcode.model.tokenizer import build_tokenizer
 from cadcode.model.weights import ENCODER, IN_FLOAT32, SINGLE
 
 
 def export_model(model: LoadedModel, folder: Path) -> list[Path]:
-    """Write the files above in the dtype the model was loaded in; returns their paths. OutputError."""
+    """Write the files above in the dtype the model was loaded in; returns their paths. OutputError, UsageError."""
+    if model.reads == IMAGES:
+        raise UsageError(f"{model.spec.name} is exported without its vision tower; load it to read points")
     try:
         (folder / ENCODER).mkdir(parents=True, exist_ok=True)
         _write_weights(model, folder)

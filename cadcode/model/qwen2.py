@@ -61,9 +61,13 @@ class KeyValueCache:
 
 
 def rope(positions: torch.Tensor, head_dim: int, theta: float):
-    """Cosines and sines (L, head_dim) of rotary positions (L,), in float32 (Su et al. 2021, arXiv:2104.09864)."""
+    """Cosines and sines (L, head_dim) of rotary positions, in float32 (Su et al. 2021, arXiv:2104.09864).
+
+    Positions are (L,), or (L, head_dim / 2) where each frequency turns by its own.
+    """
+    positions = positions[:, None] if positions.ndim == 1 else positions
     exponents = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32) / head_dim
-    angles = positions.float()[:, None] * (1.0 / theta**exponents)  # rounded as transformers does
+    angles = positions.float() * (1.0 / theta**exponents)  # rounded as transformers does
     angles = torch.cat([angles, angles], dim=-1)
     return angles.cos(), angles.sin()
 
@@ -110,14 +114,14 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(o.hidden_size, self.kv_heads * self.head_dim)
         self.v_proj = nn.Linear(o.hidden_size, self.kv_heads * self.head_dim)
         self.o_proj = nn.Linear(self.heads * self.head_dim, o.hidden_size, bias=False)
-        self.rotate = rotate
+        self.rotate, self.attend = rotate, attend
 
     def forward(self, x, cos, sin, cache, layer, tail):
         q, k, v = self._split(self.q_proj(x[:, -tail:])), self._split(self.k_proj(x)), self._split(self.v_proj(x))
         q, k = self.rotate(q, cos[-tail:].to(q), sin[-tail:].to(q)), self.rotate(k, cos.to(k), sin.to(k))
         if cache is not None:
             k, v = cache.append(layer, k, v)
-        y = attend(q, k, v)
+        y = self.attend(q, k, v)
         return self.o_proj(y.transpose(1, 2).flatten(2))
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
@@ -184,7 +188,8 @@ class Qwen2(nn.Module):
         self.norm = RMSNorm(options.hidden_size, options.rms_norm_eps)
 
     def forward(self, embeddings, positions, cache: KeyValueCache | None = None, tail: int | None = None):
-        """Hidden states (B, tail, H) of the last `tail` of the embeddings (B, L, H) at rotary positions (L,).
+        """Hidden states (B, tail, H) of the last `tail` of the embeddings (B, L, H) at rotary positions (L,), or
+        (L, head_dim / 2) for one per frequency.
 
         Only the last layer can be spared for the other positions: theirs is needed as keys and values before it.
         """

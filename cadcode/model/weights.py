@@ -84,11 +84,12 @@ def pick_dtype(name: str, device: str) -> torch.dtype:
     if name not in DTYPES:
         raise UsageError(f"--dtype {name}: choose one of {', '.join(DTYPES)}")
     if name == "auto":
-        return torch.bfloat16 if _fast_bfloat16(device) else torch.float32
+        return torch.bfloat16 if fast_bfloat16(device) else torch.float32
     return getattr(torch, name)
 
 
-def _fast_bfloat16(device: str) -> bool:
+def fast_bfloat16(device: str) -> bool:
+    """Whether a device has instructions for bfloat16."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_capability(device)[0] >= 8  # older ones emulate it
     asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public name for these

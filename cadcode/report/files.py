@@ -12,7 +12,9 @@ import numpy as np
 from cadcode import __version__
 from cadcode.errors import OutputError, UsageError
 from cadcode.program.emit import comment
-from cadcode.report.picture import png_bytes, side_by_side
+from cadcode.report.picture import RESULT_COLOUR, png_bytes, render, side_by_side
+
+UNITS = "as the model writes them; its longest side is mostly about 200"  # of a part without an input shape
 
 
 @dataclass(frozen=True)
@@ -135,20 +137,34 @@ def program_text(result) -> str:
 
 
 def _header(result) -> str:
-    shape, model, error = result.shape, result.model, result.chosen.error
+    shape, error = result.shape, result.chosen.error
+    if shape is None:
+        return "\n".join((f"{_asked(result.asked)} as CadQuery, by cadcode {__version__}", f"Units: {UNITS}",
+                          _made_by(result), "Fit: not measured, there is no shape to compare with"))  # fmt: skip
     name = Path(shape.path).name
     fits = f"IoU {error.iou:.4f}" if error.iou is not None else f"no IoU ({error.iou_reason})"
     return "\n".join((
         f"{name} as CadQuery, by cadcode {__version__}",
         f"Units: those of {name}, whose box is {' x '.join(f'{side:.6g}' for side in shape.extents)}",
-        f"Model: {model.spec.name} {model.revision} ({model.spec.licence}), {result.chosen.source}, "
-        f"seed {result.options.decoding.seed}",
+        _made_by(result),
         f"Fit: {fits}, mean distance {error.chamfer:.4g}, largest distance {error.max_deviation:.4g}",
     ))  # fmt: skip
 
 
+def _asked(asked: dict) -> str:
+    return Path(asked["path"]).name if "path" in asked else " ".join(asked["prompt"].split())
+
+
+def _made_by(result) -> str:
+    model = result.model
+    return (f"Model: {model.spec.name} {model.revision} ({model.spec.licence}), {result.chosen.source}, "
+            f"seed {result.options.decoding.seed}")  # fmt: skip
+
+
 def _picture(result) -> bytes:
     shape, solid = result.shape, result.chosen.solid
+    if shape is None:
+        return png_bytes(render([(solid.vertices, solid.faces, RESULT_COLOUR)]))
     return png_bytes(side_by_side((shape.vertices, shape.faces), (solid.vertices, solid.faces)))
 
 

@@ -31,10 +31,11 @@ def error_console(quiet: bool = False) -> Console:
 def result_table(result: dict) -> Table:
     """One part: `result` is what its JSON file holds (input, model, error, candidates, seconds; all may be missing)."""
     source = result.get("input") or {}
-    table = Table(title=Text(str(source.get("path", "part"))), title_justify="left", show_header=False)
+    title = Text(str(source.get("path") or source.get("prompt") or "part"))
+    table = Table(title=title, title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    for label, value in _facts(result, source) + _error_facts(result.get("error")):
+    for label, value in _facts(result, source) + _error_facts(result.get("error"), result.get("chosen")):
         table.add_row(label, Text(value))
     return table
 
@@ -72,7 +73,7 @@ def _facts(result: dict, source: dict) -> list[tuple[str, str]]:
     candidates = result.get("candidates") or []
     if candidates:
         ran = sum(candidate.get("error") is not None for candidate in candidates)
-        facts.append(("candidates", f"{len(candidates)}, {ran} ran"))
+        facts.append(("candidates", f"{len(candidates)}, {ran} ran" if ran else f"{len(candidates)}"))
     if result.get("chosen") is not None:
         facts.append(("chosen", str(result["chosen"])))
     if result.get("stages"):
@@ -89,9 +90,9 @@ def _stage(stage: str, best: dict) -> str:
     return f"{stage} {_iou(best) if best.get('iou') is not None else _number(best.get('chamfer'))}"
 
 
-def _error_facts(error: dict | None) -> list[tuple[str, str]]:
+def _error_facts(error: dict | None, chosen: str | None) -> list[tuple[str, str]]:
     if error is None:
-        return [("error", "no valid program")]
+        return [("error", "no valid program" if chosen is None else "not measured: there is no shape to compare with")]
     facts = [("IoU", _iou(error) if error.get("iou") is not None else f"none: {error.get('iou_reason')}")]
     if error.get("iou_method") not in (None, "boolean"):
         facts[0] = ("IoU", f"{facts[0][1]} ({error['iou_method']})")

@@ -1,7 +1,7 @@
 """cadrille for transformers and on our own decoder, held to what the published class gave.
 
-In bfloat16 the ids depend on the last digits, so that comparison needs the kind of CPU it was made on. The others do
-not: logits of given texts within the rounding of bfloat16, float32 where there is a float32 reference.
+In bfloat16 the ids depend on the last digits: on another kind of CPU than that of the fixtures they may part where two
+tokens are level. Besides: logits of given texts within the rounding of bfloat16, float32 where there is a reference.
 """
 
 import shutil
@@ -22,7 +22,7 @@ from cadcode.model.checkpoints import load_model
 FIXTURE = Path(__file__).parent / "fixtures" / "cadrille_tiny"
 CASES = ("pc", "pc1", "pcpad", "txt", "img", "mix")
 POINTED = {"pc": [True, True], "pc1": [True], "pcpad": [True, True], "mix": [True, False]}
-same_cpu = pytest.mark.skipif(not torch.cpu._is_avx512_bf16_supported(), reason="other bfloat16 rounding on this CPU")
+SAME_CPU = torch.cpu._is_avx512_bf16_supported()  # as that of the fixtures
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,6 @@ def greedy(model, given, new=64):
 # --- the published tokens --------------------------------------------------------------------------------------------
 
 
-@same_cpu
 @pytest.mark.parametrize("case", CASES)
 def test_ids_are_the_published_ones_in_bfloat16(rounded, expected, case):
     """The vision tower rounds otherwise in transformers 5, so its output is the published one here."""
@@ -71,9 +70,16 @@ def test_ids_are_the_published_ones_in_bfloat16(rounded, expected, case):
 
     hook = rounded.model.visual.register_forward_hook(published)
     try:
-        assert greedy(rounded, inputs(case, expected)).tolist() == expected[f"{case}_ids"].tolist()
+        out = rounded.generate(**inputs(case, expected), max_new_tokens=64, do_sample=False,
+                               return_dict_in_generate=True, output_logits=True)  # fmt: skip
     finally:
         hook.remove()
+    both = torch.stack([out.sequences, expected[f"{case}_ids"]], dim=1)[..., -64:]
+    for row, (ours, theirs) in enumerate(both):
+        differ = (ours != theirs).nonzero()[:, 0].tolist()
+        if differ:  # on this CPU two tokens were level, to a step of bfloat16
+            first, logits = differ[0], out.logits[differ[0]][row].float()
+            assert not SAME_CPU and first >= 16 and logits[ours[first]] - logits[theirs[first]] <= 2**-4
 
 
 @pytest.mark.parametrize("case", ["pc", "pc1", "pcpad", "txt"])

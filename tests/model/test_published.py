@@ -29,6 +29,7 @@ from cadcode.model.points import NORMAL_FEATURES, FourierEmbedder, FourierPointE
 from cadcode.model.weights import pick_dtype
 from cadcode.program.parse import parse
 
+ANY_CPU = 4e-5  # transformers itself is up to 2.1e-5 away from what it gave on the CPU of the fixtures
 FIXTURES = Path(__file__).parent / "fixtures"
 BOX = "r=cq.Workplane('XY').box(10,10,10)"
 TWO = f"import cadquery as cq\n{BOX}.union(cq.Workplane('XY').box(5,5,50))"
@@ -82,7 +83,7 @@ def test_logits_are_the_published_ones(fixture, batch):
     for written in range(1, 64):
         found.append(network.step(ids[:, written - 1], written, cache))
     logits = torch.stack(found, 1)[:, expected["steps"]].numpy()
-    np.testing.assert_allclose(logits, expected[f"b{batch}_logits"], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(logits, expected[f"b{batch}_logits"], rtol=0, atol=ANY_CPU)
 
 
 # --- v1 and v1.5 -----------------------------------------------------------------------------------------------------

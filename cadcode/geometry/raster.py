@@ -21,33 +21,34 @@ class Buffers:
     height: np.ndarray  # towards the viewer, -inf where there is nothing
     normal: np.ndarray  # (size * size, 3) in the camera's axes; 0 for points of a cloud
     colour: np.ndarray  # (size * size, 3)
+    face: np.ndarray  # number of the face drawn last there, -1 where there is none
 
 
 def empty_buffers(size: int, background) -> Buffers:
     """A square of size * size pixels without anything in it."""
     count = size * size
     colour = np.tile(np.array(background, dtype=float), (count, 1))
-    return Buffers(size, np.full(count, -np.inf), np.zeros((count, 3)), colour)
+    return Buffers(size, np.full(count, -np.inf), np.zeros((count, 3)), colour, np.full(count, -1))
 
 
 def draw_mesh(buffers: Buffers, pixels: np.ndarray, faces: np.ndarray, colour) -> None:
     """Rasterise faces over `pixels` (V, 3), some triangles at a time."""
     size, faces = buffers.size, faces.reshape(-1, 3)
-    faces = faces[((faces >= 0) & (faces < len(pixels))).all(axis=1)]
-    triangles = pixels[faces]  # (F, 3, 3)
+    numbers = np.flatnonzero(((faces >= 0) & (faces < len(pixels))).all(axis=1))
+    triangles = pixels[faces[numbers]]  # (F, 3, 3)
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     drawn = np.isfinite(triangles).all(axis=(1, 2)) & (np.abs(normals[:, 2]) > 1e-12)
-    triangles, normals = triangles[drawn], normals[drawn]
+    triangles, normals, numbers = triangles[drawn], normals[drawn], numbers[drawn]
     first = np.ceil(triangles[:, :, :2].min(axis=1) - 0.5).clip(0, size).astype(int)  # pixel centres inside the box
     beyond = np.floor(triangles[:, :, :2].max(axis=1) - 0.5).clip(-1, size - 1).astype(int) + 1
     spans = np.maximum(beyond - first, 0)  # (F, 2) columns and rows
     batch = np.cumsum(spans.prod(axis=1)) // FRAGMENTS
     for number in np.unique(batch):
         some = batch == number
-        _draw_triangles(buffers, triangles[some], normals[some], first[some], spans[some], colour)
+        _draw_triangles(buffers, triangles[some], normals[some], numbers[some], first[some], spans[some], colour)
 
 
-def _draw_triangles(buffers, triangles, normals, first, spans, colour) -> None:
+def _draw_triangles(buffers, triangles, normals, numbers, first, spans, colour) -> None:
     """One fragment for each pixel centre in each triangle's box, kept where it is in the triangle and the nearest."""
     size, counts = buffers.size, spans.prod(axis=1)
     owner = np.repeat(np.arange(len(triangles)), counts)
@@ -68,7 +69,7 @@ def _draw_triangles(buffers, triangles, normals, first, spans, colour) -> None:
     pixel = (row * size + column[inside])[won]
     unit = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     buffers.normal[pixel] = unit[owner[won]] * (1, -1, 1)  # rows run down
-    buffers.colour[pixel] = colour
+    buffers.colour[pixel], buffers.face[pixel] = colour, numbers[owner[won]]
 
 
 def draw_points(buffers: Buffers, pixels: np.ndarray, colour) -> None:
@@ -84,7 +85,7 @@ def draw_points(buffers: Buffers, pixels: np.ndarray, colour) -> None:
     seen = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
     pixel = (rows * size + columns)[seen]
     won = _nearest(buffers, pixel, heights[seen])
-    buffers.normal[pixel[won]] = 0
+    buffers.normal[pixel[won]], buffers.face[pixel[won]] = 0, -1
     buffers.colour[pixel[won]] = shades[seen][won]
 
 

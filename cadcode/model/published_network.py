@@ -1,0 +1,34 @@
+"""The network of the published models: points, if any, and a prompt, on our own Qwen2 decoder."""
+
+import torch
+
+from cadcode.model.qwen2 import KeyValueCache
+from cadcode.model.small import SmallModel
+
+
+class PublishedModel(SmallModel):
+    """Points, if any, then a prompt of several tokens, at rotary positions that count from 0 over both."""
+
+    skipped = 0  # positions that the input takes less than it has embeddings
+
+    def embed(self, points: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+        """Embeddings (B, L, H) of points (B, P, 3 or 6), P may be 0, and the ids of a prompt (B, n)."""
+        text = self.model.embed_tokens(prompt)
+        return torch.cat([self.point_encoder(points).to(text.dtype), text], dim=1)
+
+    def positions(self, points: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+        """Their rotary positions (L,)."""
+        return torch.arange(points.shape[1] + prompt.shape[1], device=prompt.device)
+
+    def prefill(self, points: torch.Tensor, start, room: int) -> tuple[torch.Tensor, KeyValueCache]:
+        """Logits (B, V) behind the prompt `start` (an id or several), given points (B, P, 3 or 6), and the cache."""
+        prompt = torch.atleast_1d(torch.as_tensor(start, device=points.device)).expand(len(points), -1)
+        embeddings = self.embed(points, prompt)
+        length = embeddings.shape[1]
+        cache = KeyValueCache(self.options, len(points), length + room, embeddings.dtype, points.device)
+        hidden = self.model(embeddings, self.positions(points, prompt), cache, tail=1)
+        return self.lm_head(hidden[:, -1]), cache
+
+    def step(self, ids: torch.Tensor, written: int, cache: KeyValueCache) -> torch.Tensor:
+        position = torch.tensor([cache.used - self.skipped], device=ids.device)
+        return self.lm_head(self.model(self.model.embed_tokens(ids[:, None]), position, cache)[:, -1])

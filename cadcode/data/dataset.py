@@ -12,17 +12,23 @@ from cadcode.program.surface import sample_surface
 from cadcode.program.syntax import Program
 from cadcode.program.tokens import PAD, START, encode
 
+SLACK = 6.0  # program units: random points seldom reach the very ends of a part
 HELD_OUT = 20_261_123  # the seed of parts that no training run sees: training seeds are pairs
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """`surface_points` are drawn on each part; the training loop thins them to the farthest 64 to 256."""
+    """`surface_points` are drawn on each part; the training loop thins them to the farthest 64 to 256.
+
+    `hardness` goes evenly from its first to its second value over the first `ramp` samples of a stream, then stays.
+    """
 
     surface_points: int = 2048
     max_tokens: int = 120
     batch_size: int = 64
     seed: int = 0
+    hardness: tuple[float, float] = (0.5, 0.5)  # 0: single extrusions only, 0.5: the usual mix, 1: few of them
+    ramp: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +39,26 @@ class Sample:
 
 
 def samples(options: DataOptions, rng: np.random.Generator) -> Iterator[Sample]:
-    """Samples without end; programs that do not fit the vocabulary, the length or leave no solid are skipped."""
+    """Samples without end; programs that are too long, leave no solid or do not fill their frame are skipped."""
+    made, (first, last) = 0, options.hardness
     while True:
-        program = random_program(rng)
-        try:
-            ids = encode(compact(program))
-            points, _ = sample_surface(program, options.surface_points, rng)
-        except (ValueError, EmptySolid):
+        program = random_program(rng, first + (last - first) * min(made / options.ramp, 1.0))
+        ids = encode(compact(program))
+        if len(ids) > options.max_tokens:
             continue
-        if len(ids) <= options.max_tokens:
+        try:
+            points, _ = sample_surface(program, options.surface_points, rng)
+        except EmptySolid:
+            continue
+        if _fills_frame(points):
+            made += 1
             yield Sample(program, (points / 100).astype(np.float32), ids)
+
+
+def _fills_frame(points: np.ndarray) -> bool:
+    """Whether the box of the points is centred and 200 long: cuts can take the ends of a part away."""
+    low, high = points.min(0), points.max(0)
+    return bool((high - low).max() > 200 - SLACK and np.abs(low + high).max() < SLACK)
 
 
 def held_out(count: int, surface_points: int = 2048) -> list[Sample]:

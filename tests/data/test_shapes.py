@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cadcode.data import profiles
+from cadcode.data import holes, profiles
 from cadcode.data.shapes import FAMILIES, random_program
 from cadcode.execution.outcome import Solid
 from cadcode.execution.sandbox import Sandbox
@@ -137,16 +137,16 @@ def test_every_profile_is_a_closed_outline_in_its_box(maker):
                 assert len(outline.edges) > 2 or any(isinstance(e, Arc) for e in outline.edges)
 
 
-@pytest.mark.parametrize("maker", profiles.HOLES, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("maker", holes.HOLES, ids=lambda m: m.__name__)
 def test_holes_that_fit_take_nothing_but_their_own_area(maker):
     rng = np.random.default_rng(2)
     plate = Rect((0.0, 0.0), 3.0, 2.0)
     found = 0
     for _ in range(40):
-        holes = maker(rng, plate, 3.0, 2.0)
-        if holes and all(profiles.fits(hole, plate, 0.0) for hole in holes):
+        made_holes = maker(rng, plate, 3.0, 2.0)
+        if made_holes and all(holes.fits(hole, plate, 0.0) for hole in made_holes):
             found += 1
-            corners = np.concatenate([outline_bounds(hole) for hole in holes])
+            corners = np.concatenate([outline_bounds(hole) for hole in made_holes])
             assert (np.abs(corners) <= (1.5, 1.0)).all()
     assert found > 5
 

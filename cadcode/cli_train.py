@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cadcode.edge import Debug, Device, Seed, named, numbers
+from cadcode.edge import Debug, Device, Json, Seed, named, numbers
 from cadcode.errors import UsageError
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The programs that training makes up.")
@@ -123,3 +123,66 @@ def data_sheet(
     rng = np.random.default_rng(seed)
     programs = [sample.program for sample in islice(samples(DataOptions(), rng), count)]
     write_files(out.parent, {out.name: png_bytes(program_sheet(programs, rng))})
+
+
+@data.command("stats")
+def data_stats(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", exists=True, file_okay=False, help="Meshes to compare with.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many programs.")] = 400,
+    seed: Annotated[int, typer.Option(min=0, help="Of the programs.")] = 0,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What generated parts are like (sides, faces, symmetry, holes ...), beside the meshes of a folder."""
+    from rich.console import Console
+
+    from cadcode.data.statistics import summary
+    from cadcode.report.files import json_text
+    from cadcode.report.table import statistics_table
+
+    figures = {f"{count} generated": summary(_generated_measures(count, seed))}
+    if folder is not None:
+        found = _mesh_measures(folder)
+        figures |= {f"{len(found)} meshes": summary(found)}
+    if json:
+        typer.echo(json_text(figures))
+    else:
+        Console(highlight=False).print(statistics_table(figures))
+
+
+def _generated_measures(count: int, seed: int) -> list[dict]:
+    from itertools import islice
+
+    import numpy as np
+
+    from cadcode.data.dataset import DataOptions, samples
+    from cadcode.data.statistics import measures, skin_of
+
+    rng = np.random.default_rng(seed)
+    found = []
+    for sample in islice(samples(DataOptions(), rng), count):
+        lengths = dict(bodies=float(len(sample.program.steps)), tokens=float(len(sample.ids)))
+        found.append(measures(skin_of(sample.program, rng)) | lengths)
+    return found
+
+
+def _mesh_measures(folder: Path) -> list[dict]:
+    import numpy as np
+
+    from cadcode.data.statistics import POINTS, Skin, measures
+    from cadcode.geometry.cleaning import signed_volume
+    from cadcode.geometry.io import CAD_SUFFIXES, SUFFIXES, load_shape
+    from cadcode.geometry.skin import curved_faces, sample_faces, through_holes
+
+    rng, found = np.random.default_rng(0), []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES.difference(CAD_SUFFIXES)):
+        shape = load_shape(path)
+        if not shape.is_cloud:
+            points, normals, faces = sample_faces(shape, POINTS, rng)
+            volume = abs(signed_volume(shape.vertices, shape.faces))
+            found.append(measures(Skin(points, normals, curved_faces(shape)[faces], volume, through_holes(shape))))
+    if not found:
+        raise UsageError(f"{folder}: no meshes in it; name a folder with .stl, .ply or .obj files")
+    return found

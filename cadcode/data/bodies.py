@@ -25,13 +25,13 @@ def block(x0, x1, y0, y1, z0, z1) -> Extrude:
 
 def size(rng) -> tuple[float, float]:
     """Width and height of a sketch: often square or a simple ratio, sometimes long."""
-    ratio = 1.0 if rng.random() < 0.3 else log_uniform(rng, 1, rng.choice([2.5, 8, 25], p=[0.5, 0.4, 0.1]))
+    ratio = 1.0 if rng.random() < 0.3 else log_uniform(rng, 1, rng.choice([2.5, 8, 25], p=[0.4, 0.42, 0.18]))
     return (ratio, 1.0) if rng.random() < 0.5 else (1.0, ratio)
 
 
 def thickness(rng, w: float, h: float) -> float:
     """From sheet metal to a rod."""
-    low, high = ((0.01, 0.08), (0.06, 0.35), (0.3, 1.2), (1.0, 5.0))[rng.choice(4, p=[0.23, 0.33, 0.3, 0.14])]
+    low, high = ((0.007, 0.07), (0.06, 0.35), (0.3, 1.2), (1.0, 5.0))[rng.choice(4, p=[0.3, 0.33, 0.25, 0.12])]
     return log_uniform(rng, low, high) * (max(w, h) if high < 0.5 else min(w, h))
 
 def some_holes(rng, outline, w, h, share=0.55):

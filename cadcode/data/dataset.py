@@ -13,6 +13,7 @@ from cadcode.program.syntax import Program
 from cadcode.program.tokens import PAD, START, encode
 
 SLACK = 6.0  # program units: random points seldom reach the very ends of a part
+LONG, LONG_KEPT = 60, 0.4  # of longer texts this share is kept: real parts are short
 HELD_OUT = 20_261_123  # the seed of parts that no training run sees: training seeds are pairs
 
 
@@ -39,12 +40,12 @@ class Sample:
 
 
 def samples(options: DataOptions, rng: np.random.Generator) -> Iterator[Sample]:
-    """Samples without end; programs that are too long, leave no solid or do not fill their frame are skipped."""
+    """Samples without end, less texts that are too long and programs that leave no solid or do not fill their frame."""
     made, (first, last) = 0, options.hardness
     while True:
         program = random_program(rng, first + (last - first) * min(made / options.ramp, 1.0))
         ids = encode(compact(program))
-        if len(ids) > options.max_tokens:
+        if len(ids) > options.max_tokens or len(ids) > LONG and rng.random() > LONG_KEPT:
             continue
         try:
             points, _ = sample_surface(program, options.surface_points, rng)

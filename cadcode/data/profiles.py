@@ -249,13 +249,13 @@ def flat_disc(rng, w, h) -> Outline:
         return Loop((-x, y), (Arc((0.0, -r), (x, y)), Line((-x, y))))
     return Loop((x, -y), (Arc((r, 0.0), (x, y)), Line((-x, y)), Arc((-r, 0.0), (-x, -y)), Line((x, -y))))
 
-COMMON = {rectangle: 40, circle: 26, rounded_rectangle: 7, stadium: 3, l_profile: 5, u_profile: 4, t_profile: 2}
+COMMON = {rectangle: 40, circle: 20, rounded_rectangle: 7, stadium: 3, l_profile: 5, u_profile: 4, t_profile: 2}
 RARE = {chamfered_rectangle: 3, arch: 3, half_disc: 1.2, quarter_disc: 1, i_profile: 1.2, cross_profile: 1,
         z_profile: 1, stairs: 1.5, notched_rectangle: 2, corner_notched: 1.5, right_triangle: 1.5, isosceles: 0.8,
         trapezoid: 2, parallelogram: 0.7, house: 0.8, regular_polygon: 2, convex_polygon: 1, turned_rectangle: 1,
         symmetric_polygon: 2, oval_flange: 1.2, ring_sector: 2, bitten_rectangle: 1, flat_disc: 1}  # fmt: skip
 RARE |= SECTIONS
-ASKEW = 0.03  # of the uncommon share
+ASKEW = 0.05  # of the uncommon share
 
 
 def profile(rng, w: float, h: float, rare: float = 1.0) -> Outline:

@@ -52,6 +52,18 @@ def evaluation_table(rows: list[dict]) -> Table:
     return table
 
 
+def statistics_table(figures: dict[str, dict]) -> Table:
+    """What sets of parts are like, side by side: mean and in brackets the 10, 50 and 90 % quantiles of each measure."""
+    table = Table("mean (10, 50, 90 %)")
+    for name in figures:
+        table.add_column(name, justify="right")
+    for measure in next(iter(figures.values())):
+        rows = [found.get(measure) for found in figures.values()]
+        texts = ["-" if row is None else f"{row[0]:.3g} ({', '.join(f'{v:.3g}' for v in row[1:])})" for row in rows]
+        table.add_row(measure, *texts)
+    return table
+
+
 def summary_table(summary: dict) -> Table:
     """The averages of an evaluation, strict beside the published protocol."""
     invalid, count = summary["invalid"], summary["n"]

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.data.shapes import random_program
-from cadcode.program.emit import compact
+from cadcode.data.shapes import random_text
 from cadcode.program.field import EmptySolid
 from cadcode.program.surface import sample_surface
 from cadcode.program.syntax import Program
-from cadcode.program.tokens import PAD, START, encode
+from cadcode.program.tokens import PAD, START
 
 SLACK = 6.0  # program units: random points seldom reach the very ends of a part
 LONG, LONG_KEPT = 60, 0.4  # of longer texts this share is kept: real parts are short
@@ -43,8 +42,7 @@ def samples(options: DataOptions, rng: np.random.Generator) -> Iterator[Sample]:
     """Samples without end, less texts that are too long and programs that leave no solid or do not fill their frame."""
     made, (first, last) = 0, options.hardness
     while True:
-        program = random_program(rng, first + (last - first) * min(made / options.ramp, 1.0))
-        ids = encode(compact(program))
+        program, ids = random_text(rng, first + (last - first) * min(made / options.ramp, 1.0))
         if len(ids) > options.max_tokens or len(ids) > LONG and rng.random() > LONG_KEPT:
             continue
         try:

@@ -43,6 +43,11 @@ def random_program(rng, hardness: float = 0.5) -> Program:
     `hardness` from 0 to 1 weighs the families of several bodies: 0 leaves single extrusions, 0.5 is the usual mix.
     Tries until a program is valid.
     """
+    return random_text(rng, hardness)[0]
+
+
+def random_text(rng, hardness: float = 0.5) -> tuple[Program, list[int]]:
+    """A random program and the token ids of its text."""
     weights = {f: weight if f is prism else 2 * hardness * weight for f, weight in FAMILIES.items()}
     while True:
         steps = pick(rng, weights)(rng)
@@ -50,8 +55,11 @@ def random_program(rng, hardness: float = 0.5) -> Program:
             continue
         program = transformed(Program(tuple(steps)), SYMMETRIES[rng.integers(len(SYMMETRIES))])
         program = rounded(meeting(canonical(_in_program_frame(program))))
-        if program is not None and _sound(program := canonical(program)) and one_piece(program):
-            return program
+        if program is None or not _sound(program := canonical(program)) or not one_piece(program):
+            continue
+        ids = _in_vocabulary(program)
+        if ids is not None:
+            return program, ids
 
 
 def _in_program_frame(program: Program) -> Program:
@@ -61,7 +69,7 @@ def _in_program_frame(program: Program) -> Program:
 
 
 def _sound(program: Program) -> bool:
-    return _on_grid(program) and _in_vocabulary(program) and all(_has_walls(s.body) for s in program.steps)
+    return _on_grid(program) and all(_has_walls(s.body) for s in program.steps)
 
 
 def _has_walls(body: Extrude) -> bool:
@@ -77,10 +85,9 @@ def _on_grid(program: Program) -> bool:
     return bool(np.abs([low, high]).max() <= 100.5 and (high - low).max() >= 199)
 
 
-def _in_vocabulary(program: Program) -> bool:
-    """Not so: cuts that reach far outside, boxes of odd half units that `canonical` turned (quarters in the centre)."""
+def _in_vocabulary(program: Program) -> list[int] | None:
+    """The token ids; None for cuts that reach far outside, and boxes of odd half units that `canonical` turned."""
     try:
-        encode(compact(program))
+        return encode(compact(program))
     except ValueError:
-        return False
-    return True
+        return None

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cadcode.data import holes, profiles
+from cadcode.data import holes, profiles, shapes
+from cadcode.data.bodies import extrude, union
 from cadcode.data.shapes import FAMILIES, random_program
 from cadcode.execution.outcome import Solid
 from cadcode.execution.sandbox import Sandbox
@@ -109,6 +110,25 @@ def test_no_direction_is_preferred():
     assert counts.min() > 0.25 * counts.sum()
 
 
+def test_all_48_positions_of_the_cube_occur(monkeypatch):
+    """An L of three different sides, with a pin off its middle, is no image of itself: each position shows."""
+
+    def lopsided(rng):
+        outline = profiles.l_profile(np.random.default_rng(0), 3.0, 2.0)
+        return union(extrude(outline, 0.0, 0.5), extrude(Circle((-1.4, -0.8), 0.1), 0.5, 0.9))
+
+    monkeypatch.setattr(shapes, "FAMILIES", {lopsided: 1})
+    assert len(set(made(600, 3))) == 48
+
+
+def test_hardness_weighs_parts_of_several_bodies():
+    def share(hardness):
+        rng = np.random.default_rng(2)
+        return np.mean([len(random_program(rng, hardness).steps) == 1 for _ in range(150)])
+
+    assert share(0.0) == 1.0 and share(1.0) < share(0.5) - 0.05
+
+
 def longer_than_the_others(program):
     *_, second, first = np.sort(np.ptp(bounds(program), axis=0))
     return second < 0.95 * first
@@ -156,7 +176,7 @@ def test_holes_that_fit_take_nothing_but_their_own_area(maker):
 
 @pytest.fixture(scope="module")
 def outcomes():
-    programs = made(60, 23)
+    programs = made(100, 23)
     with Sandbox() as sandbox:
         return [(p, sandbox.run(compact(p))) for p in programs]
 
@@ -184,3 +204,8 @@ def disagreement(program, outcome) -> str | None:
 
 def test_what_runs_is_valid(outcomes):
     assert np.mean([outcome.valid for _, outcome in outcomes if isinstance(outcome, Solid)]) >= 0.97
+
+
+def test_what_runs_is_one_solid(outcomes):
+    several = [compact(p) for p, outcome in outcomes if isinstance(outcome, Solid) and outcome.solids != 1]
+    assert len(several) <= 0.01 * len(outcomes), several

@@ -34,6 +34,18 @@ def train(
     muon_lr: Annotated[float | None, typer.Option(help="Learning rate of hidden matrices (default 0.01).")] = None,
     adam_lr: Annotated[float | None, typer.Option(help="Learning rate of all else (default 0.002).")] = None,
     noise: Annotated[float | None, typer.Option(min=0, help="On half of the samples (default 0.01).")] = None,
+    uneven: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of samples with points denser on one side (default 0.0).")
+    ] = None,
+    missing: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of samples with a side missing (default 0.0).")
+    ] = None,
+    fewer: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of steps with half of the points (default 0.0).")
+    ] = None,
+    hardness: Annotated[
+        str | None, typer.Option(help="Of the programs, 0 to 1, from the start to the end (default 0.5,0.5).")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that make data (default 1).")] = None,
     hidden_size: Annotated[int | None, typer.Option(min=1, help="Width of a new model (default 256).")] = None,
     layers: Annotated[int | None, typer.Option(min=1, help="Layers of a new model (default 6).")] = None,
@@ -57,8 +69,9 @@ def train(
         minutes=minutes, batch_size=batch_size, decay_share=decay_share, muon_lr=muon_lr, adam_lr=adam_lr, noise=noise,
         workers=workers, hidden_size=hidden_size, layers=layers, intermediate_size=intermediate_size, heads=heads,
         save_minutes=save_minutes, log_every=log_every, fuse=fuse, device=_device(device), threads=threads, seed=seed,
+        uneven=uneven, missing=missing, fewer=fewer,
     )  # fmt: skip
-    options = training.options_from(overrides | _schedule(points))
+    options = training.options_from(overrides | _schedule(points) | _hardness(hardness))
     make_folder(out)
     typer.echo(training.train(options, out, start, log=partial(typer.echo, err=True)))
 
@@ -79,6 +92,19 @@ def _schedule(points: str | None) -> dict:
     if not all(1 <= count <= PREFIX_LENGTH for count in counts):
         raise UsageError(f"--points {points}: a model takes 1 to {PREFIX_LENGTH}")
     return dict(points=counts, points_shares=(1.0,) * len(counts))
+
+
+def _hardness(text: str | None) -> dict:
+    """`--hardness` as training options: one number for all of the run, or two. UsageError for anything else."""
+    if text is None:
+        return {}
+    try:
+        values = [float(value) for value in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2) or not all(0 <= value <= 1 for value in values):
+        raise UsageError(f"--hardness {text}: give one or two numbers from 0 to 1, like 0.3,0.7")
+    return dict(hardness=(values[0], values[-1]))
 
 
 def export_weights(

@@ -139,6 +139,16 @@ def quality_table(figures: list[dict]) -> Table:
     return table
 
 
+def difference_table(pairs: list[dict], against: str) -> Table:
+    """The difference of two models part by part, one configuration a row, with the 95 % interval of its mean."""
+    table = Table("", "parts", "difference", "95 % interval", "better on", "worse on", title=f"IoU against {against}")
+    for pair in pairs:
+        low, high = pair["interval"]
+        numbers = [f"{pair['difference']:+.3f}", f"{low:+.3f} to {high:+.3f}"]
+        table.add_row(pair["name"], str(pair["parts"]), *numbers, f"{pair['better']:.0%}", f"{pair['worse']:.0%}")
+    return table
+
+
 def check_table(short: list[dict]) -> Table:
     """Parts that fall short of their limits, and in what."""
     table = Table("part", "falls short")

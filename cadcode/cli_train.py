@@ -35,13 +35,13 @@ def train(
     adam_lr: Annotated[float | None, typer.Option(help="Learning rate of all else (default 0.002).")] = None,
     noise: Annotated[float | None, typer.Option(min=0, help="On half of the samples (default 0.01).")] = None,
     uneven: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of samples with points denser on one side (default 0.0).")
+        float | None, typer.Option(min=0, max=1, help="Share of samples with points denser on one side (default 0.1).")
     ] = None,
     missing: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of samples with a side missing (default 0.0).")
+        float | None, typer.Option(min=0, max=1, help="Share of samples with a side missing (default 0.1).")
     ] = None,
     fewer: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of steps with half of the points (default 0.0).")
+        float | None, typer.Option(min=0, max=1, help="Share of steps with half of the points (default 0.1).")
     ] = None,
     hardness: Annotated[
         str | None, typer.Option(help="Of the programs, 0 to 1, from the start to the end (default 0.5,0.5).")
@@ -112,6 +112,9 @@ def export_weights(
         Path, typer.Argument(metavar="CHECKPOINT", exists=True, dir_okay=False, help="A .pt file of `cadcode train`.")
     ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; --model takes it.")],
+    shard_mb: Annotated[
+        int | None, typer.Option(min=1, help="Largest size of a file of weights, in MiB (default: one file).")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Turn a training checkpoint into the folder of a model."""
@@ -120,7 +123,7 @@ def export_weights(
 
     network, seen = from_training(checkpoint)
     make_folder(folder)
-    save_model(network, folder, seen)
+    save_model(network, folder, seen, None if shard_mb is None else shard_mb * 2**20)
     typer.echo(folder)
 
 

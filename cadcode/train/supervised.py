@@ -55,9 +55,9 @@ class TrainOptions:
     warmup_steps: int = 100
     smoothing: float = 0.7  # width of the number targets, in program units; hard targets in the decay
     noise: float = 0.01  # on half of the samples, model frame
-    uneven: float = 0.0  # share of samples with random points, denser on one side
-    missing: float = 0.0  # share of samples with a side missing
-    fewer: float = 0.0  # share of steps with half of the points
+    uneven: float = 0.1  # share of samples with random points, denser on one side
+    missing: float = 0.1  # share of samples with a side missing
+    fewer: float = 0.1  # share of steps with half of the points
     hardness: tuple[float, float] = (0.5, 0.5)  # of the programs, at the start and at the end (`DataOptions`)
     workers: int = 1
     threads: int = 0  # 0: all cores
@@ -82,8 +82,13 @@ class _Stream(IterableDataset):
         info = get_worker_info()
         if info is not None:
             torch.set_num_threads(1)
-        for points, ids in batches(self.options, info.id if info else 0):
+        for points, ids in batches(self.options, info.id if info else 0, _pool(self.options.batch_size)):
             yield torch.from_numpy(points), torch.from_numpy(ids)
+
+
+def _pool(batch_size: int) -> int:
+    """Batches that a worker sorts by length at once: few where they are large, or the first one comes late."""
+    return min(8, max(3, 1024 // batch_size))
 
 
 def train(options: TrainOptions, out: Path, resume: Path | None = None, log=print) -> Path:

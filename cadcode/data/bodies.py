@@ -37,7 +37,7 @@ def thickness(rng, w: float, h: float) -> float:
 def some_holes(rng, outline, w, h, share=0.55):
     if rng.random() > share:
         return []
-    made = holes(rng, outline, w, h)
+    made = holes(rng, outline, w, h) or holes(rng, outline, w, h)  # the first ones often do not fit
     if made and rng.random() < 0.25:
         more = holes(rng, outline, w, h)
         made = made + more if all(_clear(a, b) for a in more for b in made) else made

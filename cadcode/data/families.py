@@ -19,7 +19,7 @@ from cadcode.program.syntax import Circle, Extrude, Loop, Rect, Step
 def prism(rng) -> list[Step]:
     """One sketch, extruded: the commonest part of all."""
     w, h = size(rng)
-    outline = P.profile(rng, w, h, rare=1.3)
+    outline = P.profile(rng, w, h, rare=1.6)
     return union(extrude(outline, 0, thickness(rng, w, h), some_holes(rng, outline, w, h)))
 
 def several_prisms(rng) -> list[Step]:

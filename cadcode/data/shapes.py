@@ -31,7 +31,7 @@ from cadcode.program.syntax import Extrude, Program
 from cadcode.program.tokens import encode
 from cadcode.program.transform import moved
 
-FAMILIES = {prism: 64, stacked: 13, shaft: 7, bracket: 6, pocketed: 6, tray: 3, crossed: 2, beside: 4, boxes: 3,
+FAMILIES = {prism: 75, stacked: 13, shaft: 7, bracket: 6, pocketed: 6, tray: 3, crossed: 2, beside: 4, boxes: 3,
             several_prisms: 1, flange: 2.5, finned: 1.5, stand: 2, rod_and_plate: 2, tee: 1, keyed_shaft: 2,
             housing: 2.5, arm: 1, cut_across: 2.5}  # fmt: skip
 MOST_STEPS = 6

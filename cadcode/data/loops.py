@@ -1,6 +1,8 @@
 """Closed loops from points, with rounded and chamfered corners, and moving them about their plane."""
 
 import math
+from bisect import bisect
+from itertools import accumulate
 
 import numpy as np
 
@@ -66,8 +68,8 @@ def box_corners(w: float, h: float) -> list[Point]:
 
 def pick(rng, weights: dict):
     """One of the keys, by weight."""
-    values = np.array(list(weights.values()), float)
-    return list(weights)[rng.choice(len(values), p=values / values.sum())]
+    ends = list(accumulate(weights.values()))
+    return list(weights)[min(bisect(ends, rng.random() * ends[-1]), len(ends) - 1)]
 
 
 # --- moving ----------------------------------------------------------------------------------------------------------

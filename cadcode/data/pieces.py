@@ -37,6 +37,8 @@ def meeting(program: Program) -> Program:
 
     `rounded` keeps half units on thin sides only: two sides of one plane could end up half a unit apart.
     """
+    if len(program.steps) == 1:
+        return program
     bodies = [step.body for step in program.steps]
     boxes = [body_bounds(body) for body in bodies]
     for axis in range(3):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cadcode.edge import Debug, Device, Seed, named, numbers
+from cadcode.edge import Debug, Device, Json, Seed, named, numbers
 from cadcode.errors import UsageError
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The programs that training makes up.")
@@ -34,6 +34,18 @@ def train(
     muon_lr: Annotated[float | None, typer.Option(help="Learning rate of hidden matrices (default 0.01).")] = None,
     adam_lr: Annotated[float | None, typer.Option(help="Learning rate of all else (default 0.002).")] = None,
     noise: Annotated[float | None, typer.Option(min=0, help="On half of the samples (default 0.01).")] = None,
+    uneven: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of samples with points denser on one side (default 0.1).")
+    ] = None,
+    missing: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of samples with a side missing (default 0.1).")
+    ] = None,
+    fewer: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of steps with half of the points (default 0.1).")
+    ] = None,
+    hardness: Annotated[
+        str | None, typer.Option(help="Of the programs, 0 to 1, from the start to the end (default 0.5,0.5).")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that make data (default 1).")] = None,
     hidden_size: Annotated[int | None, typer.Option(min=1, help="Width of a new model (default 256).")] = None,
     layers: Annotated[int | None, typer.Option(min=1, help="Layers of a new model (default 6).")] = None,
@@ -57,8 +69,9 @@ def train(
         minutes=minutes, batch_size=batch_size, decay_share=decay_share, muon_lr=muon_lr, adam_lr=adam_lr, noise=noise,
         workers=workers, hidden_size=hidden_size, layers=layers, intermediate_size=intermediate_size, heads=heads,
         save_minutes=save_minutes, log_every=log_every, fuse=fuse, device=_device(device), threads=threads, seed=seed,
+        uneven=uneven, missing=missing, fewer=fewer,
     )  # fmt: skip
-    options = training.options_from(overrides | _schedule(points))
+    options = training.options_from(overrides | _schedule(points) | _hardness(hardness))
     make_folder(out)
     typer.echo(training.train(options, out, start, log=partial(typer.echo, err=True)))
 
@@ -81,11 +94,27 @@ def _schedule(points: str | None) -> dict:
     return dict(points=counts, points_shares=(1.0,) * len(counts))
 
 
+def _hardness(text: str | None) -> dict:
+    """`--hardness` as training options: one number for all of the run, or two. UsageError for anything else."""
+    if text is None:
+        return {}
+    try:
+        values = [float(value) for value in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2) or not all(0 <= value <= 1 for value in values):
+        raise UsageError(f"--hardness {text}: give one or two numbers from 0 to 1, like 0.3,0.7")
+    return dict(hardness=(values[0], values[-1]))
+
+
 def export_weights(
     checkpoint: Annotated[
         Path, typer.Argument(metavar="CHECKPOINT", exists=True, dir_okay=False, help="A .pt file of `cadcode train`.")
     ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; --model takes it.")],
+    shard_mb: Annotated[
+        int | None, typer.Option(min=1, help="Largest size of a file of weights, in MiB (default: one file).")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Turn a training checkpoint into the folder of a model."""
@@ -94,7 +123,7 @@ def export_weights(
 
     network, seen = from_training(checkpoint)
     make_folder(folder)
-    save_model(network, folder, seen)
+    save_model(network, folder, seen, None if shard_mb is None else shard_mb * 2**20)
     typer.echo(folder)
 
 
@@ -123,3 +152,66 @@ def data_sheet(
     rng = np.random.default_rng(seed)
     programs = [sample.program for sample in islice(samples(DataOptions(), rng), count)]
     write_files(out.parent, {out.name: png_bytes(program_sheet(programs, rng))})
+
+
+@data.command("stats")
+def data_stats(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", exists=True, file_okay=False, help="Meshes to compare with.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many programs.")] = 400,
+    seed: Annotated[int, typer.Option(min=0, help="Of the programs.")] = 0,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What generated parts are like (sides, faces, symmetry, holes ...), beside the meshes of a folder."""
+    from rich.console import Console
+
+    from cadcode.data.statistics import summary
+    from cadcode.report.files import json_text
+    from cadcode.report.table import statistics_table
+
+    figures = {f"{count} generated": summary(_generated_measures(count, seed))}
+    if folder is not None:
+        found = _mesh_measures(folder)
+        figures |= {f"{len(found)} meshes": summary(found)}
+    if json:
+        typer.echo(json_text(figures))
+    else:
+        Console(highlight=False).print(statistics_table(figures))
+
+
+def _generated_measures(count: int, seed: int) -> list[dict]:
+    from itertools import islice
+
+    import numpy as np
+
+    from cadcode.data.dataset import DataOptions, samples
+    from cadcode.data.statistics import measures, skin_of
+
+    rng = np.random.default_rng(seed)
+    found = []
+    for sample in islice(samples(DataOptions(), rng), count):
+        lengths = dict(bodies=float(len(sample.program.steps)), tokens=float(len(sample.ids)))
+        found.append(measures(skin_of(sample.program, rng)) | lengths)
+    return found
+
+
+def _mesh_measures(folder: Path) -> list[dict]:
+    import numpy as np
+
+    from cadcode.data.statistics import POINTS, Skin, measures
+    from cadcode.geometry.cleaning import signed_volume
+    from cadcode.geometry.io import CAD_SUFFIXES, SUFFIXES, load_shape
+    from cadcode.geometry.skin import curved_faces, sample_faces, through_holes
+
+    rng, found = np.random.default_rng(0), []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES.difference(CAD_SUFFIXES)):
+        shape = load_shape(path)
+        if not shape.is_cloud:
+            points, normals, faces = sample_faces(shape, POINTS, rng)
+            volume = abs(signed_volume(shape.vertices, shape.faces))
+            found.append(measures(Skin(points, normals, curved_faces(shape)[faces], volume, through_holes(shape))))
+    if not found:
+        raise UsageError(f"{folder}: no meshes in it; name a folder with .stl, .ply or .obj files")
+    return found

@@ -1,6 +1,7 @@
 """The quality benchmark: figures that can be trusted, from parts that training never sees."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from tiny_models import saved
 from typer.testing import CliRunner
 
-from cadcode.bench import Figure, QualityOptions, generated_quality
+from cadcode.bench import SCANS, Figure, QualityOptions, difference, generated_quality, robust_quality
 from cadcode.cli import app
 from cadcode.data.dataset import DataOptions, held_out, samples
 from cadcode.model.checkpoints import load_model
@@ -90,3 +91,51 @@ def test_the_command_prints_every_figure(model, tmp_path):
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)["figures"]
     assert [f["name"] for f in figures] == ["greedy", "best of 2"] and all(f["parts"] == 2 for f in figures)
+
+
+def test_pairs_see_a_difference_that_single_intervals_do_not():
+    hard = np.random.default_rng(0).uniform(0, 0.9, 80)
+    ours, theirs = Figure("greedy", tuple(hard + 0.05)), Figure("greedy", tuple(hard))
+    pair, low = difference(ours, theirs, 500, 0), ours.as_dict(500, 0)["interval"][0]
+    assert pair["difference"] == pytest.approx(0.05) and pair["interval"] == pytest.approx([0.05, 0.05])
+    assert low < theirs.as_dict(500, 0)["interval"][1] and (pair["better"], pair["worse"]) == (1.0, 0.0)
+    mixed = difference(Figure("x", (1.0, 0.0, None, 0.4)), Figure("x", (0.0, 0.5, 0.1, 0.4)), 500, 0)
+    assert mixed["difference"] == pytest.approx(0.1) and mixed["interval"][0] < 0.1 < mixed["interval"][1]
+    assert (mixed["better"], mixed["worse"]) == (0.25, 0.5)
+    assert difference(ours, ours, 100, 0)["interval"] == [0, 0]
+    with pytest.raises(ValueError):
+        difference(ours, Figure("greedy", (1.0,)), 100, 0)
+
+
+def test_scans_are_points_of_the_surface_with_their_fault():
+    surface = np.random.default_rng(0).uniform(-100, 100, (3000, 3))
+    clouds = {name: scan(surface, np.random.default_rng(1), 128) for name, scan in SCANS.items()}
+    assert [len(cloud) for cloud in clouds.values()] == [64 if name == "half of the points" else 128 for name in SCANS]
+    rows = set(map(tuple, surface))
+    assert [name for name, cloud in clouds.items() if not rows.issuperset(map(tuple, cloud))] == ["noise 1 %"]
+    gap = np.linalg.norm(clouds["noise 1 %"] - clouds["clean"], axis=1)
+    assert 1.3 < gap.mean() < 1.9  # the mean length of a 3D normal of deviation 1
+    assert np.linalg.norm(clouds["uneven"].mean(0)) > 20 > np.linalg.norm(surface.mean(0))
+    assert np.linalg.norm(clouds["a side missing"].mean(0)) > 8
+
+
+def test_robustness_is_measured_for_every_scan(model):
+    options = QualityOptions(parts=4, batch=3, volume_points=1000)
+    oracle = Oracle(held_out(3), model.network.options.vocab_size)
+    perfect = type(model)(model.spec, oracle, model.language, model.folder, model.revision)
+    figures = robust_quality(perfect, replace(options, parts=3))
+    assert [f.name for f in figures] == list(SCANS) and all(f.ious == (1.0,) * 3 for f in figures)
+    assert robust_quality(model, options) == robust_quality(model, options)
+
+
+def test_the_command_compares_with_another_model(model, tmp_path):
+    tiny = str(tmp_path / "tiny")
+    call = ["bench", "quality", "--model", tiny, "--against", tiny, "--parts", "2", "--candidates", "2"]
+    result = CliRunner().invoke(app, [*call, "--json"])
+    assert result.exit_code == 0, result.output
+    pairs = json.loads(result.stdout)["differences"]
+    assert [p["name"] for p in pairs] == ["greedy", "best of 2"]
+    assert all((p["difference"], p["interval"]) == (0, [0, 0]) for p in pairs)
+    assert "against" in CliRunner().invoke(app, call).output
+    wrong = CliRunner().invoke(app, ["bench", "quality", str(tmp_path), "--robustness"])
+    assert wrong.exit_code == 2

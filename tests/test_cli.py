@@ -383,6 +383,21 @@ def test_training_writes_what_export_weights_and_generate_take(here):
     assert load_model("weights").network.options.hidden_size == 32
 
 
+def test_weights_are_written_in_files_of_the_size_asked_for(here):
+    more = ("--hidden-size", 128, "--intermediate-size", 1024, "--layers", 2)
+    assert call("train", "--out", "run", "--minutes", 0.001, *TINY, *more).exit_code == 0
+    assert call("export-weights", "run/final.pt", "weights", "--shard-mb", 1).exit_code == 0
+    sizes = [path.stat().st_size for path in Path("weights").glob("*.safetensors")]
+    assert len(sizes) > 1 and max(sizes) <= 2**20
+    assert load_model("weights").network.options.num_hidden_layers == 2
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5", "0.1,0.2,0.3", "-0.1,1"])
+def test_hardness_is_one_number_or_two_from_0_to_1(here, text):
+    result = call("train", "--out", "run", f"--hardness={text}")
+    assert result.exit_code == 2 and "--hardness" in result.stderr and not (here / "run").exists()
+
+
 @pytest.mark.parametrize("points", ["0", "257", "64,x", ""])
 def test_numbers_of_points_that_no_model_takes(here, points):
     result = call("train", "--out", "run", "--points", points)
@@ -403,6 +418,21 @@ def test_a_sheet_of_programs_is_a_picture(here):
     images = [(here / f"{seed}.png").read_bytes() for seed in (0, 1)]
     assert all(image.startswith(b"\x89PNG") for image in images) and images[0] != images[1]
     assert call("data", "sheet", "box.stl/sheet.png", "--count", 1).exit_code == 2
+
+
+def test_statistics_of_generated_parts_beside_those_of_meshes(here):
+    Path("meshes").mkdir()
+    trimesh.creation.box((3, 2, 1)).export("meshes/a.stl")
+    result = call("data", "stats", "meshes", "--count", 3, "--json")
+    assert result.exit_code == 0, result.stderr
+    generated, meshes = json.loads(result.stdout).values()
+    assert meshes["planar faces"] == [6, 6, 6, 6] and meshes["one extrusion"][0] == 1
+    assert meshes.keys() < generated.keys() and generated["bodies"][0] >= 1
+    shown = call("data", "stats", "meshes", "--count", 1).stdout
+    assert "1 meshes" in shown and "planar faces" in shown
+    Path("empty").mkdir()
+    nothing = call("data", "stats", "empty", "--count", 1)
+    assert nothing.exit_code == 2 and "empty" in nothing.stderr and len(nothing.stderr.splitlines()) == 1
 
 
 def test_one_part_end_to_end_as_a_process(tmp_path, model):

@@ -5,24 +5,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.data.shapes import random_program
-from cadcode.program.emit import compact
+from cadcode.data.shapes import random_text
 from cadcode.program.field import EmptySolid
 from cadcode.program.surface import sample_surface
 from cadcode.program.syntax import Program
-from cadcode.program.tokens import PAD, START, encode
+from cadcode.program.tokens import PAD, START
 
+SLACK = 6.0  # program units: random points seldom reach the very ends of a part
+LONG, LONG_KEPT = 60, 0.4  # of longer texts this share is kept: real parts are short
 HELD_OUT = 20_261_123  # the seed of parts that no training run sees: training seeds are pairs
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """`surface_points` are drawn on each part; the training loop thins them to the farthest 64 to 256."""
+    """`surface_points` are drawn on each part; the training loop thins them to the farthest 64 to 256.
+
+    Batches are padded to the next of `lengths` (of the ids with their start), or as far as their longest text needs.
+    `hardness` goes evenly from its first to its second value over the first `ramp` samples of a stream, then stays.
+    """
 
     surface_points: int = 2048
     max_tokens: int = 120
     batch_size: int = 64
     seed: int = 0
+    hardness: tuple[float, float] = (0.5, 0.5)  # 0: single extrusions only, 0.5: the usual mix, 1: few of them
+    ramp: int = 1
+    lengths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +41,25 @@ class Sample:
 
 
 def samples(options: DataOptions, rng: np.random.Generator) -> Iterator[Sample]:
-    """Samples without end; programs that do not fit the vocabulary, the length or leave no solid are skipped."""
+    """Samples without end, less texts that are too long and programs that leave no solid or do not fill their frame."""
+    made, (first, last) = 0, options.hardness
     while True:
-        program = random_program(rng)
-        try:
-            ids = encode(compact(program))
-            points, _ = sample_surface(program, options.surface_points, rng)
-        except (ValueError, EmptySolid):
+        program, ids = random_text(rng, first + (last - first) * min(made / options.ramp, 1.0))
+        if len(ids) > options.max_tokens or len(ids) > LONG and rng.random() > LONG_KEPT:
             continue
-        if len(ids) <= options.max_tokens:
+        try:
+            points, _ = sample_surface(program, options.surface_points, rng)
+        except EmptySolid:
+            continue
+        if _fills_frame(points):
+            made += 1
             yield Sample(program, (points / 100).astype(np.float32), ids)
+
+
+def _fills_frame(points: np.ndarray) -> bool:
+    """Whether the box of the points is centred and 200 long: cuts can take the ends of a part away."""
+    low, high = points.min(0), points.max(0)
+    return bool((high - low).max() > 200 - SLACK and np.abs(low + high).max() < SLACK)
 
 
 def held_out(count: int, surface_points: int = 2048) -> list[Sample]:
@@ -63,12 +80,13 @@ def batches(options: DataOptions, worker: int = 0, pool: int = 8) -> Iterator[tu
         drawn.sort(key=lambda s: len(s.ids))
         groups = [drawn[i : i + options.batch_size] for i in range(0, len(drawn), options.batch_size)]
         for i in rng.permutation(len(groups)):
-            yield collate(groups[i])
+            yield collate(groups[i], options.lengths)
 
 
-def collate(group: list[Sample]) -> tuple[np.ndarray, np.ndarray]:
+def collate(group: list[Sample], lengths: tuple[int, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
     """Points (B, N, 3) and ids (B, T) of samples, start token first, padded at the end."""
-    ids = np.full((len(group), 1 + max(len(s.ids) for s in group)), PAD, np.int64)
+    longest = 1 + max(len(s.ids) for s in group)
+    ids = np.full((len(group), min((n for n in lengths if n >= longest), default=longest)), PAD, np.int64)
     ids[:, 0] = START
     for row, sample in zip(ids, group, strict=True):
         row[1 : 1 + len(sample.ids)] = sample.ids

@@ -1,13 +1,11 @@
 """Models by name or folder: what is known of them, and loading the embedded one without transformers."""
 
 import json
-import os
 import pickle
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from cadcode.errors import ModelError
 from cadcode.model import hub
@@ -18,7 +16,16 @@ from cadcode.model.qwen2 import Qwen2Options
 from cadcode.model.small import SmallModel
 from cadcode.model.spec import EMBEDDED, KNOWN, POINTS, UNKNOWN_LICENCE, LoadedModel, ModelSpec, check_reads, known
 from cadcode.model.tokenizer import save_tokenizer
-from cadcode.model.weights import fit, pick_dtype, read_config, read_weights, revision_of, weight_files, without_weights
+from cadcode.model.weights import (
+    fit,
+    pick_dtype,
+    read_config,
+    read_weights,
+    revision_of,
+    weight_files,
+    without_weights,
+    write_weights,
+)
 from cadcode.program.tokens import END, PAD, PIECES, START
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -86,10 +93,11 @@ def _load_small(folder: Path, config: dict, name: str, device: str, dtype: str, 
     return LoadedModel(spec, network.to(device), CompactLanguage(), folder, revision_of(folder))
 
 
-def save_model(network: SmallModel, folder: Path, training: dict | None = None):
+def save_model(network: SmallModel, folder: Path, training: dict | None = None, shard_bytes: int | None = None):
     """Write config, weights (bfloat16, the point encoder float32) and tokenizer, for us and for transformers alike.
 
-    `training` (steps, samples, minutes) is kept in the config, so that a later run can count on.
+    With `shard_bytes` no file of weights is larger, unless one tensor is. `training` (steps, samples, minutes) is kept
+    in the config, so that a later run can count on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     options = asdict(network.options)
@@ -103,10 +111,7 @@ def save_model(network: SmallModel, folder: Path, training: dict | None = None):
     (folder / "generation_config.json").write_text(json.dumps(generation, indent=1))
     weights = {k: v.detach().cpu().to(torch.float32 if "point_encoder" in k else torch.bfloat16).contiguous()
                for k, v in network.state_dict().items()}  # fmt: skip
-    beside = folder / "model.safetensors.part"
-    save_file(weights, beside, metadata={"format": "pt"})
-    beside.chmod(0o644)  # safetensors writes for the owner alone; an installed package is for everyone
-    os.replace(beside, folder / "model.safetensors")
+    write_weights(weights, folder, shard_bytes)
     save_tokenizer(folder)
 
 

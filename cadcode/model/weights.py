@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -15,6 +17,8 @@ from cadcode.errors import ModelError, UsageError
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 DTYPES = ("auto", "float32", "bfloat16")
 IN_FLOAT32 = "point_encoder."
+FORMAT = {"format": "pt"}
+HEADER, HEADER_A_KEY = 128, 128  # bytes of a safetensors file beside its tensors and their names, at most
 ENCODER = "point_encoder"  # the folder of the point encoder's weights, where they are kept apart
 
 
@@ -49,6 +53,49 @@ def read_weights(folder: Path, name: Callable[[str], str | None] = str) -> dict[
     except (OSError, ValueError, SafetensorError) as e:
         raise unreadable(folder, e) from e
     return found
+
+
+def write_weights(weights: dict[str, torch.Tensor], folder: Path, shard_bytes: int | None = None) -> None:
+    """Write tensors to one file or, with `shard_bytes`, to shards of at most that size (or of one tensor) and an index.
+
+    Files are written beside and renamed, the index last; files of weights that were there before are removed.
+    """
+    groups = [list(weights)] if shard_bytes is None else _shards(weights, shard_bytes)
+    names = [SINGLE] if len(groups) == 1 else [f"model-{i + 1:05}-of-{len(groups):05}.safetensors"
+                                               for i in range(len(groups))]  # fmt: skip
+    for name, keys in zip(names, groups, strict=True):
+        _replace(folder / name, lambda path, keys=keys: save_file({key: weights[key] for key in keys}, path, FORMAT))
+    if len(groups) > 1:
+        places = {key: name for name, keys in zip(names, groups, strict=True) for key in keys}
+        index = dict(metadata=dict(total_size=sum(_bytes(w) for w in weights.values())), weight_map=places)
+        _replace(folder / INDEX, lambda path: path.write_text(json.dumps(index, indent=1), encoding="utf-8"))
+    kept = {*names, *([INDEX] if len(groups) > 1 else [])}
+    for path in [*folder.glob("model*.safetensors"), folder / INDEX]:
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
+
+
+def _shards(weights: dict[str, torch.Tensor], most: int) -> list[list[str]]:
+    """The keys in their order, in groups whose tensors take at most `most` bytes with their names."""
+    groups, size = [[]], HEADER
+    for key, weight in weights.items():
+        more = _bytes(weight) + HEADER_A_KEY + len(key)
+        if groups[-1] and size + more > most:
+            groups, size = [*groups, []], HEADER
+        groups[-1].append(key)
+        size += more
+    return groups
+
+
+def _bytes(weight: torch.Tensor) -> int:
+    return weight.numel() * weight.element_size()
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    beside = path.with_name(path.name + ".part")
+    write(beside)
+    beside.chmod(0o644)  # safetensors writes for the owner alone; an installed package is for everyone
+    os.replace(beside, path)
 
 
 class _LeftAsItIs(TorchFunctionMode):

@@ -53,6 +53,18 @@ def evaluation_table(rows: list[dict]) -> Table:
     return table
 
 
+def statistics_table(figures: dict[str, dict]) -> Table:
+    """What sets of parts are like, side by side: mean and in brackets the 10, 50 and 90 % quantiles of each measure."""
+    table = Table("mean (10, 50, 90 %)")
+    for name in figures:
+        table.add_column(name, justify="right")
+    for measure in next(iter(figures.values())):
+        rows = [found.get(measure) for found in figures.values()]
+        texts = ["-" if row is None else f"{row[0]:.3g} ({', '.join(f'{v:.3g}' for v in row[1:])})" for row in rows]
+        table.add_row(measure, *texts)
+    return table
+
+
 def summary_table(summary: dict) -> Table:
     """The averages of an evaluation, strict beside the published protocol."""
     invalid, count = summary["invalid"], summary["n"]
@@ -125,6 +137,16 @@ def quality_table(figures: list[dict]) -> Table:
         low, high = f["interval"]
         numbers = [f"{f['iou_mean']:.3f}", f"{low:.3f} to {high:.3f}", f"{f['iou_median']:.3f}", f"{f['invalid']:.1%}"]
         table.add_row(f["name"], str(f["parts"]), *numbers)
+    return table
+
+
+def difference_table(pairs: list[dict], against: str) -> Table:
+    """The difference of two models part by part, one configuration a row, with the 95 % interval of its mean."""
+    table = Table("", "parts", "difference", "95 % interval", "better on", "worse on", title=f"IoU against {against}")
+    for pair in pairs:
+        low, high = pair["interval"]
+        numbers = [f"{pair['difference']:+.3f}", f"{low:+.3f} to {high:+.3f}"]
+        table.add_row(pair["name"], str(pair["parts"]), *numbers, f"{pair['better']:.0%}", f"{pair['worse']:.0%}")
     return table
 
 

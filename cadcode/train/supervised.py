@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from cadcode.data.dataset import DataOptions, batches, collate, held_out
@@ -27,7 +26,18 @@ from cadcode.model.qwen2 import ELEMENTWISE, Qwen2Options
 from cadcode.model.small import PREFIX_LENGTH, SmallModel
 from cadcode.model.weights import pick_dtype
 from cadcode.program.tokens import PAD, PIECES, VALUES
+from cadcode.train.feed import Feed
+from cadcode.train.loss import blurred_targets, token_loss
 from cadcode.train.muon import Muon
+from cadcode.train.points import farthest_points, model_points
+from cadcode.train.speed import measured_peak, step_operations
+
+__all__ = ["Run", "TrainOptions", "blurred_targets", "farthest_points", "held_out_batches", "held_out_loss", "train",
+           "initialised", "learning_rate", "model_points", "options_from", "points_now", "token_loss"]  # fmt: skip
+
+GPU_LENGTHS = (41, 73, 121)  # of texts with their start: few shapes, so that each is compiled once
+PARTS_A_SECOND = 150  # that a worker is taken to make, for the pace at which programs become harder
+GPU_REPLAY = 64  # batches kept to train on again rather than to wait
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,10 @@ class TrainOptions:
     warmup_steps: int = 100
     smoothing: float = 0.7  # width of the number targets, in program units; hard targets in the decay
     noise: float = 0.01  # on half of the samples, model frame
+    uneven: float = 0.1  # share of samples with random points, denser on one side
+    missing: float = 0.1  # share of samples with a side missing
+    fewer: float = 0.1  # share of steps with half of the points
+    hardness: tuple[float, float] = (0.5, 0.5)  # of the programs, at the start and at the end (`DataOptions`)
     workers: int = 1
     threads: int = 0  # 0: all cores
     device: str = "auto"
@@ -68,8 +82,13 @@ class _Stream(IterableDataset):
         info = get_worker_info()
         if info is not None:
             torch.set_num_threads(1)
-        for points, ids in batches(self.options, info.id if info else 0):
+        for points, ids in batches(self.options, info.id if info else 0, _pool(self.options.batch_size)):
             yield torch.from_numpy(points), torch.from_numpy(ids)
+
+
+def _pool(batch_size: int) -> int:
+    """Batches that a worker sorts by length at once: few where they are large, or the first one comes late."""
+    return min(8, max(3, 1024 // batch_size))
 
 
 def train(options: TrainOptions, out: Path, resume: Path | None = None, log=print) -> Path:
@@ -85,8 +104,8 @@ def train(options: TrainOptions, out: Path, resume: Path | None = None, log=prin
     size = sum(p.numel() for p in run.model.parameters()) / 1e6
     log(f"{size:.1f} M parameters, {run.samples} samples seen, {device}")
     if options.fuse:
-        fuse(run.model)
-    stream = _loader(options, run)
+        run.compile()
+    stream = Feed(_loader(options, run), GPU_REPLAY if device.type == "cuda" else 0, options.seed)
     try:
         _loop(options, run, stream, out, log)
     except KeyboardInterrupt:
@@ -96,9 +115,10 @@ def train(options: TrainOptions, out: Path, resume: Path | None = None, log=prin
     return out / "final.pt"
 
 
-def _loop(options: TrainOptions, run: "Run", stream, out: Path, log):
+def _loop(options: TrainOptions, run: "Run", stream: Feed, out: Path, log):
     kept = held_out_batches(options.held_out, options.batch_size)
-    started, saved, decaying, losses = time.monotonic(), time.monotonic(), False, []
+    peak, dice = measured_peak(run.device, run.dtype), np.random.default_rng([options.seed, run.samples])
+    started, saved, decaying, losses, meter = time.monotonic(), time.monotonic(), False, [], _Meter(stream, peak)
     while (elapsed := (time.monotonic() - started) / 60) < options.minutes:
         progress = elapsed / options.minutes
         if progress >= 1 - options.decay_share and not decaying:
@@ -106,11 +126,14 @@ def _loop(options: TrainOptions, run: "Run", stream, out: Path, log):
             run.save(out / "stable.pt")
         rate = learning_rate(options, progress, run.steps)
         smoothing = 0.0 if decaying else options.smoothing
-        losses.append(run.step(*next(stream), points_now(options, progress), rate, smoothing))
+        points = points_now(options, progress) // (2 if dice.random() < options.fewer else 1)
+        surface, ids = next(stream)
+        losses.append(run.step(surface, ids, points, rate, smoothing))
+        meter.count(run, len(ids), points, ids.shape[1] - 1)
         if run.steps % options.log_every == 0:
             loss = round(torch.stack(losses).mean().item(), 4)
-            _log_line(out, run, elapsed, dict(loss=loss, points=points_now(options, progress)), log)
-            losses = []
+            _log_line(out, run, elapsed, dict(loss=loss, points=points_now(options, progress)) | meter.figures(), log)
+            losses, meter = [], _Meter(stream, peak)
         if time.monotonic() - saved > 60 * options.save_minutes:
             run.save(out / "latest.pt")
             _log_line(out, run, elapsed, dict(held_out=round(held_out_loss(run, kept), 4)), log)
@@ -119,6 +142,27 @@ def _loop(options: TrainOptions, run: "Run", stream, out: Path, log):
         run.save(out / "stable.pt")
     elapsed = (time.monotonic() - started) / 60
     _log_line(out, run, elapsed, dict(held_out=round(held_out_loss(run, kept), 4)), log)
+
+
+class _Meter:
+    """Speed since it was made: samples a second, share of the peak, share of the time without data, of old batches."""
+
+    def __init__(self, stream: Feed, peak: float):
+        self.stream, self.peak, self.started = stream, peak, time.monotonic()
+        self.samples, self.operations = 0, 0.0
+        self.before = stream.fresh, stream.again, stream.waited
+
+    def count(self, run: "Run", samples: int, points: int, text: int):
+        self.samples += samples
+        self.operations += step_operations(run.model.options, samples, points, text)
+
+    def figures(self) -> dict:
+        seconds = time.monotonic() - self.started
+        now = self.stream.fresh, self.stream.again, self.stream.waited
+        fresh, again, waited = (n - b for n, b in zip(now, self.before, strict=True))
+        shares = dict(of_peak=self.operations / seconds / self.peak, waited=waited / seconds,
+                      again=again / max(fresh + again, 1))  # fmt: skip
+        return dict(per_second=round(self.samples / seconds, 1)) | {name: round(v, 3) for name, v in shares.items()}
 
 
 def held_out_batches(count: int, batch_size: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -167,8 +211,11 @@ def learning_rate(options: TrainOptions, progress: float, steps: int) -> float:
 
 def _loader(options: TrainOptions, run: "Run"):
     # A resumed run must not see the samples again: the seed moves on with the number of samples seen.
-    data = DataOptions(batch_size=options.batch_size, seed=options.seed + 1 + run.samples)
-    ahead = 16 if options.workers else None
+    lengths = GPU_LENGTHS if run.device.type == "cuda" else ()
+    ramp = max(int(60 * options.minutes * PARTS_A_SECOND), 1)
+    data = DataOptions(batch_size=options.batch_size, seed=options.seed + 1 + run.samples, lengths=lengths,
+                       hardness=options.hardness, ramp=ramp)  # fmt: skip
+    ahead = 16 if options.workers == 1 else 4 if options.workers else None
     loader = DataLoader(_Stream(data), batch_size=None, num_workers=options.workers, prefetch_factor=ahead,
                         pin_memory=run.device.type == "cuda")  # fmt: skip
     return iter(loader)
@@ -195,6 +242,15 @@ class Run:
         self.minutes = 0.0
         self._started = time.monotonic()
         self.generator = torch.Generator(device).manual_seed(options.seed)
+        self._forward = self.model
+
+    def compile(self):
+        """Let training steps run compiled: the whole model on a GPU, on a CPU its element-wise functions."""
+        if self.device.type == "cuda":
+            torch._dynamo.config.recompile_limit = 64  # one for each shape and for each number of points
+            self._forward = torch.compile(self.model, dynamic=False)
+        else:
+            fuse(self.model)
 
     @classmethod
     def start(cls, options: TrainOptions, device, resume: Path | None) -> "Run":
@@ -222,12 +278,13 @@ class Run:
     def logits(self, points, ids) -> torch.Tensor:
         """The model's logits (B, T, V), computed in the run's dtype."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            return self.model(points, ids)
+            return (self._forward if torch.is_grad_enabled() else self.model)(points, ids)
 
     def step(self, surface, ids, count: int, rate: float, smoothing: float) -> torch.Tensor:
         """One update on surface points (B, N, 3) and ids (B, T); the loss comes back unread: a GPU need not wait."""
         surface, ids = surface.to(self.device, non_blocking=True), ids.to(self.device, non_blocking=True)
-        points = model_points(surface, count, self.options.noise, self.generator)
+        o = self.options
+        points = model_points(surface, count, o.noise, self.generator, o.uneven, o.missing)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * rate
@@ -285,50 +342,6 @@ def initialised(options: Qwen2Options) -> SmallModel:
     torch.nn.init.normal_(model.point_encoder.projection.weight, std=0.05)
     torch.nn.init.zeros_(model.point_encoder.projection.bias)
     return model
-
-
-def model_points(surface, count: int, noise: float, generator) -> torch.Tensor:
-    """Training points (B, count, 3) of surface points (B, N, 3): farthest ones, shuffled, half of the samples noisy."""
-    batch = len(surface)
-    rows = farthest_points(surface, count, generator)
-    rows = rows.gather(1, torch.rand(rows.shape, generator=generator, device=rows.device).argsort(1))
-    points = surface.gather(1, rows[..., None].expand(-1, -1, 3))
-    jitter = torch.randn(points.shape, generator=generator, device=points.device) * noise
-    return points + jitter * (torch.rand(batch, 1, 1, generator=generator, device=points.device) < 0.5)
-
-
-def farthest_points(points, count: int, generator) -> torch.Tensor:
-    """Row numbers (B, count) of greedily farthest points of (B, N, 3), from a random start (Gonzalez 1985)."""
-    batch, size, _ = points.shape
-    axes = points.permute(2, 0, 1).contiguous()  # (3, B, N)
-    rows = torch.empty(batch, count, dtype=torch.long, device=points.device)
-    rows[:, 0] = torch.randint(size, (batch,), generator=generator, device=points.device)
-    nearest = torch.full((batch, size), torch.inf, device=points.device)
-    for i in range(1, count):
-        last = rows[:, i - 1].view(1, batch, 1).expand(3, -1, 1)
-        gap = (axes - axes.gather(2, last)).square_().sum(0)
-        torch.minimum(nearest, gap, out=nearest)
-        rows[:, i] = nearest.argmax(1)
-    return rows
-
-
-def token_loss(logits, targets, smoothing: float) -> torch.Tensor:
-    """Mean cross entropy over the real tokens; number targets blurred by a Gaussian of `smoothing` program units."""
-    kept = targets != PAD
-    log_p, targets = F.log_softmax(logits[kept], dim=-1), targets[kept]
-    if not smoothing:
-        return F.nll_loss(log_p, targets)
-    return -(blurred_targets(smoothing, log_p.device)[targets] * log_p).sum(-1).mean()
-
-
-def blurred_targets(width: float, device) -> torch.Tensor:
-    """Target distributions (V, V): a number's neighbours share its weight, other tokens keep theirs."""
-    values = torch.tensor(VALUES, dtype=torch.float32, device=device)
-    weight = torch.exp(-(((values[:, None] - values) / width) ** 2) / 2)
-    weight[torch.isnan(weight)] = 0.0
-    others = torch.isnan(values)
-    weight[others, others] = 1.0
-    return weight / weight.sum(1, keepdim=True)
 
 
 def options_from(overrides: dict) -> TrainOptions:

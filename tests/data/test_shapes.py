@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cadcode.data import profiles
+from cadcode.data import holes, profiles, shapes
+from cadcode.data.bodies import extrude, union
 from cadcode.data.shapes import FAMILIES, random_program
 from cadcode.execution.outcome import Solid
 from cadcode.execution.sandbox import Sandbox
@@ -87,7 +88,7 @@ def test_holes_lie_inside_the_box_of_their_sketch():
 
 def test_a_good_part_of_them_is_one_extrude():
     share = np.mean([len(p.steps) == 1 for p in PROGRAMS])
-    assert 0.35 < share < 0.55
+    assert 0.5 < share < 0.68
 
 
 def test_all_kinds_of_steps_and_outlines_occur():
@@ -107,6 +108,25 @@ def test_no_direction_is_preferred():
     longest = [int(np.argmax(np.ptp(bounds(p), axis=0))) for p in PROGRAMS if longer_than_the_others(p)]
     counts = np.bincount(longest, minlength=3)
     assert counts.min() > 0.25 * counts.sum()
+
+
+def test_all_48_positions_of_the_cube_occur(monkeypatch):
+    """An L of three different sides, with a pin off its middle, is no image of itself: each position shows."""
+
+    def lopsided(rng):
+        outline = profiles.l_profile(np.random.default_rng(0), 3.0, 2.0)
+        return union(extrude(outline, 0.0, 0.5), extrude(Circle((-1.4, -0.8), 0.1), 0.5, 0.9))
+
+    monkeypatch.setattr(shapes, "FAMILIES", {lopsided: 1})
+    assert len(set(made(600, 3))) == 48
+
+
+def test_hardness_weighs_parts_of_several_bodies():
+    def share(hardness):
+        rng = np.random.default_rng(2)
+        return np.mean([len(random_program(rng, hardness).steps) == 1 for _ in range(150)])
+
+    assert share(0.0) == 1.0 and share(1.0) < share(0.5) - 0.05
 
 
 def longer_than_the_others(program):
@@ -137,16 +157,16 @@ def test_every_profile_is_a_closed_outline_in_its_box(maker):
                 assert len(outline.edges) > 2 or any(isinstance(e, Arc) for e in outline.edges)
 
 
-@pytest.mark.parametrize("maker", profiles.HOLES, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("maker", holes.HOLES, ids=lambda m: m.__name__)
 def test_holes_that_fit_take_nothing_but_their_own_area(maker):
     rng = np.random.default_rng(2)
     plate = Rect((0.0, 0.0), 3.0, 2.0)
     found = 0
     for _ in range(40):
-        holes = maker(rng, plate, 3.0, 2.0)
-        if holes and all(profiles.fits(hole, plate, 0.0) for hole in holes):
+        made_holes = maker(rng, plate, 3.0, 2.0)
+        if made_holes and all(holes.fits(hole, plate, 0.0) for hole in made_holes):
             found += 1
-            corners = np.concatenate([outline_bounds(hole) for hole in holes])
+            corners = np.concatenate([outline_bounds(hole) for hole in made_holes])
             assert (np.abs(corners) <= (1.5, 1.0)).all()
     assert found > 5
 
@@ -156,7 +176,7 @@ def test_holes_that_fit_take_nothing_but_their_own_area(maker):
 
 @pytest.fixture(scope="module")
 def outcomes():
-    programs = made(60, 23)
+    programs = made(100, 23)
     with Sandbox() as sandbox:
         return [(p, sandbox.run(compact(p))) for p in programs]
 
@@ -184,3 +204,8 @@ def disagreement(program, outcome) -> str | None:
 
 def test_what_runs_is_valid(outcomes):
     assert np.mean([outcome.valid for _, outcome in outcomes if isinstance(outcome, Solid)]) >= 0.97
+
+
+def test_what_runs_is_one_solid(outcomes):
+    several = [compact(p) for p, outcome in outcomes if isinstance(outcome, Solid) and outcome.solids != 1]
+    assert len(several) <= 0.01 * len(outcomes), several

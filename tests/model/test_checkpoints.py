@@ -42,6 +42,32 @@ def test_the_config_says_what_the_model_is(folder):
     assert (folder / "tokenizer.json").is_file() and not list(folder.glob("*.part"))
 
 
+def test_weights_in_shards_are_the_same_weights(folder, tmp_path):
+    network, most = tiny_model(std=0.5), 40_000
+    save_model(network, tmp_path / "shards", shard_bytes=most)
+    shards = sorted((tmp_path / "shards").glob("*.safetensors"))
+    assert len(shards) > 2 and max(path.stat().st_size for path in shards) <= most
+    assert not (tmp_path / "shards" / "model.safetensors").exists()
+    whole, parts = (load_model(str(path)).network.state_dict() for path in (folder, tmp_path / "shards"))
+    assert whole.keys() == parts.keys() and all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_saving_again_leaves_no_weights_of_before(folder):
+    first = load_model(str(folder)).revision
+    save_model(tiny_model(std=0.5), folder, shard_bytes=40_000)
+    assert load_model(str(folder)).revision != first and not (folder / "model.safetensors").exists()
+    save_model(tiny_model(std=0.5), folder)
+    assert [path.name for path in folder.glob("model*")] == ["model.safetensors"]
+    assert load_model(str(folder)).revision == first
+
+
+def test_a_missing_shard_is_refused(folder):
+    save_model(tiny_model(std=0.5), folder, shard_bytes=40_000)
+    sorted(folder.glob("*.safetensors"))[1].unlink()
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_model(str(folder))
+
+
 # --- what cannot be used ---------------------------------------------------------------------------------------------
 
 

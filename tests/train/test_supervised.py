@@ -28,7 +28,8 @@ from cadcode.train.supervised import (
 )
 
 TINY = TrainOptions(hidden_size=32, layers=2, intermediate_size=64, heads=2, batch_size=4, workers=0, device="cpu",
-                    fuse=False, points=(16, 32), points_shares=(1.0, 1.0), warmup_steps=2, log_every=1)  # fmt: skip
+                    fuse=False, points=(16, 32), points_shares=(1.0, 1.0), warmup_steps=2, log_every=1,
+                    uneven=0.0, missing=0.0, fewer=0.0)  # fmt: skip
 CPU = torch.device("cpu")
 
 

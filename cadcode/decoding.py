@@ -1,6 +1,7 @@
 """From a model and points to program texts: greedy, beam and sampled decoding, cached, batched, inside the grammar.
 
-All candidates of a part share one prefill. A sampled candidate has its own random numbers, drawn from (seed, its
+All candidates of a part share one prefill. Where the grammar leaves one token only, it is taken without asking the
+network, which then reads it together with those around it. A sampled candidate has its own random numbers, drawn from (seed, its
 number), so it comes out the same alone, in a batch, and next to any other parts.
 """
 
@@ -53,7 +54,7 @@ class Network(Protocol):
     """A prefix of point embeddings, then token by token with a cache."""
 
     def prefill(self, points, start, room: int): ...  # -> logits (B, V), cache
-    def step(self, ids, written: int, cache): ...  # -> logits (B, V)
+    def step(self, ids, written: int, cache): ...  # ids (B, n) after `written` of each text's tokens -> logits (B, V)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,13 @@ class _Row:
     randoms: np.ndarray
     ids: list[int] = field(default_factory=list)
     score: float = 0.0
+
+    def add(self, token: int, language: Language) -> None:
+        self.ids.append(token)
+        self.state = language.advance(self.state, token)
+
+    def finished(self, end: int, options: DecodeOptions) -> bool:
+        return self.ids[-1] == end or len(self.ids) == options.max_new_tokens
 
 
 @torch.inference_mode()
@@ -107,36 +115,51 @@ def _randoms(options: DecodeOptions, number: int) -> np.ndarray:
 
 def _write(network, language, rows, logits, cache, options):
     """Write all rows to their end or the length limit; finished rows leave the batch when enough of them have."""
-    live = list(rows)
-    for written in range(1, options.max_new_tokens + 1):
-        tokens = _choose(language, live, logits, options)
-        for row, token in zip(live, tokens, strict=True):
-            if not row.ids or row.ids[-1] != language.end_id:
-                row.ids.append(token)
-                row.state = language.advance(row.state, token)
-        going = [i for i, row in enumerate(live) if row.ids[-1] != language.end_id]
-        if not going or written == options.max_new_tokens:
+    live, read = list(rows), 0  # the network has read the first `read` tokens of every row
+    while True:
+        _choose(language, live, logits, read, options)
+        going = [i for i, row in enumerate(live) if not row.finished(language.end_id, options)]
+        if not going:
             return
         if len(going) <= 0.75 * len(live):
             live = [live[i] for i in going]
-            index = torch.tensor(going, device=logits.device)
-            cache = cache.select(index)
-            tokens = [tokens[i] for i in going]
-        logits = network.step(torch.tensor(tokens, device=logits.device), written, cache)
+            cache = cache.select(torch.tensor(going, device=logits.device))
+        known = min(len(row.ids) for row in live if not row.finished(language.end_id, options))
+        ids = [_padded(row.ids[read:known], known - read, language.end_id) for row in live]
+        logits = network.step(torch.tensor(ids, device=logits.device), read + 1, cache)
+        read = known
 
 
-def _choose(language, rows, logits, options) -> list[int]:
-    """The next token of every row, and its log-probability added to the row's score."""
+def _padded(ids: list[int], length: int, end: int) -> list[int]:
+    return ids + [end] * (length - len(ids))
+
+
+def _choose(language, rows, logits, read, options):
+    """The next token of every row that has none beyond the `read` ones, and those that must follow it."""
+    places = [i for i, row in enumerate(rows) if len(row.ids) == read and (not row.ids or row.ids[-1] != language.end_id)]
+    if not places:
+        return
+    rows = [rows[i] for i in places]
+    logits = logits if len(places) == len(logits) else logits[places]
     log_p = _masked(language, [row.state for row in rows], logits).log_softmax(-1)
     best = log_p.argmax(-1).tolist()
     if any(row.number for row in rows):
         sampled = _sample(log_p, rows, options)
         best = [s if row.number else b for row, b, s in zip(rows, best, sampled, strict=True)]
     picked = log_p[torch.arange(len(rows)), best].tolist()
-    for row, value in zip(rows, picked, strict=True):
-        if not row.ids or row.ids[-1] != language.end_id:
-            row.score += value
-    return best
+    for row, token, value in zip(rows, best, picked, strict=True):
+        row.score += value
+        row.add(token, language)
+        while (token := _only(language, row)) is not None and len(row.ids) < options.max_new_tokens:
+            row.add(token, language)
+
+
+def _only(language, row) -> int | None:
+    """The token that has to come next, if there is no other (its log-probability is 0)."""
+    if row.ids[-1] == language.end_id:
+        return None
+    allowed = language.allowed(row.state)
+    return allowed[0] if allowed is not None and len(allowed) == 1 else None
 
 
 def _sample(log_p, rows, options) -> list[int]:

@@ -69,8 +69,11 @@ def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto") -
     options = Qwen2Options.from_config(config)
     network = without_weights(lambda: SmallModel(options)).eval()
     fit(network, read_weights(folder), pick_dtype("float32" if dtype == "auto" else dtype, device), folder)
+    network = network.to(device)
+    if device == "cpu" and network.lm_head.weight.dtype == torch.float32:
+        network.pack()
     spec = known(name) or ModelSpec(str(name), UNKNOWN_LICENCE, "points")
-    return LoadedModel(spec, network.to(device), CompactLanguage(), folder, revision_of(folder))
+    return LoadedModel(spec, network, CompactLanguage(), folder, revision_of(folder))
 
 
 def save_model(network: SmallModel, folder: Path, training: dict | None = None):

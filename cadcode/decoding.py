@@ -1,8 +1,8 @@
 """From a model and points to program texts: greedy, beam and sampled decoding, cached, batched, inside the grammar.
 
 All candidates of a part share one prefill. Where the grammar leaves one token only, it is taken without asking the
-network, which then reads it together with those around it. A sampled candidate has its own random numbers, drawn from (seed, its
-number), so it comes out the same alone, in a batch, and next to any other parts.
+network, which then reads it together with those around it. A sampled candidate has its own random numbers, drawn from
+(seed, its number), so it comes out the same alone, in a batch, and next to any other parts.
 """
 
 from dataclasses import dataclass, field
@@ -75,6 +75,7 @@ class _Row:
     part: int
     number: int
     state: object
+    allowed: tuple[int, ...] | None
     randoms: np.ndarray
     ids: list[int] = field(default_factory=list)
     score: float = 0.0
@@ -82,9 +83,10 @@ class _Row:
     def add(self, token: int, language: Language) -> None:
         self.ids.append(token)
         self.state = language.advance(self.state, token)
+        self.allowed = language.allowed(self.state)
 
     def finished(self, end: int, options: DecodeOptions) -> bool:
-        return self.ids[-1] == end or len(self.ids) == options.max_new_tokens
+        return bool(self.ids) and (self.ids[-1] == end or len(self.ids) == options.max_new_tokens)
 
 
 @torch.inference_mode()
@@ -96,7 +98,7 @@ def decode(network: Network, language: Language, points: torch.Tensor, options: 
     if options.mode == "beam":
         return [_beam(network, language, cloud[None], options) for cloud in points]
     count = options.candidates if options.mode == "sample" else 1
-    rows = [_Row(p, n, language.initial(), _randoms(options, n)) for p in range(len(points)) for n in range(count)]
+    rows = [_row(language, p, n, _randoms(options, n)) for p in range(len(points)) for n in range(count)]
     logits, cache = network.prefill(points, language.start_id, options.max_new_tokens)
     if count > 1:
         repeat = torch.arange(len(points), device=logits.device).repeat_interleave(count)
@@ -107,6 +109,11 @@ def decode(network: Network, language: Language, points: torch.Tensor, options: 
         draft = _draft(language, row.ids, row.score, "greedy" if row.number == 0 else f"sample {row.number}")
         drafts[row.part] += [draft] if draft else []
     return drafts
+
+
+def _row(language: Language, part: int, number: int, randoms: np.ndarray) -> _Row:
+    state = language.initial()
+    return _Row(part, number, state, language.allowed(state), randoms)
 
 
 def _randoms(options: DecodeOptions, number: int) -> np.ndarray:
@@ -136,12 +143,13 @@ def _padded(ids: list[int], length: int, end: int) -> list[int]:
 
 def _choose(language, rows, logits, read, options):
     """The next token of every row that has none beyond the `read` ones, and those that must follow it."""
-    places = [i for i, row in enumerate(rows) if len(row.ids) == read and (not row.ids or row.ids[-1] != language.end_id)]
+    end = language.end_id
+    places = [i for i, row in enumerate(rows) if len(row.ids) == read and not row.finished(end, options)]
     if not places:
         return
     rows = [rows[i] for i in places]
     logits = logits if len(places) == len(logits) else logits[places]
-    log_p = _masked(language, [row.state for row in rows], logits).log_softmax(-1)
+    log_p = _masked(rows, logits).log_softmax(-1)
     best = log_p.argmax(-1).tolist()
     if any(row.number for row in rows):
         sampled = _sample(log_p, rows, options)
@@ -150,16 +158,8 @@ def _choose(language, rows, logits, read, options):
     for row, token, value in zip(rows, best, picked, strict=True):
         row.score += value
         row.add(token, language)
-        while (token := _only(language, row)) is not None and len(row.ids) < options.max_new_tokens:
-            row.add(token, language)
-
-
-def _only(language, row) -> int | None:
-    """The token that has to come next, if there is no other (its log-probability is 0)."""
-    if row.ids[-1] == language.end_id:
-        return None
-    allowed = language.allowed(row.state)
-    return allowed[0] if allowed is not None and len(allowed) == 1 else None
+        while not row.finished(end, options) and row.allowed is not None and len(row.allowed) == 1:
+            row.add(row.allowed[0], language)  # with a log-probability of 0
 
 
 def _sample(log_p, rows, options) -> list[int]:
@@ -174,12 +174,11 @@ def _sample(log_p, rows, options) -> list[int]:
     return order.gather(1, index)[:, 0].tolist()
 
 
-def _masked(language, states, logits):
+def _masked(rows, logits):
     """Logits in float32, minus infinity where the grammar forbids a token."""
-    allowed = [language.allowed(state) for state in states]
-    if allowed[0] is None:
+    if rows[0].allowed is None:
         return logits.float()
-    mask = np.stack([_mask(ids, logits.shape[1]) for ids in allowed])
+    mask = np.stack([_mask(row.allowed, logits.shape[1]) for row in rows])
     return logits.float() + torch.from_numpy(mask).to(logits.device)
 
 
@@ -203,7 +202,7 @@ def _draft(language, ids, score, source) -> Draft | None:
 def _beam(network, language, points, options) -> list[Draft]:
     """The best of `beams` hypotheses by log-probability over length, for one cloud (1, 256, 3)."""
     logits, cache = network.prefill(points, language.start_id, options.max_new_tokens)
-    live, finished = [_Row(0, 0, language.initial(), np.empty(0))], []
+    live, finished = [_row(language, 0, 0, np.empty(0))], []
     for written in range(1, options.max_new_tokens + 1):
         live, parents, ended = _expand(language, live, logits, options.beams)
         finished = sorted(finished + ended, key=_per_token, reverse=True)[: options.beams]
@@ -226,7 +225,7 @@ def _settled(finished, live, beams) -> bool:
 
 def _expand(language, live, logits, beams):
     """The `beams` best unfinished continuations, the rows they come from, and the finished ones among the best."""
-    log_p = _masked(language, [row.state for row in live], logits).log_softmax(-1)
+    log_p = _masked(live, logits).log_softmax(-1)
     total = log_p + torch.tensor([[row.score] for row in live], device=log_p.device)
     scores, flat = total.flatten().topk(min(2 * beams, total.numel()))
     going, parents, ended = [], [], []
@@ -235,7 +234,8 @@ def _expand(language, live, logits, beams):
         if score == -np.inf or len(going) == beams:
             break
         row = live[parent]
-        child = _Row(0, 0, language.advance(row.state, token), row.randoms, [*row.ids, token], score)
+        child = _Row(0, 0, row.state, None, row.randoms, list(row.ids), score)
+        child.add(token, language)
         if token != language.end_id:
             going.append(child)
             parents.append(parent)

@@ -1,7 +1,7 @@
 """Keys and values while texts are written: of texts that stand alone, or of many that share what was read before them.
 
-Attention here is the plain one (Vaswani et al. 2017, arXiv:1706.03762) on queries that are scaled already. Queries come
-as (B * heads, n * shared, D): `heads` counts key heads; at each of n new positions `shared` query heads use one of them.
+Attention here is the plain one (Vaswani et al. 2017, arXiv:1706.03762) on queries that are scaled already. Queries are
+(B * heads, n * shared, D): `heads` counts key heads; at each of n new positions `shared` query heads use one of them.
 """
 
 import torch

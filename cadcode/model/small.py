@@ -60,7 +60,10 @@ class SmallModel(nn.Module):
         return self.lm_head(self.model(embeddings, positions, cache, tail=1)[:, -1]), cache
 
     def step(self, ids: torch.Tensor, written: int, cache) -> torch.Tensor:
-        """Logits (B, V) after more tokens a row, (B,) or (B, n); the start token is number 0, they begin at `written`."""
+        """Logits (B, V) after one more token a row (B,) or several (B, n), numbered from `written` on.
+
+        The start token is number 0.
+        """
         ids = ids.view(len(ids), -1)
         positions = PREFIX_LENGTH + written + torch.arange(ids.shape[1], device=ids.device)
         embeddings = self.model.embed_tokens(ids)

@@ -4,12 +4,16 @@ Attention here is the plain one (Vaswani et al. 2017, arXiv:1706.03762) on queri
 (B * heads, n * shared, D): `heads` counts key heads; at each of n new positions `shared` query heads use one of them.
 """
 
+from copy import copy as shallow_copy
+
 import torch
 import torch.nn.functional as F
 
+GROWTH = 32  # positions; rows are copied whole, so room that is not used yet costs time
+
 
 class Alone:
-    """Texts with their own keys and values each: (layers, 2, B * heads, length, D), allocated once."""
+    """Texts with their own keys and values each: (layers, 2, B * heads, length, D), a length that grows in steps."""
 
     def __init__(self, layers: int, batch: int, heads: int, length: int, size: int, like: torch.Tensor):
         self.store = like.new_empty((layers, 2, batch * heads, length, size))
@@ -18,6 +22,8 @@ class Alone:
     def extend(self, count: int) -> None:
         """Take `count` more positions into use, which `write` then fills layer by layer."""
         end = self.used + count
+        if end > self.store.shape[3]:
+            self.store = F.pad(self.store[:, :, :, : self.used], (0, 0, 0, max(count, GROWTH)))
         new = self.store[:, :, :, self.used : end].unflatten(2, (self.batch, self.heads))
         self._new, self.used = new.unbind(), end
         self._keys = self.store[:, 0, :, :end].transpose(-1, -2).unbind()  # (B * heads, D, end) each
@@ -43,24 +49,21 @@ class Alone:
         return Shared(self, rows)
 
     def picked(self, rows: torch.Tensor) -> "Alone":
-        """A copy of some rows, with as much room as before."""
-        layers, _, _, length, size = self.store.shape
-        copy = Alone(layers, len(rows), self.heads, length, size, self.store)
-        copy.extend(self.used)
-        copy._by_rows()[:, :, :, :, : self.used] = self._by_rows()[:, :, rows, :, : self.used]
+        """A copy of some rows."""
+        copy = shallow_copy(self)
+        copy.store = self.store.unflatten(2, (self.batch, self.heads)).index_select(2, rows).flatten(2, 3)
+        copy.batch = len(rows)
+        copy.extend(0)
         return copy
-
-    def _by_rows(self) -> torch.Tensor:
-        return self.store.unflatten(2, (self.batch, self.heads))
 
 
 class Shared:
     """Texts behind prefixes that several of them share: row i goes on from row `parts[i]` of `prefix`."""
 
     def __init__(self, prefix: Alone, parts: torch.Tensor, own: Alone | None = None):
-        layers, _, _, length, size = prefix.store.shape
-        self.prefix, self.parts, self.heads = prefix, parts, prefix.heads
-        self.own = own or Alone(layers, len(parts), prefix.heads, length - prefix.used, size, prefix.store)
+        layers, _, _, _, size = prefix.store.shape
+        self.prefix, self.parts = prefix, parts
+        self.own = own or Alone(layers, len(parts), prefix.heads, GROWTH, size, prefix.store)
         self.groups = Groups(parts.tolist(), prefix.batch, prefix.heads)
 
     @property

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cadcode.model.cache import Alone, Shared
+from cadcode.model.cache import GROWTH, Alone, Shared
 from cadcode.model.qwen2 import Layer, Qwen2, Qwen2Options
 
 POSITIONS = 2048  # of the table of rotary turns
@@ -40,8 +40,9 @@ class PackedQwen2:
         self.epsilon = torch.tensor(model.options.hidden_size * model.options.rms_norm_eps).sqrt().to(self.head)
 
     def new_cache(self, batch: int, length: int) -> Alone:
+        """For prefixes of `length` positions, and then some."""
         o = self.options
-        return Alone(o.num_hidden_layers, batch, o.num_key_value_heads, length, o.head_dim, self.head)
+        return Alone(o.num_hidden_layers, batch, o.num_key_value_heads, length + GROWTH, o.head_dim, self.head)
 
     def __call__(self, embeddings: torch.Tensor, positions: torch.Tensor, cache: Alone | Shared) -> torch.Tensor:
         """Logits (B, V) behind the embeddings (B, n, H) at rotary positions (n,)."""

@@ -1,15 +1,15 @@
-"""`cadcode bench`: how good, measured by the same code that works for users."""
+"""`cadcode bench`: how good and how fast, measured by the same code that works for users."""
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cadcode.edge import Debug, Device, Json, Seed, named
+from cadcode.edge import Debug, Device, Dtype, Json, Seed, named
 from cadcode.errors import UsageError
 
-bench = typer.Typer(help="Measure the quality of a model.", rich_markup_mode=None)
+bench = typer.Typer(help="Measure the quality of a model, and its speed.", rich_markup_mode=None)
 
 
 @bench.callback()
@@ -70,3 +70,55 @@ def _figures(meshes, model, device, threads, refined, robustness, options):
         return measure(load(model, device, threads), options)
     with Sandbox() as sandbox:
         return folder_quality(meshes, load(model, device, threads), sandbox, options, refined)
+
+
+@bench.command("speed")
+def speed(
+    model: Annotated[str | None, typer.Option(help="A name or a folder (default cadcode-small).")] = None,
+    parts: Annotated[int | None, typer.Option(min=1, help="Generated parts (default 6).")] = None,
+    candidates: Annotated[int | None, typer.Option(min=2, help="Programs of a part (default 32).")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=2, help="Of a program, at most (default 256).")] = None,
+    faces: Annotated[int | None, typer.Option(min=0, help="Of a large STL (default 5000000); 0: none.")] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, help="Of short measurements (default 3).")] = None,
+    rivals: Annotated[bool, typer.Option("--rivals/--no-rivals", help="Measure other ways beside ours.")] = True,
+    clock: Annotated[
+        str | None, typer.Option(help="Of decoding: wall, or cpu where other programs run (default wall).")
+    ] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Seconds from a cold start, tokens, programs and parts a second, memory; beside transformers and other ways.
+
+    Everything is measured in one run, so compare numbers of one run only, and leave the computer alone meanwhile.
+    """
+    from cadcode.execution.sandbox import Sandbox
+    from cadcode.generate import load
+    from cadcode.report.files import json_text
+    from cadcode.speed.suite import SpeedOptions, measure
+
+    counts = dict(parts=parts, candidates=candidates, max_new_tokens=max_new_tokens, faces=faces, repeats=repeats)
+    options = SpeedOptions(**named(**counts, clock=clock), rivals=rivals)
+    with Sandbox() as sandbox:
+        sandbox.level()  # waits for the worker
+        figures = measure(load(model, device, threads, dtype), sandbox, options, _told)
+    if json:
+        typer.echo(json_text(dict(figures, options=asdict(options))))
+    else:
+        for name, value in _flat(figures):
+            typer.echo(f"{name:<46} {value if isinstance(value, str) else format(value, '.5g')}")
+
+
+def _told(name: str) -> None:
+    typer.echo(f"measuring: {name.replace('_', ' ')}", err=True)
+
+
+def _flat(figures: dict, before: str = ""):
+    """(name, value) of all numbers, nested names with spaces between."""
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name} ")
+        elif value is not None:
+            yield f"{before}{name}".replace("_", " "), value

@@ -1,7 +1,9 @@
 """From a model and points to program texts: greedy, beam and sampled decoding, cached, batched, inside the grammar.
 
-All candidates of a part share one prefill. A sampled candidate has its own random numbers, drawn from (seed, its
-number), so it comes out the same alone, in a batch, and next to any other parts.
+All candidates of a part share one prefill, and as long as some have written the same they are one text to the network.
+Where the grammar leaves one token only, it is taken without asking the network, which then reads it together with
+those around it. A sampled candidate has its own random numbers, drawn from
+(seed, its number), so it comes out the same alone, in a batch, and next to any other parts.
 """
 
 from dataclasses import dataclass, field
@@ -53,7 +55,7 @@ class Network(Protocol):
     """A prefix of embeddings, those of points or of a picture, then token by token with a cache."""
 
     def prefill(self, points, start, room: int): ...  # -> logits (B, V), cache
-    def step(self, ids, written: int, cache): ...  # -> logits (B, V)
+    def step(self, ids, written: int, cache): ...  # ids (B, n) after `written` of each text's tokens -> logits (B, V)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,18 @@ class _Row:
     part: int
     number: int
     state: object
+    allowed: tuple[int, ...] | None
     randoms: np.ndarray
     ids: list[int] = field(default_factory=list)
     score: float = 0.0
+
+    def add(self, token: int, language: Language) -> None:
+        self.ids.append(token)
+        self.state = language.advance(self.state, token)
+        self.allowed = language.allowed(self.state)
+
+    def finished(self, end: int, options: DecodeOptions) -> bool:
+        return bool(self.ids) and (self.ids[-1] == end or len(self.ids) == options.max_new_tokens)
 
 
 @torch.inference_mode()
@@ -95,12 +106,9 @@ def decode(network: Network, language: Language, points: torch.Tensor, options: 
     if options.mode == "beam":
         return [_beam(network, language, cloud[None], options) for cloud in points]
     count = options.candidates if options.mode == "sample" else 1
-    rows = [_Row(p, n, language.initial(), _randoms(options, n)) for p in range(len(points)) for n in range(count)]
-    logits, cache = network.prefill(points, language.start_id, options.max_new_tokens)
-    if count > 1:
-        repeat = torch.arange(len(points), device=logits.device).repeat_interleave(count)
-        logits, cache = logits[repeat], cache.select(repeat)
-    _write(network, language, rows, logits, cache, options)
+    rows = [_row(language, p, n, _randoms(options, n)) for p in range(len(points)) for n in range(count)]
+    texts = [rows[start : start + count] for start in range(0, len(rows), count)]
+    _write(network, language, texts, *network.prefill(points, language.start_id, options.max_new_tokens), options)
     drafts = [[] for _ in range(len(points))]
     for row in rows:
         draft = _draft(language, row.ids, row.score, "greedy" if row.number == 0 else f"sample {row.number}")
@@ -108,62 +116,93 @@ def decode(network: Network, language: Language, points: torch.Tensor, options: 
     return drafts
 
 
+def _row(language: Language, part: int, number: int, randoms: np.ndarray) -> _Row:
+    state = language.initial()
+    return _Row(part, number, state, language.allowed(state), randoms)
+
+
 def _randoms(options: DecodeOptions, number: int) -> np.ndarray:
     return np.random.default_rng([options.seed, number]).random(options.max_new_tokens)
 
 
-def _write(network, language, rows, logits, cache, options):
-    """Write all rows to their end or the length limit; finished rows leave the batch when enough of them have."""
-    live = list(rows)
-    for written in range(1, options.max_new_tokens + 1):
-        tokens = _choose(language, live, logits, options)
-        for row, token in zip(live, tokens, strict=True):
-            if not row.ids or row.ids[-1] != language.end_id:
-                row.ids.append(token)
-                row.state = language.advance(row.state, token)
-        going = [i for i, row in enumerate(live) if row.ids[-1] != language.end_id]
-        if not going or written == options.max_new_tokens:
+def _write(network, language, texts, logits, cache, options):
+    """Write all rows to their end or the length limit.
+
+    `texts` are lists of rows that have written the same so far, each a row of the batch. One splits where its rows
+    choose differently; finished ones leave when something splits or enough of them are.
+    """
+    read, end = 0, language.end_id  # the network has read the first `read` tokens of every text
+    while True:
+        _choose(language, texts, logits, read, options)
+        going, sources = _apart(texts, read, end, options)
+        if not going:
             return
-        if len(going) <= 0.75 * len(live):
-            live = [live[i] for i in going]
-            index = torch.tensor(going, device=logits.device)
-            cache = cache.select(index)
-            tokens = [tokens[i] for i in going]
-        logits = network.step(torch.tensor(tokens, device=logits.device), written, cache)
+        if len(set(sources)) < len(sources) or len(going) <= 0.75 * len(texts):
+            texts, cache = going, cache.select(torch.tensor(sources, device=logits.device))
+        for place, rows in zip(sources, going, strict=True) if texts is not going else ():
+            texts[place] = rows
+        known = min(len(rows[0].ids) for rows in going)
+        ids = [_padded(rows[0].ids[read:known], known - read, end) for rows in texts]
+        logits = network.step(torch.tensor(ids, device=logits.device), read + 1, cache)
+        read = known
 
 
-def _choose(language, rows, logits, options) -> list[int]:
-    """The next token of every row, and its log-probability added to the row's score."""
-    log_p = _masked(language, [row.state for row in rows], logits).log_softmax(-1)
+def _apart(texts, read, end, options) -> tuple[list[list[_Row]], list[int]]:
+    """The unfinished texts after a choice, and for each the place of the text that it goes on from."""
+    found: dict[tuple, list[_Row]] = {}
+    for place, rows in enumerate(texts):
+        for row in rows:
+            if not row.finished(end, options):
+                found.setdefault((place, *row.ids[read:]), []).append(row)
+    return list(found.values()), [place for place, *_ in found]
+
+
+def _padded(ids: list[int], length: int, end: int) -> list[int]:
+    return ids + [end] * (length - len(ids))
+
+
+def _choose(language, texts, logits, read, options):
+    """The next token of every row that has none beyond the `read` ones, and those that must follow it."""
+    end = language.end_id
+    places = [i for i, (row, *_) in enumerate(texts) if len(row.ids) == read and not row.finished(end, options)]
+    if not places:
+        return
+    texts = [texts[i] for i in places]
+    logits = logits if len(places) == len(logits) else logits[places]
+    log_p = _masked([rows[0] for rows in texts], logits).log_softmax(-1)
+    rows, at = [row for rows in texts for row in rows], [i for i, rows in enumerate(texts) for _ in rows]
     best = log_p.argmax(-1).tolist()
+    tokens = [best[i] for i in at]
     if any(row.number for row in rows):
-        sampled = _sample(log_p, rows, options)
-        best = [s if row.number else b for row, b, s in zip(rows, best, sampled, strict=True)]
-    picked = log_p[torch.arange(len(rows)), best].tolist()
-    for row, value in zip(rows, picked, strict=True):
-        if not row.ids or row.ids[-1] != language.end_id:
-            row.score += value
-    return best
+        sampled = _sample(log_p, rows, at, options)
+        tokens = [s if row.number else b for row, b, s in zip(rows, tokens, sampled, strict=True)]
+    for row, token, value in zip(rows, tokens, log_p[at, tokens].tolist(), strict=True):
+        row.score += value
+        row.add(token, language)
+        while not row.finished(end, options) and row.allowed is not None and len(row.allowed) == 1:
+            row.add(row.allowed[0], language)  # with a log-probability of 0
 
 
-def _sample(log_p, rows, options) -> list[int]:
-    """Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751) by each row's own uniform number."""
+def _sample(log_p, rows, at, options) -> list[int]:
+    """Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751) by each row's own uniform number.
+
+    Row i draws from line `at[i]` of `log_p`.
+    """
     p = (log_p.double() / options.temperature).softmax(-1)
     p, order = p.topk(WIDEST) if p.shape[1] > WIDEST else p.sort(-1, descending=True)
     total = p.cumsum(-1)
     p = p * (total - p < options.top_p)
-    total = p.cumsum(-1)
-    at = torch.tensor([row.randoms[min(len(row.ids), len(row.randoms) - 1)] for row in rows], device=p.device)
-    index = torch.searchsorted(total, (at * total[:, -1])[:, None], right=True).clamp_max(p.shape[1] - 1)
-    return order.gather(1, index)[:, 0].tolist()
+    total = p.cumsum(-1)[at]
+    draws = torch.tensor([row.randoms[min(len(row.ids), len(row.randoms) - 1)] for row in rows], device=p.device)
+    index = torch.searchsorted(total, (draws * total[:, -1])[:, None], right=True).clamp_max(p.shape[1] - 1)
+    return order[at].gather(1, index)[:, 0].tolist()
 
 
-def _masked(language, states, logits):
+def _masked(rows, logits):
     """Logits in float32, minus infinity where the grammar forbids a token."""
-    allowed = [language.allowed(state) for state in states]
-    if allowed[0] is None:
+    if rows[0].allowed is None:
         return logits.float()
-    mask = np.stack([_mask(ids, logits.shape[1]) for ids in allowed])
+    mask = np.stack([_mask(row.allowed, logits.shape[1]) for row in rows])
     return logits.float() + torch.from_numpy(mask).to(logits.device)
 
 
@@ -187,7 +226,7 @@ def _draft(language, ids, score, source) -> Draft | None:
 def _beam(network, language, points, options) -> list[Draft]:
     """The best of `beams` hypotheses by log-probability over length, for one cloud (1, 256, 3)."""
     logits, cache = network.prefill(points, language.start_id, options.max_new_tokens)
-    live, finished = [_Row(0, 0, language.initial(), np.empty(0))], []
+    live, finished = [_row(language, 0, 0, np.empty(0))], []
     for written in range(1, options.max_new_tokens + 1):
         live, parents, ended = _expand(language, live, logits, options.beams)
         finished = sorted(finished + ended, key=_per_token, reverse=True)[: options.beams]
@@ -210,7 +249,7 @@ def _settled(finished, live, beams) -> bool:
 
 def _expand(language, live, logits, beams):
     """The `beams` best unfinished continuations, the rows they come from, and the finished ones among the best."""
-    log_p = _masked(language, [row.state for row in live], logits).log_softmax(-1)
+    log_p = _masked(live, logits).log_softmax(-1)
     total = log_p + torch.tensor([[row.score] for row in live], device=log_p.device)
     scores, flat = total.flatten().topk(min(2 * beams, total.numel()))
     going, parents, ended = [], [], []
@@ -219,7 +258,8 @@ def _expand(language, live, logits, beams):
         if score == -np.inf or len(going) == beams:
             break
         row = live[parent]
-        child = _Row(0, 0, language.advance(row.state, token), row.randoms, [*row.ids, token], score)
+        child = _Row(0, 0, row.state, None, row.randoms, list(row.ids), score)
+        child.add(token, language)
         if token != language.end_id:
             going.append(child)
             parents.append(parent)

@@ -29,7 +29,7 @@ class Oracle:
         return self._logits(range(len(points)), 0), _Rows(list(range(len(points))))
 
     def step(self, ids, written, cache):
-        return self._logits(cache.rows, written)
+        return self._logits(cache.rows, written + ids.shape[1] - 1)
 
     def _logits(self, rows, at):
         logits = torch.full((len(rows), self.size), -50.0)

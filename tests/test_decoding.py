@@ -105,7 +105,7 @@ def test_rows_that_leave_the_batch_do_not_change_the_others(model):
     """A network that counts the rows it is asked for sees fewer of them, and the drafts stay the same."""
     counting = Counting(model)
     together = drafts(counting, mode="sample", candidates=12, max_new_tokens=60)[0]
-    assert min(counting.rows) < max(counting.rows) == 12
+    assert counting.rows[-1] < max(counting.rows) <= 12
     lengths = {len(d.ids) for d in together}
     assert len(lengths) > 2
     for number in range(1, 12):
@@ -116,14 +116,66 @@ def test_rows_that_leave_the_batch_do_not_change_the_others(model):
 
 class Counting:
     def __init__(self, model):
-        self.model, self.rows = model, []
+        self.model, self.rows, self.fed, self.starts = model, [], [], []
 
     def prefill(self, *args):
         return self.model.prefill(*args)
 
     def step(self, ids, written, cache):
         self.rows.append(len(ids))
+        self.fed.append(ids.tolist())
+        self.starts.append(written)
         return self.model.step(ids, written, cache)
+
+
+# --- the packed network, and tokens that the grammar forces ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def packed():
+    model = tiny_model(std=0.5)
+    model.pack()
+    return model
+
+
+@pytest.mark.parametrize("options", [dict(), dict(mode="beam", beams=3), dict(mode="sample", candidates=7)])
+@pytest.mark.parametrize("language", [LANGUAGE, CompactLanguage(), FreeLanguage(END)])
+def test_the_packed_network_writes_the_same(model, packed, options, language):
+    points = clouds(3)
+    plain = drafts(model, points=points, language=language, **options)
+    for part, same in zip(plain, drafts(packed, points=points, language=language, **options), strict=True):
+        assert [(d.ids, d.source, d.closed) for d in part] == [(d.ids, d.source, d.closed) for d in same]
+        for a, b in zip(part, same, strict=True):
+            assert a.log_probability == pytest.approx(b.log_probability, abs=2e-3)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_forced_tokens_cost_no_step_of_their_own(seed):
+    """Each step reads one token that was chosen and then all those that had to follow it."""
+    counting = Counting(tiny_model(seed, std=0.5))
+    [[draft]] = drafts(counting, points=clouds(1, seed=seed))
+    steps, state, choices = [step[0] for step in counting.fed], State(), []
+    for token in [token for step in steps for token in step]:
+        choices.append(len(LANGUAGE.allowed(state)) > 1)
+        state = advance(state, token)
+    assert choices == [at == 0 for step in steps for at in range(len(step))]
+    assert max(map(len, steps)) > 1
+    assert counting.starts == [1 + sum(map(len, steps[:i])) for i in range(len(steps))]
+    read = [token for step in steps for token in step]
+    assert read[: len(draft.ids) - 1] == list(draft.ids[:-1])[: len(read)]
+
+
+def test_what_several_candidates_have_written_is_read_once(model):
+    """Of a low temperature, so that they part late: as many rows a step as there are different texts."""
+    counting = Counting(model)
+    options = dict(mode="sample", candidates=10, temperature=0.4, max_new_tokens=60)
+    found = drafts(counting, points=clouds(1), language=FreeLanguage(END), **options)[0]
+    texts = [draft.ids for draft in found]
+    assert len(texts) == 10 and 2 < len(set(texts))
+    for step, rows in enumerate(counting.rows, 1):
+        going = [ids for ids in texts if len(ids) > step]
+        assert len({ids[:step] for ids in going}) <= rows <= len(going) + sum(len(ids) <= step for ids in texts)
+    assert counting.rows[0] < 10 and sum(counting.rows) < sum(len(ids) - 1 for ids in texts)
 
 
 # --- samples ---------------------------------------------------------------------------------------------------------

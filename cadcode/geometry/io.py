@@ -5,6 +5,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,8 +107,10 @@ def load_shape(path, cad_reader: CadReader | None = None) -> Shape:
     path = Path(path)
     suffix = _check_file(path)
     try:
-        raw = _read_cad(path, cad_reader) if suffix in CAD_SUFFIXES else READERS[suffix](path)
-        return _cleaned(raw, str(path), suffix[1:], _sha256(path))
+        with ThreadPoolExecutor(1) as aside:
+            digest = aside.submit(_sha256, path)
+            raw = _read_cad(path, cad_reader) if suffix in CAD_SUFFIXES else READERS[suffix](path)
+            return _cleaned(raw, str(path), suffix[1:], digest.result())
     except Refused as refused:
         raise InputError(path, _one_line(refused.reason), refused.advice) from refused
     except PARSE_ERRORS as error:

@@ -20,7 +20,8 @@ ASCII_END_SOLID = re.compile(rb"^\s*end\s*solid\b", re.IGNORECASE | re.MULTILINE
 
 def triangle_soup(corners, notes: tuple[str, ...] = ()) -> Raw:
     """A mesh of triangles that share nothing yet: `corners` (F * 3, 3)."""
-    return Raw(corners, np.arange(len(corners)).reshape(-1, 3), notes=notes, soup=True)
+    kind = np.int32 if len(corners) < 2**31 else np.int64
+    return Raw(corners, np.arange(len(corners), dtype=kind).reshape(-1, 3), notes=notes, soup=True)
 
 
 def cut_polygons(polygons) -> tuple[np.ndarray, tuple[str, ...]]:

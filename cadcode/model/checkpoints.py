@@ -90,7 +90,10 @@ def _load_small(folder: Path, config: dict, name: str, device: str, dtype: str, 
     options = Qwen2Options.from_config(config)
     network = without_weights(lambda: SmallModel(options)).eval()
     fit(network, read_weights(folder), pick_dtype("float32" if dtype == "auto" else dtype, device), folder)
-    return LoadedModel(spec, network.to(device), CompactLanguage(), folder, revision_of(folder))
+    network = network.to(device)
+    if device == "cpu" and network.lm_head.weight.dtype == torch.float32:
+        network.pack()
+    return LoadedModel(spec, network, CompactLanguage(), folder, revision_of(folder))
 
 
 def save_model(network: SmallModel, folder: Path, training: dict | None = None, shard_bytes: int | None = None):

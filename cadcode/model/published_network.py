@@ -30,5 +30,6 @@ class PublishedModel(SmallModel):
         return self.lm_head(hidden[:, -1]), cache
 
     def step(self, ids: torch.Tensor, written: int, cache: KeyValueCache) -> torch.Tensor:
-        position = torch.tensor([cache.used - self.skipped], device=ids.device)
-        return self.lm_head(self.model(self.model.embed_tokens(ids[:, None]), position, cache)[:, -1])
+        ids = ids.view(len(ids), -1)
+        positions = cache.used - self.skipped + torch.arange(ids.shape[1], device=ids.device)
+        return self.lm_head(self.model(self.model.embed_tokens(ids), positions, cache)[:, -1])

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from cadcode.model.packed import PackedQwen2
 from cadcode.model.points import FEATURES, FourierPointEncoder
 from cadcode.model.qwen2 import KeyValueCache, Qwen2, Qwen2Options
 
@@ -19,6 +20,14 @@ class SmallModel(nn.Module):
         self.point_encoder = FourierPointEncoder(options.hidden_size, point_features)
         if options.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
+        self.packed: PackedQwen2 | None = None
+
+    def pack(self) -> None:
+        """From now on write with a copy of the weights that is arranged for it; later changes of weights are not seen.
+
+        For float32 on a CPU.
+        """
+        self.packed = PackedQwen2(self.model, self.lm_head)
 
     @property
     def options(self) -> Qwen2Options:
@@ -37,21 +46,30 @@ class SmallModel(nn.Module):
         positions = torch.cat([point_positions(points.shape[1]), PREFIX_LENGTH + torch.arange(ids.shape[1])])
         return self.lm_head(self.model(embeddings, positions.to(ids.device), tail=ids.shape[1]))
 
-    def prefill(self, points: torch.Tensor, start: int, room: int) -> tuple[torch.Tensor, KeyValueCache]:
+    def prefill(self, points: torch.Tensor, start: int, room: int):
         """Logits (B, V) of the first text token after the `start` token, and a cache with space for `room` more."""
         prefix = self.point_encoder(points)
         text = self.model.embed_tokens(torch.full((len(points), 1), start, device=points.device))
         embeddings = torch.cat([prefix.to(text.dtype), text], dim=1)
         length = embeddings.shape[1]
+        positions = torch.cat([point_positions(points.shape[1]), torch.tensor([PREFIX_LENGTH])]).to(points.device)
+        if self.packed is not None:
+            cache = self.packed.new_cache(len(points), length)
+            return self.packed(embeddings, positions, cache), cache
         cache = KeyValueCache(self.options, len(points), length + room, text.dtype, points.device)
-        positions = torch.cat([point_positions(points.shape[1]), torch.tensor([PREFIX_LENGTH])])
-        hidden = self.model(embeddings, positions.to(points.device), cache, tail=1)
-        return self.lm_head(hidden[:, -1]), cache
+        return self.lm_head(self.model(embeddings, positions, cache, tail=1)[:, -1]), cache
 
-    def step(self, ids: torch.Tensor, written: int, cache: KeyValueCache) -> torch.Tensor:
-        """Logits (B, V) after one more token a row (B,), the `written`-th text token (the start token is number 0)."""
-        position = torch.tensor([PREFIX_LENGTH + written], device=ids.device)
-        return self.lm_head(self.model(self.model.embed_tokens(ids[:, None]), position, cache)[:, -1])
+    def step(self, ids: torch.Tensor, written: int, cache) -> torch.Tensor:
+        """Logits (B, V) after one more token a row (B,) or several (B, n), numbered from `written` on.
+
+        The start token is number 0.
+        """
+        ids = ids.view(len(ids), -1)
+        positions = PREFIX_LENGTH + written + torch.arange(ids.shape[1], device=ids.device)
+        embeddings = self.model.embed_tokens(ids)
+        if self.packed is not None:
+            return self.packed(embeddings, positions, cache)
+        return self.lm_head(self.model(embeddings, positions, cache)[:, -1])
 
 
 def point_positions(count: int) -> torch.Tensor:

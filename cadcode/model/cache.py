@@ -1,0 +1,133 @@
+"""Keys and values while texts are written: of texts that stand alone, or of many that share what was read before them.
+
+Attention here is the plain one (Vaswani et al. 2017, arXiv:1706.03762) on queries that are scaled already. Queries are
+(B * heads, n * shared, D): `heads` counts key heads; at each of n new positions `shared` query heads use one of them.
+"""
+
+from copy import copy as shallow_copy
+
+import torch
+import torch.nn.functional as F
+
+GROWTH = 32  # positions; rows are copied whole, so room that is not used yet costs time
+
+
+class Alone:
+    """Texts with their own keys and values each: (layers, 2, B * heads, length, D), a length that grows in steps."""
+
+    def __init__(self, layers: int, batch: int, heads: int, length: int, size: int, like: torch.Tensor):
+        self.store = like.new_empty((layers, 2, batch * heads, length, size))
+        self.batch, self.heads, self.used = batch, heads, 0
+
+    def extend(self, count: int) -> None:
+        """Take `count` more positions into use, which `write` then fills layer by layer."""
+        end = self.used + count
+        if end > self.store.shape[3]:
+            self.store = F.pad(self.store[:, :, :, : self.used], (0, 0, 0, max(count, GROWTH)))
+        new = self.store[:, :, :, self.used : end].unflatten(2, (self.batch, self.heads))
+        self._new, self.used = new.unbind(), end
+        self._keys = self.store[:, 0, :, :end].transpose(-1, -2).unbind()  # (B * heads, D, end) each
+        self._values = self.store[:, 1, :, :end].unbind()
+
+    def write(self, layer: int, keys_values: torch.Tensor) -> None:
+        """Keys and values (2, B, heads, n, D) of the positions last taken into use."""
+        self._new[layer].copy_(keys_values)
+
+    def attend(self, layer: int, q: torch.Tensor, count: int) -> torch.Tensor:
+        """Attention (B * heads, n * shared, D) of the last n = `count` positions over all."""
+        weights = later_hidden(self.scores(layer, q), count).softmax(-1)
+        return self.mix(layer, weights)
+
+    def scores(self, layer: int, q: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(q, self._keys[layer])
+
+    def mix(self, layer: int, weights: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(weights, self._values[layer])
+
+    def select(self, rows: torch.Tensor) -> "Shared":
+        """Texts that go on from these rows, repeats allowed: what is there is shared, not copied."""
+        return Shared(self, rows)
+
+    def picked(self, rows: torch.Tensor) -> "Alone":
+        """A copy of some rows."""
+        copy = shallow_copy(self)
+        copy.store = self.store.unflatten(2, (self.batch, self.heads)).index_select(2, rows).flatten(2, 3)
+        copy.batch = len(rows)
+        copy.extend(0)
+        return copy
+
+
+class Shared:
+    """Texts behind prefixes that several of them share: row i goes on from row `parts[i]` of `prefix`."""
+
+    def __init__(self, prefix: Alone, parts: torch.Tensor, own: Alone | None = None):
+        layers, _, _, _, size = prefix.store.shape
+        self.prefix, self.parts = prefix, parts
+        self.own = own or Alone(layers, len(parts), prefix.heads, GROWTH, size, prefix.store)
+        self.groups = Groups(parts.tolist(), prefix.batch, prefix.heads)
+
+    @property
+    def used(self) -> int:
+        return self.prefix.used + self.own.used
+
+    def extend(self, count: int) -> None:
+        self.own.extend(count)
+
+    def write(self, layer: int, keys_values: torch.Tensor) -> None:
+        self.own.write(layer, keys_values)
+
+    def attend(self, layer: int, q: torch.Tensor, count: int) -> torch.Tensor:
+        """As `Alone.attend`: one softmax over the scores of the prefix and of the text."""
+        length, group, ungroup = self.prefix.used, self.groups.group, self.groups.ungroup
+        before = ungroup(self.prefix.scores(layer, group(q)))
+        after = later_hidden(self.own.scores(layer, q), count)
+        weights = torch.cat([before, after], dim=-1).softmax(-1)
+        of_prefix = ungroup(self.prefix.mix(layer, group(weights[..., :length])))
+        return of_prefix.baddbmm_(weights[..., length:], self.own._values[layer])
+
+    def select(self, rows: torch.Tensor) -> "Shared":
+        """Some of the texts, repeats allowed; prefixes that none of them needs are dropped."""
+        parts, own = self.parts[rows], self.own.picked(rows)
+        needed = parts.unique()
+        if len(needed) == self.prefix.batch:
+            return Shared(self.prefix, parts, own)
+        return Shared(self.prefix.picked(needed), torch.searchsorted(needed, parts), own)
+
+
+class Groups:
+    """Rows as equally large groups, one a part, so that one matrix product serves all rows of a part."""
+
+    def __init__(self, parts: list[int], count: int, heads: int):
+        members = [[row for row, part in enumerate(parts) if part == one] for one in range(count)]
+        self.parts, self.size, self.heads = count, max(map(len, members)), heads
+        padded = [row for rows in members for row in rows + [0] * (self.size - len(rows))]
+        places = {row: part * self.size + at for part, rows in enumerate(members) for at, row in enumerate(rows)}
+        plain = padded == list(range(len(parts)))
+        self.rows = None if plain else torch.tensor(padded)
+        self.places = None if plain else torch.tensor([places[row] for row in range(len(parts))])
+
+    def group(self, x: torch.Tensor) -> torch.Tensor:
+        """(B * heads, n, D) as (parts * heads, size * n, D)."""
+        if self.rows is not None:
+            x = x.unflatten(0, (-1, self.heads))[self.rows].flatten(0, 1)
+        if self.size == 1:
+            return x
+        n, width = x.shape[1:]
+        x = x.view(self.parts, self.size, self.heads, n, width).transpose(1, 2)
+        return x.reshape(self.parts * self.heads, self.size * n, width)
+
+    def ungroup(self, x: torch.Tensor) -> torch.Tensor:
+        """The way back."""
+        if self.size > 1:
+            n, width = x.shape[1] // self.size, x.shape[2]
+            x = x.view(self.parts, self.heads, self.size, n, width).transpose(1, 2).reshape(-1, n, width)
+        return x if self.places is None else x.unflatten(0, (-1, self.heads))[self.places].flatten(0, 1)
+
+
+def later_hidden(scores: torch.Tensor, count: int) -> torch.Tensor:
+    """Scores (..., n * shared, L) of the last n = `count` positions, minus infinity for what comes after each."""
+    if count == 1:
+        return scores
+    hidden = torch.full((count, count), -torch.inf, device=scores.device).triu(1)
+    hidden = hidden.repeat_interleave(scores.shape[-2] // count, 0)
+    return scores + F.pad(hidden, (scores.shape[-1] - count, 0))

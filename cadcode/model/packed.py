@@ -1,0 +1,128 @@
+"""The decoder of `qwen2` arranged for writing: the same function in fewer and larger operations.
+
+With a few million parameters a step costs as much in starting operations as in reading weights. So matrices that
+read the same input become one, lie as (in, out), which a single row multiplies fastest, and take in what is constant:
+the weights of the norms, the scale of attention. The two halves that rotary positions turn lie side by side, so that a
+turn is one complex product. In float32 results differ in the last digits only.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cadcode.model.cache import GROWTH, Alone, Shared
+from cadcode.model.qwen2 import Layer, Qwen2, Qwen2Options
+
+POSITIONS = 2048  # of the table of rotary turns
+
+
+@dataclass(frozen=True, eq=False)
+class PackedLayer:
+    """Matrices as (in, out)."""
+
+    qkv: torch.Tensor
+    qkv_bias: torch.Tensor
+    out: torch.Tensor
+    gate_up: torch.Tensor
+    down: torch.Tensor
+
+
+class PackedQwen2:
+    """`Qwen2` and its head, with a cache of its own kind; for a dtype with a complex partner, such as float32."""
+
+    def __init__(self, model: Qwen2, head: nn.Linear):
+        self.options = model.options
+        self.layers = [pack(layer, model.options) for layer in model.layers]
+        self.head = laid(head.weight, model.norm.weight)
+        self.turns = turns(model.options, self.head.device)
+        self.epsilon = torch.tensor(model.options.hidden_size * model.options.rms_norm_eps).sqrt().to(self.head)
+
+    def new_cache(self, batch: int, length: int) -> Alone:
+        """For prefixes of `length` positions, and then some."""
+        o = self.options
+        return Alone(o.num_hidden_layers, batch, o.num_key_value_heads, length + GROWTH, o.head_dim, self.head)
+
+    def __call__(self, embeddings: torch.Tensor, positions: torch.Tensor, cache: Alone | Shared) -> torch.Tensor:
+        """Logits (B, V) behind the embeddings (B, n, H) at rotary positions (n,)."""
+        batch, count, size = embeddings.shape
+        first, x = cache.used == 0, embeddings.reshape(-1, size)  # (B * n, H)
+        turn = self.turns[positions].repeat(batch, 1)
+        cache.extend(count)
+        for index, layer in enumerate(self.layers):
+            qkv = torch.addmm(layer.qkv_bias, self.normed(x), layer.qkv)
+            torch.view_as_complex(qkv.view(batch * count, -1, 2)).mul_(turn)
+            q, keys_values = self.split(qkv, batch, count)
+            cache.write(index, keys_values)
+            if first and count > 1:
+                y = self.read(q, *keys_values)
+            else:
+                y = self.attend(cache, index, q)
+            x = torch.addmm(x, y, layer.out)
+            if index == len(self.layers) - 1:
+                x = x.view(batch, count, size)[:, -1]  # the others were needed for their keys and values
+            gate, up = torch.mm(self.normed(x), layer.gate_up).chunk(2, dim=-1)
+            x = torch.addmm(x, F.silu(gate).mul_(up), layer.down)
+        return torch.mm(self.normed(x), self.head)
+
+    def normed(self, x: torch.Tensor) -> torch.Tensor:
+        """Rows over sqrt(their sum of squares + H * eps): RMSNorm but for its weight, which the next matrix holds."""
+        return x / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), self.epsilon)
+
+    def split(self, qkv: torch.Tensor, batch: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Queries (B, n, heads, D), and keys and values (2, B, key heads, n, D)."""
+        o = self.options
+        qkv = qkv.view(batch, count, -1, o.head_dim)
+        keys_values = qkv[:, :, o.num_attention_heads :].view(batch, count, 2, -1, o.head_dim)
+        return qkv[:, :, : o.num_attention_heads], keys_values.permute(2, 0, 3, 1, 4)
+
+    def attend(self, cache: Alone | Shared, layer: int, q: torch.Tensor) -> torch.Tensor:
+        """(B * n, H) from queries (B, n, heads, D): heads that share keys stand behind each other as queries."""
+        batch, count, _, size = q.shape
+        heads = self.options.num_key_value_heads
+        q = q.view(batch, count, heads, -1, size).transpose(1, 2).reshape(batch * heads, -1, size)
+        y = cache.attend(layer, q, count)
+        return y.view(batch, heads, count, -1).transpose(1, 2).reshape(batch * count, -1)
+
+    def read(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """As `attend`, for a first stretch, which has nothing before it."""
+        shared = q.shape[2] // k.shape[1]
+        k, v = (t.repeat_interleave(shared, 1) if shared > 1 else t for t in (k, v))
+        y = F.scaled_dot_product_attention(q.transpose(1, 2), k, v, is_causal=True, scale=1.0)
+        return y.transpose(1, 2).reshape(q.shape[0] * q.shape[1], -1)
+
+
+def pack(layer: Layer, options: Qwen2Options) -> PackedLayer:
+    attention, mlp, size = layer.self_attn, layer.mlp, options.head_dim
+    q, k, v, scale = attention.q_proj, attention.k_proj, attention.v_proj, size**-0.5
+    qkv = torch.cat([halves_beside(q.weight, size) * scale, halves_beside(k.weight, size), v.weight])
+    bias = torch.cat([halves_beside(q.bias, size) * scale, halves_beside(k.bias, size), v.bias])
+    gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
+    return PackedLayer(
+        laid(qkv, layer.input_layernorm.weight), bias.detach(), laid(attention.o_proj.weight),
+        laid(gate_up, layer.post_attention_layernorm.weight), laid(mlp.down_proj.weight),
+    )  # fmt: skip
+
+
+def laid(matrix: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
+    """(out, in) as (in, out), with the weights (in,) of the norm before it, which `PackedQwen2.normed` leaves out."""
+    if norm is not None:
+        matrix = matrix * norm * len(norm) ** 0.5
+    return matrix.detach().t().contiguous()
+
+
+def halves_beside(rows: torch.Tensor, size: int) -> torch.Tensor:
+    """Rows (heads * size, ...) of queries or keys, i and i + size / 2 of a head as neighbours; products stay."""
+    return rows.unflatten(0, (-1, 2, size // 2)).transpose(1, 2).flatten(0, 2)
+
+
+def turns(options: Qwen2Options, device) -> torch.Tensor:
+    """Complex numbers (POSITIONS, (heads + 2 * key heads) * D / 2) that turn pairs to their rotary positions (Su et al.
+    2021, arXiv:2104.09864): those of queries and keys; values are multiplied by 1.
+    """
+    exponents = torch.arange(0, options.head_dim, 2, device=device, dtype=torch.float32) / options.head_dim
+    angles = torch.arange(POSITIONS, device=device).float()[:, None] * (1.0 / options.rope_theta**exponents)
+    turned = options.num_attention_heads + options.num_key_value_heads
+    angles = torch.cat([angles.repeat(1, turned), torch.zeros_like(angles).repeat(1, options.num_key_value_heads)], 1)
+    return torch.polar(torch.ones_like(angles), angles)

@@ -1,0 +1,1 @@
+"""How fast: from a cold start to parts a minute, beside what a user would otherwise run, in one go."""

@@ -1,0 +1,103 @@
+"""The decoder arranged for writing against the plain one: the same logits, however texts share, grow and leave."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_models import OPTIONS, clouds, tiny_model
+
+from cadcode.model.cache import Groups
+from cadcode.model.checkpoints import load_model, save_model
+from cadcode.program.tokens import PIECES, START
+
+SHARED_HEADS = replace(OPTIONS, num_attention_heads=4, num_key_value_heads=2)
+IDS = torch.randint(3, len(PIECES), (6, 12), generator=torch.Generator().manual_seed(4))
+
+
+def both(options=OPTIONS, seed=0):
+    plain = tiny_model(seed, options)
+    packed = copy.deepcopy(plain)
+    packed.pack()
+    return plain, packed
+
+
+def close(found, expected):
+    assert expected.std() > 0.5  # or nothing is compared
+    torch.testing.assert_close(found, expected, atol=5e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("options", [OPTIONS, SHARED_HEADS, replace(OPTIONS, tie_word_embeddings=True)])
+@pytest.mark.parametrize("points", [256, 64])
+@torch.inference_mode()
+def test_logits_are_those_of_the_plain_decoder(options, points):
+    (plain, packed), cloud = both(options), clouds(2, points)
+    logits, cache = packed.prefill(cloud, START, room=12)
+    found = [logits] + [packed.step(IDS[:2, i], i + 1, cache) for i in range(11)]
+    start = torch.full((2, 1), START)
+    close(torch.stack(found, 1), plain(cloud, torch.cat([start, IDS[:2, :11]], 1)))
+
+
+@pytest.mark.parametrize("options", [OPTIONS, SHARED_HEADS])
+@pytest.mark.parametrize("shared", [False, True])
+@torch.inference_mode()
+def test_several_tokens_at_once_are_one_after_the_other(options, shared):
+    for model in both(options):
+        last = []
+        for steps in ([1] * 6, [3, 1, 2], [6]):
+            logits, cache = model.prefill(clouds(2), START, room=8)
+            cache = cache.select(torch.tensor([0, 0, 1, 0, 1, 1])) if shared else cache
+            ids, read = IDS if shared else IDS[:2], 0
+            for count in steps:
+                logits = model.step(ids[:, read : read + count], read + 1, cache)
+                read += count
+            last.append(logits)
+        close(last[1], last[0])
+        close(last[2], last[0])
+
+
+@pytest.mark.parametrize("options", [OPTIONS, SHARED_HEADS])
+@pytest.mark.parametrize("parts, stay", [
+    ([0, 0, 0, 0], [3, 1]), ([0, 1, 2], [2, 0]), ([2, 0, 0, 2, 2], [0, 3, 4]), ([1, 1, 0, 2], [3, 3, 0, 0]),
+])  # fmt: skip
+@torch.inference_mode()
+def test_rows_share_leave_and_repeat_as_with_the_plain_cache(options, parts, stay):
+    found = []
+    for model in both(options):
+        _, cache = model.prefill(clouds(3), START, room=8)
+        cache = cache.select(torch.tensor(parts))
+        logits = [model.step(IDS[: len(parts), :2], 1, cache)]
+        cache = cache.select(torch.tensor(stay))
+        logits += [model.step(IDS[: len(stay), i], i + 1, cache) for i in (2, 3)]
+        cache = cache.select(torch.tensor([0]))
+        found.append(torch.cat([*logits, model.step(IDS[:1, 4], 5, cache)]))
+    close(found[1], found[0])
+
+
+@torch.inference_mode()
+def test_a_selection_leaves_the_cache_it_was_made_of_alone():
+    _, model = both()
+    _, cache = model.prefill(clouds(2), START, room=8)
+    first = cache.select(torch.tensor([0, 1]))
+    model.step(IDS[:2, 0], 1, first)
+    second = first.select(torch.tensor([1, 0]))
+    ahead = model.step(IDS[:2, 1], 2, second)
+    again = model.step(IDS[:2, 1].flip(0), 2, first)
+    close(again.flip(0), ahead)
+    assert (first.used, second.used, cache.used) == (259, 259, 257)
+
+
+@pytest.mark.parametrize("parts, count", [([0, 0, 0], 1), ([0, 1], 2), ([1, 0, 1, 1], 2), ([2, 0], 3)])
+def test_rows_come_back_from_their_groups(parts, count):
+    groups, x = Groups(parts, count, heads=2), torch.arange(len(parts) * 2 * 3 * 5).view(-1, 3, 5)
+    grouped = groups.group(x)
+    assert grouped.shape == (count * 2, 3 * groups.size, 5)
+    assert torch.equal(groups.ungroup(grouped), x)
+    for row, part in enumerate(parts):  # all of a row lies with its part
+        assert torch.isin(x[2 * row : 2 * row + 2], grouped[2 * part : 2 * part + 2]).all()
+
+
+def test_a_model_that_is_loaded_for_the_processor_is_packed(tmp_path):
+    save_model(tiny_model(), tmp_path)
+    assert load_model(str(tmp_path)).network.packed is not None
+    assert load_model(str(tmp_path), dtype="bfloat16").network.packed is None

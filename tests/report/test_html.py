@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from cadcode.report.html import highlighted, report_page, summary_line
+from cadcode.report.highlight import highlighted
+from cadcode.report.html import report_page, summary_line
 from cadcode.report.picture import png_bytes
 
 PROGRAM = '''import cadquery as cq  # <b> & "quotes"

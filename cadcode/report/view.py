@@ -16,7 +16,7 @@ from cadcode.geometry.distance import Surface, cloud_surface, mesh_surface
 GRID = 65535  # steps along the longest side of the box around both
 FACES = 6000  # of a mesh at most; finer ones are simplified
 POINTS = 3000  # of a cloud at most
-PIECES = 12000  # triangles that colours may need
+PIECES = 24000  # triangles that colours may need
 EDGE = 1 / 24  # of the longest side: the size of those triangles, where they are not too many
 LEAST = 0.005  # of the longest side: distances that are drawn like the largest one, if that is smaller still
 CELLS = 160  # along the longest side, of the first grid that simplifies
@@ -151,12 +151,14 @@ def _meeting_points(vertices: np.ndarray, faces: np.ndarray, cell: np.ndarray) -
     moved = np.einsum("cij,cj->ci", np.linalg.pinv(matrix, rcond=0.05, hermitian=True), right)
     reach = np.zeros(count)
     np.maximum.at(reach, cell, np.linalg.norm(vertices - mean[cell], axis=1))
-    far = np.linalg.norm(moved, axis=1) > reach
+    far = np.linalg.norm(moved, axis=1) > 1.01 * reach  # planes that hardly meet
     return mean + np.where(far[:, None], 0, moved)
 
 
 def _compact(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Without faces that are there twice and vertices that no face has."""
+    """Without faces that are there twice and vertices that no face has; without faces all vertices."""
+    if not len(faces):
+        return vertices, faces
     faces = faces[np.sort(np.unique(np.sort(faces, axis=1), axis=0, return_index=True)[1])]
     used, places = np.unique(faces, return_inverse=True)
     return vertices[used], places.reshape(-1, 3)

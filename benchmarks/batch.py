@@ -4,6 +4,7 @@
     python benchmarks/batch.py speed parts --loop 20         parts a minute, against `cadcode generate` in a loop
     python benchmarks/batch.py kill parts --kills 20         killed at random moments: the same results in the end?
     python benchmarks/batch.py soak --count 1000             memory, orphans, and a reason for every failure
+    python benchmarks/batch.py ray parts                     on Ray, a worker killed: the same results as without?
 
 Options of `generate` and `batch` follow after --. Each prints its figures as JSON and ends with 1 where the promise
 does not hold. Linux only (it reads /proc).
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +30,7 @@ LEAK_MB = 200.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, command in (("make", make), ("speed", speed), ("kill", kill), ("soak", soak)):
+    for name, command in (("make", make), ("speed", speed), ("kill", kill), ("soak", soak), ("ray", on_ray)):
         sub = commands.add_parser(name)
         sub.set_defaults(command=command)
         if name != "soak":
@@ -119,6 +121,31 @@ def kill(arguments) -> tuple[dict, bool]:
     return figures, same and not twice
 
 
+def on_ray(arguments) -> tuple[dict, bool]:
+    """A run here, then one on Ray on this machine, of which a worker is killed after the first result."""
+    with tempfile.TemporaryDirectory() as calm, tempfile.TemporaryDirectory() as rough:
+        subprocess.run(batch_words(arguments, calm), check=False)
+        process = subprocess.Popen([*batch_words(arguments, rough), "--engine", "ray"])
+        killed = []
+        while process.poll() is None:
+            if rows(rough) and not killed:
+                killed = [pid for pid in descendants(process.pid) if b"ray::Holder" in command_line(pid)][:1]
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        same = content(calm) == content(rough) and facts(calm) == facts(rough) != {}
+        twice = len(rows(rough)) - len(facts(rough))
+        figures = dict(parts=len(facts(calm)), killed=len(killed), same=same, twice=twice)
+    return figures, same and not twice and len(killed) == 1
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def rows(folder) -> list[dict]:
     """The whole lines of a list of results."""
     path = Path(folder) / "results.jsonl"
@@ -132,8 +159,8 @@ def facts(folder) -> dict[str, dict]:
 
 
 def content(folder) -> dict[str, bytes]:
-    """Programs and pictures; STEP files hold the time they were written. Half written files would be seen here."""
-    paths = [path for path in Path(folder).rglob("*") if path.is_file() and path.suffix in (".py", ".png")]
+    """Programs, pictures and views; STEP files hold the time they were written. Half written files would be seen."""
+    paths = [path for path in Path(folder).rglob("*") if path.is_file() and path.suffix in (".py", ".png", ".view")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths} | {
         str(path): b"left behind" for path in Path(folder).rglob(".cadcode-*")
     }

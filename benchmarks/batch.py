@@ -101,13 +101,11 @@ def kill(arguments) -> tuple[dict, bool]:
     """An undisturbed run, then one that is killed at random moments; both must leave the same."""
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as calm, tempfile.TemporaryDirectory() as rough:
-        started = time.monotonic()
-        subprocess.run(batch_words(arguments, calm), check=False)
-        seconds = time.monotonic() - started
+        first, seconds = undisturbed(arguments, calm)
         at = []
         for _ in range(arguments.kills):
             process = subprocess.Popen(batch_words(arguments, rough))
-            patience = chance.uniform(0.3, 1) * seconds / arguments.kills + chance.uniform(0, 12)
+            patience = chance.uniform(0.2, 1.5) * first + chance.uniform(0, 2) * (seconds - first) / arguments.kills
             try:
                 process.wait(patience)
             except subprocess.TimeoutExpired:
@@ -119,6 +117,17 @@ def kill(arguments) -> tuple[dict, bool]:
         twice = len(rows(rough)) - len(facts(rough))
         figures = dict(parts=len(facts(calm)), calm_seconds=seconds, results_at_kills=at, same=same, twice=twice)
     return figures, same and not twice
+
+
+def undisturbed(arguments, out) -> tuple[float, float]:
+    """A whole run: the seconds to its first result and to its end."""
+    started, first = time.monotonic(), None
+    process = subprocess.Popen(batch_words(arguments, out))
+    while process.poll() is None:
+        time.sleep(0.1)
+        first = first or (time.monotonic() - started if rows(out) else None)
+    seconds = time.monotonic() - started
+    return first or seconds, seconds
 
 
 def on_ray(arguments) -> tuple[dict, bool]:

@@ -35,7 +35,7 @@ def report_page(rows: list[dict], folder: Path, title: str = "cadcode batch") ->
     left = sum(bool(row.get("view")) for row in rows) - len(views)
     return _asset("page.html").format(
         title=escaped(title), style=_asset("page.css"), version=__version__, summary=escaped(summary_line(rows)),
-        histograms=histograms(rows), scripts=_scripts(bool(views)),
+        histograms=histograms(rows), scripts=_scripts(any(views.values())),
         rows="\n".join(_row(row, Path(folder), views.get(row["name"])) for row in ordered),
         heads="".join(f'<th{_class("text" if i in (1, len(heads) - 1) else "")}>{h}</th>' for i, h in enumerate(heads)),
         remark=f" The {left} parts that fit best have a picture only, to keep this page small." if left else "",
@@ -53,14 +53,15 @@ def _scripts(with_meshes: bool) -> str:
 
 
 def _views(ordered: list[dict], folder: Path) -> dict[str, str]:
-    """The views of parts by name, as base64, of the first ones that a page has room for."""
+    """The views of parts by name, as base64, of the first ones that a page has room for; empty where a file is lost."""
     views, room = {}, MESHES
     for row in ordered:
-        data = _base64(folder, row.get("view"))
-        room -= len(data)
-        if room < 0:
-            break
-        views |= {row["name"]: data} if data else {}
+        if row.get("view"):
+            data = _base64(folder, row["view"])
+            room -= len(data)
+            if room < 0:
+                break
+            views[row["name"]] = data
     return views
 
 

@@ -102,7 +102,7 @@ def kill(arguments) -> tuple[dict, bool]:
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as calm, tempfile.TemporaryDirectory() as rough:
         first, seconds = undisturbed(arguments, calm)
-        at = []
+        at, killed = [], 0
         for _ in range(arguments.kills):
             process = subprocess.Popen(batch_words(arguments, rough))
             patience = chance.uniform(0.2, 1.5) * first + chance.uniform(0, 2) * (seconds - first) / arguments.kills
@@ -111,11 +111,13 @@ def kill(arguments) -> tuple[dict, bool]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+                killed += 1
             at.append(len(rows(rough)))
         subprocess.run(batch_words(arguments, rough), check=False)
         same = content(calm) == content(rough) and facts(calm) == facts(rough) != {}
         twice = len(rows(rough)) - len(facts(rough))
-        figures = dict(parts=len(facts(calm)), calm_seconds=seconds, results_at_kills=at, same=same, twice=twice)
+        figures = dict(parts=len(facts(calm)), calm_seconds=seconds, killed=killed, results_at_kills=at, same=same,
+                       twice=twice)  # fmt: skip
     return figures, same and not twice
 
 

@@ -65,7 +65,7 @@ def convert(part: Part, setup: FakeSetup) -> dict:
     written = write_files((setup.output / part.stem).parent, contents)
     files = [path.relative_to(setup.output).as_posix() for path in written]
     view = Path(".report") / f"{part.stem}.view"
-    write_files((setup.output / view).parent, {view.name: text.encode()})
+    write_files((setup.output / view).parent, {view.name: f"{text} {seed}".encode()})
     return row(part, setup, DONE, sha256=sha256_of(part.path), files=files, view=view.as_posix(), error={"iou": 0.5})
 
 

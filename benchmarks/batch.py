@@ -101,35 +101,41 @@ def kill(arguments) -> tuple[dict, bool]:
     """An undisturbed run, then one that is killed at random moments; both must leave the same."""
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as calm, tempfile.TemporaryDirectory() as rough:
-        first, seconds = undisturbed(arguments, calm)
+        first = undisturbed(arguments, calm)
+        most = 2 * len(rows(calm)) // arguments.kills
         at, killed = [], 0
         for _ in range(arguments.kills):
             process = subprocess.Popen(batch_words(arguments, rough))
-            patience = chance.uniform(0.2, 1.5) * first + chance.uniform(0, 2) * (seconds - first) / arguments.kills
-            try:
-                process.wait(patience)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                killed += 1
+            more = chance.randint(0, most)  # results before it is killed; without any, while it starts
+            wait_for(process, rough, len(rows(rough)) + more, chance.uniform(0, 0.5 if more else first))
+            killed += process.poll() is None
+            process.kill()
+            process.wait()
             at.append(len(rows(rough)))
         subprocess.run(batch_words(arguments, rough), check=False)
         same = content(calm) == content(rough) and facts(calm) == facts(rough) != {}
         twice = len(rows(rough)) - len(facts(rough))
-        figures = dict(parts=len(facts(calm)), calm_seconds=seconds, killed=killed, results_at_kills=at, same=same,
-                       twice=twice)  # fmt: skip
+        figures = dict(parts=len(facts(calm)), killed=killed, results_at_kills=at, same=same, twice=twice)
     return figures, same and not twice
 
 
-def undisturbed(arguments, out) -> tuple[float, float]:
-    """A whole run: the seconds to its first result and to its end."""
-    started, first = time.monotonic(), None
-    process = subprocess.Popen(batch_words(arguments, out))
-    while process.poll() is None:
-        time.sleep(0.1)
-        first = first or (time.monotonic() - started if rows(out) else None)
-    seconds = time.monotonic() - started
-    return first or seconds, seconds
+def undisturbed(arguments, out) -> float:
+    """A whole run; the seconds to its first result."""
+    started, process = time.monotonic(), subprocess.Popen(batch_words(arguments, out))
+    while process.poll() is None and not rows(out):
+        time.sleep(0.05)
+    first = time.monotonic() - started
+    process.wait()
+    return first
+
+
+def wait_for(process, out, count: int, seconds: float) -> None:
+    """Until there are `count` results, and then some `seconds`; no longer than the process lives."""
+    while process.poll() is None and len(rows(out)) < count:
+        time.sleep(0.05)
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def on_ray(arguments) -> tuple[dict, bool]:
@@ -220,9 +226,9 @@ def soak_parts(folder: Path, count: int, chance: random.Random) -> int:
 
 
 def watch(memory: list[float], stop: threading.Event) -> None:
-    """Megabytes of this process and all below it, every second."""
+    """Megabytes of this process and all below it, every second; pages that they share count once."""
     while not stop.wait(1.0):
-        memory.append(sum(map(resident_mb, [os.getpid(), *descendants(os.getpid())])))
+        memory.append(sum(map(own_mb, [os.getpid(), *descendants(os.getpid())])))
 
 
 def descendants(pid: int) -> list[int]:
@@ -242,11 +248,13 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def resident_mb(pid: int) -> float:
+def own_mb(pid: int) -> float:
+    """The proportional set size: programs run in children that share nearly all memory with the sandbox's process."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 if __name__ == "__main__":

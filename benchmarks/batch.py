@@ -4,6 +4,7 @@
     python benchmarks/batch.py speed parts --loop 20         parts a minute, against `cadcode generate` in a loop
     python benchmarks/batch.py kill parts --kills 20         killed at random moments: the same results in the end?
     python benchmarks/batch.py soak --count 1000             memory, orphans, and a reason for every failure
+    python benchmarks/batch.py ray parts                     on Ray, a worker killed: the same results as without?
 
 Options of `generate` and `batch` follow after --. Each prints its figures as JSON and ends with 1 where the promise
 does not hold. Linux only (it reads /proc).
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +30,7 @@ LEAK_MB = 200.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, command in (("make", make), ("speed", speed), ("kill", kill), ("soak", soak)):
+    for name, command in (("make", make), ("speed", speed), ("kill", kill), ("soak", soak), ("ray", on_ray)):
         sub = commands.add_parser(name)
         sub.set_defaults(command=command)
         if name != "soak":
@@ -99,24 +101,66 @@ def kill(arguments) -> tuple[dict, bool]:
     """An undisturbed run, then one that is killed at random moments; both must leave the same."""
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as calm, tempfile.TemporaryDirectory() as rough:
-        started = time.monotonic()
-        subprocess.run(batch_words(arguments, calm), check=False)
-        seconds = time.monotonic() - started
-        at = []
+        first = undisturbed(arguments, calm)
+        most = 2 * len(rows(calm)) // arguments.kills
+        at, killed = [], 0
         for _ in range(arguments.kills):
             process = subprocess.Popen(batch_words(arguments, rough))
-            patience = chance.uniform(0.3, 1) * seconds / arguments.kills + chance.uniform(0, 12)
-            try:
-                process.wait(patience)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            more = chance.randint(0, most)  # results before it is killed; without any, while it starts
+            wait_for(process, rough, len(rows(rough)) + more, chance.uniform(0, 0.5 if more else first))
+            killed += process.poll() is None
+            process.kill()
+            process.wait()
             at.append(len(rows(rough)))
         subprocess.run(batch_words(arguments, rough), check=False)
         same = content(calm) == content(rough) and facts(calm) == facts(rough) != {}
         twice = len(rows(rough)) - len(facts(rough))
-        figures = dict(parts=len(facts(calm)), calm_seconds=seconds, results_at_kills=at, same=same, twice=twice)
+        figures = dict(parts=len(facts(calm)), killed=killed, results_at_kills=at, same=same, twice=twice)
     return figures, same and not twice
+
+
+def undisturbed(arguments, out) -> float:
+    """A whole run; the seconds to its first result."""
+    started, process = time.monotonic(), subprocess.Popen(batch_words(arguments, out))
+    while process.poll() is None and not rows(out):
+        time.sleep(0.05)
+    first = time.monotonic() - started
+    process.wait()
+    return first
+
+
+def wait_for(process, out, count: int, seconds: float) -> None:
+    """Until there are `count` results, and then some `seconds`; no longer than the process lives."""
+    while process.poll() is None and len(rows(out)) < count:
+        time.sleep(0.05)
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def on_ray(arguments) -> tuple[dict, bool]:
+    """A run here, then one on Ray on this machine, of which a worker is killed after the first result."""
+    with tempfile.TemporaryDirectory() as calm, tempfile.TemporaryDirectory() as rough:
+        subprocess.run(batch_words(arguments, calm), check=False)
+        process = subprocess.Popen([*batch_words(arguments, rough), "--engine", "ray"])
+        killed = []
+        while process.poll() is None:
+            if rows(rough) and not killed:
+                killed = [pid for pid in descendants(process.pid) if b"ray::Holder" in command_line(pid)][:1]
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        same = content(calm) == content(rough) and facts(calm) == facts(rough) != {}
+        twice = len(rows(rough)) - len(facts(rough))
+        figures = dict(parts=len(facts(calm)), killed=len(killed), same=same, twice=twice)
+    return figures, same and not twice and len(killed) == 1
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def rows(folder) -> list[dict]:
@@ -132,8 +176,8 @@ def facts(folder) -> dict[str, dict]:
 
 
 def content(folder) -> dict[str, bytes]:
-    """Programs and pictures; STEP files hold the time they were written. Half written files would be seen here."""
-    paths = [path for path in Path(folder).rglob("*") if path.is_file() and path.suffix in (".py", ".png")]
+    """Programs, pictures and views; STEP files hold the time they were written. Half written files would be seen."""
+    paths = [path for path in Path(folder).rglob("*") if path.is_file() and path.suffix in (".py", ".png", ".view")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths} | {
         str(path): b"left behind" for path in Path(folder).rglob(".cadcode-*")
     }
@@ -182,9 +226,9 @@ def soak_parts(folder: Path, count: int, chance: random.Random) -> int:
 
 
 def watch(memory: list[float], stop: threading.Event) -> None:
-    """Megabytes of this process and all below it, every second."""
+    """Megabytes of this process and all below it, every second; pages that they share count once."""
     while not stop.wait(1.0):
-        memory.append(sum(map(resident_mb, [os.getpid(), *descendants(os.getpid())])))
+        memory.append(sum(map(own_mb, [os.getpid(), *descendants(os.getpid())])))
 
 
 def descendants(pid: int) -> list[int]:
@@ -204,11 +248,13 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def resident_mb(pid: int) -> float:
+def own_mb(pid: int) -> float:
+    """The proportional set size: programs run in children that share nearly all memory with the sandbox's process."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """A model that writes good, bad and hostile programs at random, and a batch with it: for the soak run."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-
-import torch
 
 from cadcode.batch.ledger import open_ledger
 from cadcode.batch.plan import Shard, plan
@@ -20,6 +18,9 @@ from cadcode.execution.sandbox import Sandbox, SandboxOptions
 from cadcode.machine import use_threads
 from cadcode.model.spec import ModelSpec
 from cadcode.pipeline import Options
+
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+from told import Told  # noqa: E402
 
 HEAD = "import cadquery as cq\n"
 TEXTS = (
@@ -37,46 +38,7 @@ TEXTS = (
 )
 
 
-@dataclass(frozen=True)
-class Hostile:
-    """Network and language in one: a text is a single token, then comes the end."""
-
-    start_id = 0
-    end_id = len(TEXTS)
-    device = torch.device("cpu")
-    revision, reads = "hostile", "points"
-    spec = ModelSpec("hostile", "none", free_text=True)
-
-    @property
-    def network(self):
-        return self
-
-    language = network
-
-    def prefill(self, points, start, room):
-        logits = torch.zeros((len(points), self.end_id + 1))
-        logits[:, self.end_id] = -torch.inf
-        return logits, SimpleNamespace(select=lambda rows: SimpleNamespace(select=None))
-
-    def step(self, ids, written, cache):
-        logits = torch.full((len(ids), self.end_id + 1), -torch.inf)
-        logits[:, self.end_id] = 0.0
-        return logits
-
-    def initial(self):
-        return None
-
-    def allowed(self, state):
-        return None
-
-    def advance(self, state, token):
-        return None
-
-    def close(self, ids):
-        return None
-
-    def text(self, ids):
-        return TEXTS[ids[0]]
+HOSTILE = Told(*TEXTS, spec=ModelSpec("hostile", "none", free_text=True))
 
 
 class Quiet:
@@ -91,7 +53,7 @@ class Quiet:
 def converter(setup: Setup) -> Iterator[Convert]:
     with Sandbox(setup.sandbox) as sandbox:
         use_threads(1)
-        yield partial(convert, model=Hostile(), sandbox=sandbox, setup=setup)
+        yield partial(convert, model=HOSTILE, sandbox=sandbox, setup=setup)
 
 
 def hostile_batch(parts: Path, out: Path, workers: int) -> Batch:

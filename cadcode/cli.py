@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cadcode import __version__, cli_batch, cli_bench, cli_models, cli_train, edge
-from cadcode.edge import Debug, Device, Edge, Json, Seed, Timeout, install_hook, named, read_program, report, words
+from cadcode.edge import Debug, Edge, Json, Timeout, install_hook, named, read_program, report, words
 from cadcode.errors import InputError, UsageError
 
 DONE, NO_PROGRAM, UNREADABLE = 0, 1, 2
@@ -46,25 +46,14 @@ def root(
 
 
 @app.command()
+@edge.converting
 def generate(
     inputs: Annotated[
         list[Path] | None, typer.Argument(metavar="INPUT", help="Meshes, point clouds, CAD files; see --images.")
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="A folder, one FILE.py, or - for stdout.")] = ".",
-    model: edge.Model = None,
-    decode: edge.Decode = None,
-    beams: edge.Beams = None,
-    candidates: edge.Candidates = None,
-    temperature: edge.Temperature = None,
-    refine: edge.Refine = None,
-    budget: edge.Budget = None,
-    max_new_tokens: edge.MaxNewTokens = None,
-    seed: Seed = None,
-    device: Device = None,
-    dtype: edge.Dtype = None,
     attention: Annotated[str | None, typer.Option(help="sdpa or flash_attention_2 (default sdpa).")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
-    export: edge.Export = None,
     picture: edge.Picture = False,
     images: Annotated[
         bool,
@@ -74,10 +63,11 @@ def generate(
     prompt: Annotated[
         str | None, typer.Option(metavar="TEXT", help="For cadrille: describe a part; there is no INPUT then.")
     ] = None,
-    timeout: Timeout = None,
     json: edge.JsonLines = False,
     quiet: edge.Quiet = False,
     debug: Debug = False,
+    *,
+    chosen: dict,
 ) -> None:
     """Write a CadQuery program and its solid for each mesh, point cloud or CAD file.
 
@@ -87,20 +77,21 @@ def generate(
     """  # fmt: skip
     if output == "-" and json:
         raise UsageError("-o - and --json both write to stdout; choose one")
-    with _sandbox(timeout) as sandbox:  # CadQuery loads over there while torch and the model load here
+    model = {name: chosen.pop(name) for name in ("model", "device", "dtype")}
+    with _sandbox(chosen.pop("timeout")) as sandbox:  # CadQuery loads over there while torch and the model load here
         from cadcode import generate as parts
         from cadcode.report.files import plan, suffixes_of
         from cadcode.report.table import error_console
 
         inputs = inputs or []
         reads = parts.reading(inputs, prompt, images)
-        if parts.unmeasured(inputs, reads) and candidates is None:
-            decode = decode or "greedy"
-        decoding = dict(candidates=candidates, temperature=temperature, max_new_tokens=max_new_tokens)
-        options = parts.options_for(words(export), seed, decode, beams, refine, budget, **decoding)
+        if parts.unmeasured(inputs, reads) and chosen["candidates"] is None:
+            chosen["decode"] = chosen["decode"] or "greedy"
+        options = parts.options_for(**chosen)
         jobs = plan(inputs or [Path(PROMPTED)], output, suffixes_of(options.export, picture))
-        loaded, console = parts.load(model, device, threads, dtype, reads, attention), error_console(quiet)
-        options = parts.suited(options, loaded, max_new_tokens)
+        loaded = parts.load(**model, threads=threads, reads=reads, attention=attention)
+        console = error_console(quiet)
+        options = parts.suited(options, loaded, chosen["max_new_tokens"])
         parts.announce(loaded, console)
         codes = [_generate(job, loaded, sandbox, options, console, json, picture, debug, prompt) for job in jobs]
     raise typer.Exit(max(codes))

@@ -26,6 +26,7 @@ def add_commands(app: typer.Typer) -> None:
         app.command()(command)
 
 
+@edge.converting
 def batch(
     folder: Folder,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")],
@@ -40,24 +41,13 @@ def batch(
     address: Annotated[
         str | None, typer.Option(help="Of the Ray cluster; auto for the one that runs here (default: this machine).")
     ] = None,
-    model: edge.Model = None,
-    decode: edge.Decode = None,
-    beams: edge.Beams = None,
-    candidates: edge.Candidates = None,
-    temperature: edge.Temperature = None,
-    refine: edge.Refine = None,
-    budget: edge.Budget = None,
-    max_new_tokens: edge.MaxNewTokens = None,
-    seed: Seed = None,
-    device: Device = None,
-    dtype: edge.Dtype = None,
     threads: Threads = 1,
-    export: edge.Export = None,
     picture: edge.Picture = False,
-    timeout: Timeout = None,
     json: edge.JsonLines = False,
     quiet: edge.Quiet = False,
     debug: Debug = False,
+    *,
+    chosen: dict,
 ) -> None:
     """Write a program and its solid for each mesh, point cloud and CAD file of a folder.
 
@@ -68,10 +58,7 @@ def batch(
     from cadcode.batch.plan import Shard
     from cadcode.batch.work import setup_for
 
-    setup = setup_for(
-        output, model, device, dtype, threads, timeout, picture, debug, max_new_tokens, candidates, temperature,
-        export=edge.words(export), seed=seed, decode=decode, beams=beams, refine=refine, budget=budget,
-    )  # fmt: skip
+    setup = setup_for(output, threads=threads, picture=picture, debug=debug, **chosen)
     pool = _pool(setup, workers, engine, address)
     done = _converted(folder, setup, pool, quiet, Shard.parse(shard or "1/1"), resume, json)
     if done.interrupted:

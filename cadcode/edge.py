@@ -3,8 +3,11 @@
 Options that are not named are None: their defaults live in the options' dataclasses (a test compares the help texts).
 """
 
+import functools
+import inspect
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -108,11 +111,35 @@ Dtype = Annotated[
     str | None, typer.Option(help="auto, float32 or bfloat16: what the model computes in (default auto).")
 ]
 Export = Annotated[
-    str | None, typer.Option(help="Solids to write: step, stl, brep, with commas between (default step).")
+    str | None,
+    typer.Option(callback=words, help="Solids to write: step, stl, brep, with commas between (default step)."),
 ]
 Picture = Annotated[bool, typer.Option("--picture", help="Write a PNG of input and result side by side.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print one line of JSON a part to stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only, no tables.")]
+
+
+# What every command that converts parts can be told, by the name of the option.
+CONVERSION = dict(
+    model=Model, decode=Decode, beams=Beams, candidates=Candidates, temperature=Temperature, refine=Refine,
+    budget=Budget, max_new_tokens=MaxNewTokens, seed=Seed, device=Device, dtype=Dtype, export=Export, timeout=Timeout,
+)  # fmt: skip
+
+
+def converting(command: Callable) -> Callable:
+    """A command with the options of `CONVERSION` after its own; it gets them as a dictionary named `chosen`."""
+    own = [one for one in inspect.signature(command).parameters.values() if one.name != "chosen"]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in CONVERSION.items()
+    ]
+
+    @functools.wraps(command)
+    def called(**given):
+        return command(chosen={name: given.pop(name) for name in CONVERSION}, **given)
+
+    called.__signature__ = inspect.Signature([*own, *shared])
+    return called
 
 
 def install_hook() -> None:

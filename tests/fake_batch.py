@@ -64,7 +64,9 @@ def convert(part: Part, setup: FakeSetup) -> dict:
     contents = {f"{Path(part.stem).name}.{suffix}": f"{text} {seed}".encode() for suffix in ("py", "json")}
     written = write_files((setup.output / part.stem).parent, contents)
     files = [path.relative_to(setup.output).as_posix() for path in written]
-    return row(part, setup, DONE, sha256=sha256_of(part.path), files=files, error={"iou": 0.5})
+    view = Path(".report") / f"{part.stem}.view"
+    write_files((setup.output / view).parent, {view.name: f"{text} {seed}".encode()})
+    return row(part, setup, DONE, sha256=sha256_of(part.path), files=files, view=view.as_posix(), error={"iou": 0.5})
 
 
 def make_parts(folder: Path) -> Path:
@@ -86,7 +88,7 @@ def files(folder: Path) -> dict[str, bytes]:
     """The results' files; nothing half written may lie about."""
     assert not list(folder.rglob(".cadcode-*"))
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*")
-            if path.is_file() and path.suffix in (".py", ".json")}  # fmt: skip
+            if path.is_file() and path.suffix in (".py", ".json", ".view")}  # fmt: skip
 
 
 def living_workers(folder: Path) -> list[int]:

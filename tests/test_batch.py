@@ -162,7 +162,7 @@ def test_an_interrupt_finishes_the_parts_in_hand(parts, tmp_path):
     said, _ = process.communicate(timeout=30)
     count, interrupted = said.split()
     assert process.returncode == 0 and interrupted == "True" and 1 <= int(count) == len(told(out)) < 12
-    assert not living_workers(out) and len(files(out)) == 2 * sum("files" in row for row in told(out).values())
+    assert not living_workers(out) and len(files(out)) == 3 * sum("files" in row for row in told(out).values())
     assert len(convert_folder(parts, FakeSetup(out)).rows) == 12
 
 

@@ -21,6 +21,8 @@ from cadcode.errors import InputError, ModelError, UsageError
 from cadcode.execution.outcome import Failed, Solid
 from cadcode.model.checkpoints import load_model
 
+SHOWN = {".report/box.png", ".report/box.view"}
+
 
 class Boxes:
     """A sandbox in which every program makes the same box."""
@@ -71,7 +73,7 @@ def test_a_part_becomes_files_and_a_row(setup, model, tmp_path):
     part = Part(box(tmp_path / "in/box.stl").path, "deep/er/box.stl")
     row = convert(part, model, Boxes(), setup)
     assert set(row["files"]) == {f"deep/er/box.{suffix}" for suffix in ("py", "step", "json")}
-    assert names(tmp_path / "out") == {*row["files"], row["thumbnail"]} and row["status"] == "done"
+    assert names(tmp_path / "out") == {*row["files"], row["thumbnail"], row["view"]} and row["status"] == "done"
     assert row["error"]["iou"] == pytest.approx(1, abs=1e-3) and row["chosen"] == "bounding box"
     whole = json.loads((tmp_path / "out/deep/er/box.json").read_text())
     assert whole["options"]["decoding"]["seed"] == row["seed"] == part.seed(0)
@@ -84,7 +86,7 @@ def test_a_part_without_a_program_says_why(setup, model, tmp_path):
     convert(part, model, Boxes(), setup)
     row = convert(part, model, Failing(), setup)
     assert row["status"] == "no program" and "took longer than 10 s" in row["reason"] and row["error"] is None
-    assert names(tmp_path / "out") == {"box.json", ".thumbnails/box.png"}
+    assert names(tmp_path / "out") == {"box.json", *SHOWN}
 
 
 def test_broken_files_are_rows_with_a_reason(setup, model, tmp_path):
@@ -100,7 +102,7 @@ def test_files_of_an_earlier_content_go_when_it_breaks(setup, model, tmp_path):
     convert(part, model, Boxes(), setup)
     part.path.write_text("garbage")
     row = convert(part, model, Boxes(), setup)
-    assert row["status"] == "unreadable" and names(tmp_path / "out") == {".thumbnails/box.png"}
+    assert row["status"] == "unreadable" and names(tmp_path / "out") == SHOWN
     part.path.unlink()
     assert convert(part, model, Boxes(), setup)["sha256"] is None
 
@@ -227,4 +229,4 @@ def test_a_check_fails_where_a_part_falls_short(parts, folder, tmp_path, monkeyp
     assert len(ElementTree.parse(tmp_path / "deep/out.xml").findall(".//failure")) == 1
     (parts / "check.toml").write_text("min_iou = 0.9")
     assert call(*words).exit_code == 1 and call(*words, "--min-iou", 0.7).exit_code == 0
-    assert not list(tmp_path.glob("results*")) and work.THUMBNAILS not in os.listdir(tmp_path)
+    assert not list(tmp_path.glob("results*")) and work.SHOWN not in os.listdir(tmp_path)

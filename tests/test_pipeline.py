@@ -2,11 +2,10 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
+from told import Told
 
 from cadcode.decoding import DecodeOptions, Draft
 from cadcode.execution.outcome import Failed, Solid
@@ -54,43 +53,6 @@ GARBAGE = "import cadquery as cq\nr=cq.Workplane('XY').sphere(5)"
 FAST = Options(sampling=SamplingOptions(surface_points=1024), metrics=MetricOptions(points=1024),
                decoding=DecodeOptions("sample", candidates=24, max_new_tokens=4),
                search=SearchOptions(points=512, refine=False), views=1, export=())  # fmt: skip
-
-
-class Told:
-    """A model that writes one of the given texts, the first one greedily. A text is one token, then comes the end."""
-
-    start_id, device = 0, torch.device("cpu")
-
-    def __init__(self, *texts):
-        self.texts, self.end_id = texts, len(texts)
-        self.network = self.language = self
-        self.spec, self.revision, self.reads = ModelSpec("told", "none"), "0", "points"
-
-    def prefill(self, points, start, room):
-        self.seen = points
-        logits = torch.zeros((len(points), self.end_id + 1))
-        logits[:, 0], logits[:, self.end_id] = 0.1, -torch.inf
-        return logits, SimpleNamespace(select=lambda rows: SimpleNamespace(select=None))
-
-    def step(self, ids, written, cache):
-        logits = torch.full((len(ids), self.end_id + 1), -torch.inf)
-        logits[:, self.end_id] = 0.0
-        return logits
-
-    def initial(self):
-        return None
-
-    def allowed(self, state):
-        return None
-
-    def advance(self, state, token):
-        return None
-
-    def close(self, ids):
-        return None
-
-    def text(self, ids):
-        return self.texts[ids[0]]
 
 
 class Failing:

@@ -52,7 +52,7 @@ def _copied(folders: list[Path], target: Path) -> dict[str, dict]:
             continue
         for name, row in read_rows(lists_in(folder)).items():
             _check_same(row, rows.get(name), folder)
-            for file in filter(None, [*row.get("files", ()), row.get("thumbnail")]):
+            for file in filter(None, [*row.get("files", ()), row.get("thumbnail"), row.get("view")]):
                 _copy(folder / file, target / file)
             rows[name] = row
     return rows

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from cadcode.errors import UsageError
 from cadcode.geometry.io import SUFFIXES
-from cadcode.report.files import identity
+from cadcode.report.files import check_inputs, identity
 
 UNREADABLE, DUPLICATE = "unreadable", "duplicate"
 
@@ -89,7 +89,7 @@ def plan(folder, output, suffixes: tuple[str, ...] = (), shard: Shard = Shard())
     if not files and not closed:
         raise UsageError(f"{folder} holds no mesh, point cloud or CAD file")
     parts = sorted((_part(path, folder) for path in files), key=lambda part: part.name)
-    _check_inputs(parts, output, suffixes)
+    check_inputs(files, (output / f"{part.stem}.{suffix}" for part in parts for suffix in suffixes))
     chosen, left_out = _without_duplicates(parts)
     left_out += [LeftOut(_part(path, folder), UNREADABLE, reason) for path, reason in closed]
     return Plan(tuple(filter(shard.holds, chosen)), tuple(other for other in left_out if shard.holds(other.part)))
@@ -134,13 +134,3 @@ def _without_duplicates(parts: list[Part]) -> tuple[list[Part], list[LeftOut]]:
             reason = f"its files would be those of {other.name}; rename one of them"
             left_out.append(LeftOut(part, DUPLICATE, reason))
     return list(first.values()), left_out
-
-
-def _check_inputs(parts: list[Part], output: Path, suffixes: tuple[str, ...]) -> None:
-    inputs = {os.path.realpath(part.path) for part in parts}
-    root = os.path.realpath(output)
-    for part in parts:
-        for suffix in suffixes:
-            written = os.path.join(root, f"{part.stem}.{suffix}")
-            if written in inputs:
-                raise UsageError(f"{written} is an input and would be overwritten; name another folder with -o")

@@ -20,8 +20,9 @@ from cadcode.model.weights import revision_of
 from cadcode.pipeline import Result, reconstruct
 from cadcode.report.files import suffixes_of, write_files, write_result
 from cadcode.report.picture import INPUT_COLOUR, png_bytes, render, side_by_side
+from cadcode.report.view import largest_colour, view_bytes
 
-THUMBNAILS = ".thumbnails"  # a folder beside the results, for the report
+SHOWN = ".report"  # a folder beside the results, with what the report shows of each part
 THUMBNAIL = 112  # pixels
 
 
@@ -78,15 +79,15 @@ def _converted(part: Part, model: LoadedModel, sandbox: Sandbox, setup: Setup) -
 
 def _finished(part: Part, setup: Setup, result: Result) -> dict:
     where = PurePosixPath(part.stem)
-    thumbnail = setup.output / THUMBNAILS / f"{part.stem}.png"
-    write_files(thumbnail.parent, {thumbnail.name: png_bytes(_thumbnail(result))})
+    shown = {f"{where.name}.png": png_bytes(_thumbnail(result)), f"{where.name}.view": _view(result)}
+    thumbnail, view = write_files(setup.output / SHOWN / where.parent, shown)
     written = write_result(result, setup.output / where.parent, where.name, setup.picture)
     told = result.as_dict()
     status, reason = (DONE, None) if result.chosen else (NO_PROGRAM, _first_failure(result))
     return row(
         part, setup, status, reason, sha256=result.shape.sha256,
         files=[path.relative_to(setup.output).as_posix() for path in written],
-        thumbnail=thumbnail.relative_to(setup.output).as_posix(),
+        thumbnail=thumbnail.relative_to(setup.output).as_posix(), view=view.relative_to(setup.output).as_posix(),
         chosen=told["chosen"], error=told["error"], extents=told["input"]["extents"], notes=told["input"]["notes"],
         candidates=len(result.candidates), ran=sum(c.error is not None for c in result.candidates),
         seconds=sum(told["seconds"].values()),
@@ -113,3 +114,11 @@ def _thumbnail(result: Result):
     if chosen is None:
         return render([(shape.vertices, shape.faces, INPUT_COLOUR)], THUMBNAIL)
     return side_by_side((shape.vertices, shape.faces), (chosen.solid.vertices, chosen.solid.faces), THUMBNAIL)
+
+
+def _view(result: Result) -> bytes:
+    shape, chosen = (result.shape.vertices, result.shape.faces), result.chosen
+    if chosen is None:
+        return view_bytes(shape)
+    largest = largest_colour(chosen.error.max_deviation, result.shape.extents)
+    return view_bytes(shape, (chosen.solid.vertices, chosen.solid.faces), largest)

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def plan(inputs: list[Path], output: str, suffixes: tuple[str, ...]) -> list[Job
     else:
         jobs = [Job(path, Path(output), path.stem) for path in inputs]
     _check_stems(jobs)
-    _check_inputs(jobs, suffixes)
+    check_inputs(inputs, (job.folder / f"{job.stem}.{suffix}" for job in jobs for suffix in suffixes))
     return jobs
 
 
@@ -54,13 +55,12 @@ def _check_stems(jobs: list[Job]) -> None:
             raise UsageError(f"{other.input} and {job.input} would both be written to {written}; convert them apart")
 
 
-def _check_inputs(jobs: list[Job], suffixes: tuple[str, ...]) -> None:
-    inputs = {identity(job.input) for job in jobs} - {None}
-    for job in jobs:
-        for suffix in suffixes:
-            written = job.folder / f"{job.stem}.{suffix}"
-            if identity(written) in inputs:
-                raise UsageError(f"{written} is an input and would be overwritten; name another folder with -o")
+def check_inputs(inputs: Iterable[Path], written: Iterable[Path]) -> None:
+    """UsageError where a file that will be `written` is one of the `inputs`, however its path is spelled."""
+    kept = {identity(path) for path in inputs} - {None}
+    for path in written:
+        if identity(path) in kept:
+            raise UsageError(f"{path} is an input and would be overwritten; name another folder with -o")
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ ERROR_ROWS = (
     ("CD x1000", "cd_x1000", None),
 )
 EVALUATION_COLUMNS = (("max", "max_deviation"), ("95 %", "p95_deviation"), ("CD x1000", "cd_x1000"))
+PUBLISHED_COLUMNS = ("published IoU", "published CD x1000")
 SUMMARY_ROWS = (
     ("IoU mean (invalid = 0)", "iou_mean"),
     ("IoU median (invalid = 0)", "iou_median"),
@@ -41,14 +42,15 @@ def result_table(result: dict) -> Table:
 
 
 def evaluation_table(rows: list[dict]) -> Table:
-    """Programs against references, one a row: `rows` are evaluations as plain dicts."""
+    """Programs against references, one a row, strict beside the published protocol: evaluations as plain dicts."""
     table = Table("part", "IoU")
-    for label, _ in EVALUATION_COLUMNS:
+    for label in (*(label for label, _ in EVALUATION_COLUMNS), *PUBLISHED_COLUMNS):
         table.add_column(label, justify="right")
     table.add_column("remark")
     for row in rows:
-        error = row.get("strict") or {}
+        error, paper = row.get("strict") or {}, row.get("paper") or {}
         numbers = [_number(error.get(key)) for _, key in EVALUATION_COLUMNS]
+        numbers += [_iou(paper), _number(paper.get("cd_x1000"))]
         table.add_row(Text(str(row.get("name", ""))), _iou(error), *numbers, Text(_remark(row, error)))
     return table
 
@@ -68,7 +70,8 @@ def statistics_table(figures: dict[str, dict]) -> Table:
 def summary_table(summary: dict) -> Table:
     """The averages of an evaluation, strict beside the published protocol."""
     invalid, count = summary["invalid"], summary["n"]
-    table = Table("", "strict", "as published", title=f"{count} parts, {invalid} without a valid program")
+    share = f" ({invalid / count:.1%})" if count else ""
+    table = Table("", "strict", "as published", title=f"{count} parts, {invalid} without a valid program{share}")
     for label, key in SUMMARY_ROWS:
         table.add_row(label, *(_number(summary[protocol][key]) for protocol in ("strict", "paper")))
     return table
@@ -110,8 +113,14 @@ def _error_facts(error: dict | None, chosen: str | None) -> list[tuple[str, str]
         facts[0] = ("IoU", f"{facts[0][1]} ({error['iou_method']})")
     for label, key, power in ERROR_ROWS:
         if error.get(key) is not None:
-            facts.append((label, f"{_number(error[key])} {POWERS.get(power, '')}".strip()))
+            value = f"{_number(error[key])} {POWERS.get(power, '')}".strip()
+            facts.append((label, value + _place(error.get(f"{key}_at"))))
     return facts
+
+
+def _place(point) -> str:
+    """Where in the file, in its units."""
+    return "" if point is None else f" at ({', '.join(map(_number, point))})"
 
 
 def _remark(row: dict, error: dict) -> str:

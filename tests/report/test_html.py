@@ -5,7 +5,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from cadcode.report.html import highlighted, report_page, summary_line
+from cadcode.report import html
+from cadcode.report.highlight import highlighted
+from cadcode.report.html import report_page, summary_line
 from cadcode.report.picture import png_bytes
 
 PROGRAM = '''import cadquery as cq  # <b> & "quotes"
@@ -99,7 +101,7 @@ def test_nothing_comes_from_elsewhere(page):
 
 
 def test_pictures_and_programs_are_inside(page):
-    assert len([tag for tag, _ in page.tags if tag == "img"]) == 1
+    assert len(page.attributes("src")) == 1
     assert "result = cq.Workplane" in page.text and "program" in page.rows[4]
     assert {"fine.json", "fine.py"} <= set(page.attributes("href"))
     assert "%FF%20%26.py" in page.attributes("href")
@@ -132,6 +134,18 @@ def test_a_thousand_parts_are_a_light_page(tmp_path):
     (tmp_path / "a.png").write_bytes(png_bytes(np.zeros((112, 224, 3), np.uint8)))
     text = report_page([row(f"{i}.stl", thumbnail="a.png") for i in range(1000)], tmp_path)
     assert len(Page(text).rows) == 1001 and len(text) < 5e6
+
+
+@pytest.mark.parametrize(("room", "shown"), [(1000, 3), (20, 2), (0, 0)])
+def test_a_page_has_room_for_so_many_meshes(tmp_path, monkeypatch, room, shown):
+    """The worst parts get it, the others are told of; three.js comes only with meshes."""
+    monkeypatch.setattr(html, "MESHES", room)
+    (tmp_path / "a.view").write_bytes(b"123456")  # 8 characters as base64
+    rows = [row(f"{i}.stl", iou=i / 10, view="a.view") for i in (3, 1, 2)] + [row("lost.stl", iou=0, view="b.view")]
+    text = report_page(rows, tmp_path)
+    assert [chunk.split("<b>")[1][0] for chunk in text.split('"text/plain">')[1:]] == list("123")[:shown]
+    assert (f"The {3 - shown} parts that fit best have a picture only" in text) == (shown < 3)
+    assert ("Three.js Authors" in text) == (shown > 0)
 
 
 def test_the_summary_counts(rows):

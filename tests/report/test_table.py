@@ -7,7 +7,7 @@ from cadcode.report.table import error_console, evaluation_table, result_table, 
 
 ERROR = {
     "chamfer": 0.0123, "p95_deviation": 0.4, "max_deviation": 1.5, "volume_difference": -20.0, "cd_x1000": 0.163,
-    "iou": 0.98765, "iou_method": "repaired boolean", "iou_reason": None,
+    "max_deviation_at": (10.0, 2.25, -3), "iou": 0.98765, "iou_method": "repaired boolean", "iou_reason": None,
 }  # fmt: skip
 RESULT = {
     "input": {"path": "in/[bold]part.stl", "extents": [10, 20.5, 3]},
@@ -28,8 +28,8 @@ def text(table) -> str:
 
 def test_a_result_shows_its_numbers_and_how_they_were_found():
     shown = text(result_table(RESULT))
-    for part in ("in/[bold]part.stl", "10 x 20.5 x 3", "cadcode-small", "0.988 (repaired boolean)", "1.5 units",
-                 "-20 units³", "2, 1 ran", "1.8  (decode 1.2  run 0.5)"):  # fmt: skip
+    for part in ("in/[bold]part.stl", "10 x 20.5 x 3", "cadcode-small", "0.988 (repaired boolean)",
+                 "1.5 units at (10, 2.25, -3)", "-20 units³", "2, 1 ran", "1.8  (decode 1.2  run 0.5)"):  # fmt: skip
         assert part in shown
 
 
@@ -54,13 +54,14 @@ def test_missing_facts_are_left_out(result):
 
 def test_evaluations_one_a_row():
     rows = [
-        {"name": "a/b", "status": "measured", "strict": ERROR},
+        {"name": "a/b", "status": "measured", "strict": ERROR, "paper": {"iou": 0.4321, "cd_x1000": 0.789}},
         {"name": "c", "status": "timeout", "reason": "took [red]10 s", "strict": None},
         {"name": "d", "status": "measured", "strict": NO_IOU},
     ]
     lines = text(evaluation_table(rows)).splitlines()
     line = {name: next(line for line in lines if f" {name} " in line) for name in ("a/b", "c", "d")}
-    assert "0.988" in line["a/b"] and "IoU by repaired boolean" in line["a/b"]
+    assert "0.988" in line["a/b"] and "0.432" in line["a/b"] and "0.789" in line["a/b"]
+    assert "IoU by repaired boolean" in line["a/b"]
     assert "timeout: took [red]10 s" in line["c"]
     assert "no IoU: input: a point cloud" in line["d"]
 
@@ -68,7 +69,7 @@ def test_evaluations_one_a_row():
 def test_summary_stands_side_by_side():
     figures = {"iou_mean": 0.5, "iou_median": 0.25, "iou_mean_valid": 0.75, "cd_mean": 2.0, "cd_median": None}
     shown = text(summary_table({"n": 4, "invalid": 2, "strict": figures, "paper": figures | {"iou_mean": 0.625}}))
-    assert "4 parts, 2 without a valid program" in shown
+    assert "4 parts, 2 without a valid program (50.0%)" in shown
     assert any("0.5" in line and "0.625" in line for line in shown.splitlines())
 
 

@@ -108,16 +108,24 @@ def test_samples_follow_the_models_probabilities(model):
     assert (expected > 0.05).sum() > 1
 
 
+class OneBody(Terse):
+    """Programs end after their first body."""
+
+    def allowed(self, state):
+        ids = super().allowed(state)
+        return (END,) if END in ids else ids
+
+
 def test_finished_rows_change_nothing_for_the_others(model, monkeypatch):
     """The batch shrinks as rows end; what each row writes depends on its own tokens alone."""
-    monkeypatch.setattr(groups, "LANGUAGE", Terse())
+    monkeypatch.setattr(groups, "LANGUAGE", OneBody())
     shrinks, lengths = [], set()
     keep = groups._GroupCache.select
     monkeypatch.setattr(groups._GroupCache, "select", lambda *a: shrinks.append(1) or keep(*a))
-    for points, part in zip(clouds(8, 64), sampled(model, 8, 3), strict=True):
+    for points, part in zip(clouds(4, 64), sampled(model, 4, 6), strict=True):
         for program in part:
             alone = log_probabilities(group_logits(model, points, [program.ids]), torch.tensor(program.ids),
                                       program.allowed, 1.0)  # fmt: skip
             torch.testing.assert_close(alone, torch.tensor(program.log_p), atol=1e-3, rtol=1e-4)
             lengths.add(len(program.ids))
-    assert len(shrinks) > 1 and len(lengths) > 3
+    assert shrinks and len(lengths) > 2

@@ -85,7 +85,7 @@ def train_rl(
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that sample and score (default 2).")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the process that learns (default 1).")] = None,
     measure_minutes: Annotated[float | None, typer.Option(min=0, help="Between checkpoints (default 5.0).")] = None,
-    held_out: Annotated[int | None, typer.Option(min=1, help="Parts measured then (default 64).")] = None,
+    held_out: Annotated[int | None, typer.Option(min=1, help="Parts measured then (default 128).")] = None,
     log_every: Annotated[int | None, typer.Option(min=1, help="Updates between lines of the log (default 10).")] = None,
     seed: Seed = None,
     debug: Debug = False,

@@ -47,8 +47,8 @@ class ReinforceOptions:
     seed: int = 0
     log_every: int = 10
     measure_minutes: float = 5.0  # between measurements on held-out parts, and between checkpoints
-    held_out: int = 64
-    held_out_group: int = 8
+    held_out: int = 128
+    held_out_group: int = 4  # samples of each, the first greedy
     sampling: SampleOptions = field(default_factory=SampleOptions)
 
 

@@ -75,7 +75,9 @@ def train_rl(
     clip: Annotated[float | None, typer.Option(min=0, help="How far ratios count (default 0.1).")] = None,
     supervised: Annotated[float | None, typer.Option(min=0, help="Weight of the true program (default 0.2).")] = None,
     parts: Annotated[int | None, typer.Option(min=1, help="Parts an update (default 16).")] = None,
-    points: Annotated[int | None, typer.Option(min=1, max=256, help="Points of a part (default 128).")] = None,
+    points: Annotated[
+        str | None, typer.Option(help="Points of a part, numbers taken in turn by the updates (default 128,256).")
+    ] = None,
     group: Annotated[int | None, typer.Option(min=2, help="Programs sampled for a part (default 16).")] = None,
     chosen: Annotated[int | None, typer.Option(min=1, help="Of them, learnt from (default 4).")] = None,
     temperature: Annotated[float | None, typer.Option(min=0.01, help="Of sampling (default 1.0).")] = None,
@@ -95,9 +97,9 @@ def train_rl(
     from cadcode.train import reinforce as learning
 
     overrides = named(
-        minutes=minutes, lr=lr, decay_share=decay_share, clip=clip, supervised=supervised, parts=parts, points=points,
-        group=group, chosen=chosen, temperature=temperature, distance_scale=distance_scale, workers=workers,
-        threads=threads, measure_minutes=measure_minutes, held_out=held_out, log_every=log_every, seed=seed,
+        minutes=minutes, lr=lr, decay_share=decay_share, clip=clip, supervised=supervised, parts=parts, seed=seed,
+        points=_points(points), group=group, chosen=chosen, temperature=temperature, distance_scale=distance_scale,
+        workers=workers, threads=threads, measure_minutes=measure_minutes, held_out=held_out, log_every=log_every,
     )  # fmt: skip
     options = learning.options_from(overrides)
     make_folder(out)
@@ -111,15 +113,21 @@ def _device(name: str | None) -> str | None:
 
 
 def _schedule(points: str | None) -> dict:
-    """`--points` as training options: equal shares of the run. UsageError beyond what a model takes."""
+    """`--points` as training options: equal shares of the run."""
+    counts = _points(points)
+    return {} if counts is None else dict(points=counts, points_shares=(1.0,) * len(counts))
+
+
+def _points(points: str | None) -> tuple[int, ...] | None:
+    """`--points` as numbers. UsageError beyond what a model takes."""
     if points is None:
-        return {}
+        return None
     from cadcode.model.small import PREFIX_LENGTH
 
     counts = numbers(points, "--points")
     if not all(1 <= count <= PREFIX_LENGTH for count in counts):
         raise UsageError(f"--points {points}: a model takes 1 to {PREFIX_LENGTH}")
-    return dict(points=counts, points_shares=(1.0,) * len(counts))
+    return counts
 
 
 def export_weights(

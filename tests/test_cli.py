@@ -362,6 +362,7 @@ def test_the_help_states_the_defaults_of_learning_by_reward():
     options = ReinforceOptions()
     known = {**vars(options.sampling.reward), **vars(options.sampling), **vars(options)}
     stated = stated_defaults(commands()["train-rl",])
+    known["points"] = ",".join(map(str, options.points))
     assert len(stated) > 12 and {name: str(known[name]) for name in stated} == stated
 
 

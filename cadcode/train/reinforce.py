@@ -10,7 +10,6 @@ Worker processes sample and score with the weights of one update before; the mai
 """
 
 import json
-import math
 import multiprocessing
 import os
 import time
@@ -41,7 +40,7 @@ class ReinforceOptions:
     clip: float = 0.1
     supervised: float = 0.2  # weight of the true program's cross entropy
     parts: int = 16  # an update
-    points: int = 128
+    points: tuple[int, ...] = (128, 256)  # of a part, taken in turn by the updates: fewer are cheaper
     workers: int = 2  # processes that sample and score; 0: none beside the main one
     threads: int = 1  # of the learning process
     seed: int = 0
@@ -138,7 +137,8 @@ def _round(options: ReinforceOptions, learner: "Learner", number: int, pool) -> 
     """The lessons of one update, made by all workers."""
     weights, tasks = Weights.of(learner.model), max(1, options.workers)
     shares = [len(share) for share in np.array_split(np.arange(options.parts), tasks) if len(share)]
-    return [pool.submit(lessons, weights, (options.seed, number, task), share, options.points, options.sampling)
+    points = options.points[number % len(options.points)]
+    return [pool.submit(lessons, weights, (options.seed, number, task), share, points, options.sampling)
             for task, share in enumerate(shares)]  # fmt: skip
 
 
@@ -156,7 +156,9 @@ def measure(learner: "Learner", held: list, pool, chunk: int = 8) -> dict:
 
 
 def _means(figures: list[dict]) -> dict:
-    return {name: round(float(np.mean([f[name] for f in figures])), 4) for name in figures[0]}
+    """The mean of each figure over those that have it: a part without a program has no cross entropy."""
+    names = dict.fromkeys(name for some in figures for name in some)
+    return {name: round(float(np.mean([some[name] for some in figures if name in some])), 4) for name in names}
 
 
 def _log_line(out: Path, learner: "Learner", elapsed: float, figures: dict, log) -> None:
@@ -217,16 +219,17 @@ class Learner:
         if self.options.supervised and lesson.truth:
             texts = [*texts, list(lesson.truth)]
         if not texts:
-            return dict(ratio=1.0, clipped=0.0, cross_entropy=math.nan)
+            return {}
         logits = group_logits(self.model, lesson.points, texts)
         written = sum(len(program.ids) for program in lesson.programs)
-        policy, figures = policy_loss(logits[:written], lesson, self.options)
-        truth = logits.new_tensor(math.nan)
+        loss, figures = torch.zeros(()), {}
+        if lesson.programs:
+            loss, figures = policy_loss(logits[:written], lesson, self.options)
         if len(logits) > written:
             truth = F.cross_entropy(logits[written:], torch.tensor(lesson.truth))
-            policy = policy + self.options.supervised * truth
-        (policy / share).backward()
-        return figures | dict(cross_entropy=truth.item())
+            loss, figures = loss + self.options.supervised * truth, figures | dict(cross_entropy=truth.item())
+        (loss / share).backward()
+        return figures
 
 
 def policy_loss(logits: torch.Tensor, lesson: Lesson, options: ReinforceOptions) -> tuple[torch.Tensor, dict]:
@@ -234,8 +237,6 @@ def policy_loss(logits: torch.Tensor, lesson: Lesson, options: ReinforceOptions)
     their ids: the mean over programs of the sum over their tokens, in units of a typical program.
     """
     programs = lesson.programs
-    if not programs:
-        return logits.sum(), dict(ratio=1.0, clipped=0.0)
     ids = torch.tensor([token for program in programs for token in program.ids])
     old = torch.tensor([value for program in programs for value in program.log_p])
     allowed = [tokens for program in programs for tokens in program.allowed]

@@ -94,16 +94,17 @@ def train_rl(
 ) -> None:
     """Let a model learn from the geometry of what it writes: reinforcement by IoU, without a CAD kernel."""
     from cadcode.report.files import make_folder
-    from cadcode.train import reinforce as learning
+    from cadcode.train.learner import options_from
+    from cadcode.train.reinforce import reinforce
 
     overrides = named(
         minutes=minutes, lr=lr, decay_share=decay_share, clip=clip, supervised=supervised, parts=parts, seed=seed,
         points=_points(points), group=group, chosen=chosen, temperature=temperature, distance_scale=distance_scale,
         workers=workers, threads=threads, measure_minutes=measure_minutes, held_out=held_out, log_every=log_every,
     )  # fmt: skip
-    options = learning.options_from(overrides)
+    options = options_from(overrides)
     make_folder(out)
-    typer.echo(learning.reinforce(options, out, start, log=partial(typer.echo, err=True)))
+    typer.echo(reinforce(options, out, start, log=partial(typer.echo, err=True)))
 
 
 def _device(name: str | None) -> str | None:

@@ -24,7 +24,7 @@ from cadcode.model.qwen2 import Qwen2Options
 from cadcode.model.small import SmallModel
 from cadcode.pipeline import Options
 from cadcode.program.tokens import PIECES
-from cadcode.train.reinforce import ReinforceOptions
+from cadcode.train.learner import ReinforceOptions
 from cadcode.train.supervised import TrainOptions
 
 ROOT = Path(__file__).parent.parent

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,8 @@ from cadcode.program.tokens import END, IDS, PIECES
 from cadcode.train import experience, groups, reinforce
 from cadcode.train.experience import Lesson, SampleOptions, Weights, centred, lessons, measured, most_telling
 from cadcode.train.groups import group_logits, log_probabilities, sample_groups
-from cadcode.train.reinforce import Learner, ReinforceOptions, learning_rate, options_from, policy_loss
+from cadcode.train.learner import TOKENS, Learner, ReinforceOptions, means, options_from, policy_loss
+from cadcode.train.reinforce import learning_rate
 from cadcode.train.reward import RewardOptions, held_out_targets, score
 
 QUERIES = RewardOptions(queries=(200, 60, 40), surface_queries=32)
@@ -89,7 +89,7 @@ def test_at_a_ratio_of_one_the_gradient_is_the_plain_policy_gradient():
     for program, advantage in zip(one.programs, one.advantages, strict=True):
         alone = group_logits(model, one.points, [program.ids])
         plain = plain - advantage * log_probabilities(alone, torch.tensor(program.ids), program.allowed, 1.0).sum()
-    expected = gradient(model, plain / (3 * reinforce.TOKENS))
+    expected = gradient(model, plain / (3 * TOKENS))
     torch.testing.assert_close(gradient(model, loss), expected, atol=1e-5, rtol=1e-3)
     assert figures["ratio"] == pytest.approx(1, abs=1e-3) and figures["clipped"] == 0
     assert expected.abs().max() > 1e-4
@@ -170,7 +170,7 @@ def test_updates_take_the_numbers_of_points_in_turn():
 
 
 def test_figures_are_means_over_those_that_have_them():
-    assert reinforce._means([dict(a=1.0), dict(a=3.0, b=5.0), {}]) == dict(a=2.0, b=5.0)
+    assert means([dict(a=1.0), dict(a=3.0, b=5.0), {}]) == dict(a=2.0, b=5.0)
 
 
 def test_a_worker_process_makes_the_same_lessons():
@@ -223,4 +223,3 @@ def test_options_reach_sampling_and_reward():
     assert (options.minutes, options.sampling.group, options.sampling.reward.distance_scale) == (3.0, 8, 0.5)
     with pytest.raises(TypeError):
         options_from(dict(temprature=1.0))
-    assert Path(reinforce.__file__).name == "reinforce.py"

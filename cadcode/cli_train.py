@@ -14,6 +14,7 @@ data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The progra
 
 def add_commands(app: typer.Typer) -> None:
     app.command()(train)
+    app.command()(train_rl)
     app.command()(export_weights)
     app.add_typer(data, name="data")
 
@@ -76,6 +77,49 @@ def train(
     typer.echo(training.train(options, out, start, log=partial(typer.echo, err=True)))
 
 
+def train_rl(
+    out: Annotated[Path, typer.Option(help="The folder for checkpoints and the log.")],
+    start: Annotated[Path, typer.Option("--from", exists=True, help="A checkpoint or a model's folder.")],
+    minutes: Annotated[float | None, typer.Option(min=0, help="How long (default 40.0).")] = None,
+    lr: Annotated[float | None, typer.Option(min=0, help="Learning rate (default 0.0001).")] = None,
+    decay_share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of the minutes, with a falling learning rate (default 0.5).")
+    ] = None,
+    clip: Annotated[float | None, typer.Option(min=0, help="How far ratios count (default 0.1).")] = None,
+    supervised: Annotated[float | None, typer.Option(min=0, help="Weight of the true program (default 0.2).")] = None,
+    parts: Annotated[int | None, typer.Option(min=1, help="Parts an update (default 16).")] = None,
+    points: Annotated[
+        str | None, typer.Option(help="Points of a part, numbers taken in turn by the updates (default 128,256).")
+    ] = None,
+    group: Annotated[int | None, typer.Option(min=2, help="Programs sampled for a part (default 16).")] = None,
+    chosen: Annotated[int | None, typer.Option(min=1, help="Of them, learnt from (default 4).")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0.01, help="Of sampling (default 1.0).")] = None,
+    distance_scale: Annotated[
+        float | None, typer.Option(min=0, help="What a unit of mean distance costs; IoU 1 is worth 10 (default 0.0).")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that sample and score (default 2).")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the process that learns (default 1).")] = None,
+    measure_minutes: Annotated[float | None, typer.Option(min=0, help="Between checkpoints (default 5.0).")] = None,
+    held_out: Annotated[int | None, typer.Option(min=1, help="Parts measured then (default 128).")] = None,
+    log_every: Annotated[int | None, typer.Option(min=1, help="Updates between lines of the log (default 10).")] = None,
+    seed: Seed = None,
+    debug: Debug = False,
+) -> None:
+    """Let a model learn from the geometry of what it writes: reinforcement by IoU, without a CAD kernel."""
+    from cadcode.report.files import make_folder
+    from cadcode.train.learner import options_from
+    from cadcode.train.reinforce import reinforce
+
+    overrides = named(
+        minutes=minutes, lr=lr, decay_share=decay_share, clip=clip, supervised=supervised, parts=parts, seed=seed,
+        points=_points(points), group=group, chosen=chosen, temperature=temperature, distance_scale=distance_scale,
+        workers=workers, threads=threads, measure_minutes=measure_minutes, held_out=held_out, log_every=log_every,
+    )  # fmt: skip
+    options = options_from(overrides)
+    make_folder(out)
+    typer.echo(reinforce(options, out, start, log=partial(typer.echo, err=True)))
+
+
 def _device(name: str | None) -> str | None:
     from cadcode.machine import pick_device
 
@@ -83,15 +127,21 @@ def _device(name: str | None) -> str | None:
 
 
 def _schedule(points: str | None) -> dict:
-    """`--points` as training options: equal shares of the run. UsageError beyond what a model takes."""
+    """`--points` as training options: equal shares of the run."""
+    counts = _points(points)
+    return {} if counts is None else dict(points=counts, points_shares=(1.0,) * len(counts))
+
+
+def _points(points: str | None) -> tuple[int, ...] | None:
+    """`--points` as numbers. UsageError beyond what a model takes."""
     if points is None:
-        return {}
+        return None
     from cadcode.model.small import PREFIX_LENGTH
 
     counts = numbers(points, "--points")
     if not all(1 <= count <= PREFIX_LENGTH for count in counts):
         raise UsageError(f"--points {points}: a model takes 1 to {PREFIX_LENGTH}")
-    return dict(points=counts, points_shares=(1.0,) * len(counts))
+    return counts
 
 
 def _hardness(text: str | None) -> dict:

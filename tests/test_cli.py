@@ -24,6 +24,7 @@ from cadcode.model.qwen2 import Qwen2Options
 from cadcode.model.small import SmallModel
 from cadcode.pipeline import Options
 from cadcode.program.tokens import PIECES
+from cadcode.train.learner import ReinforceOptions
 from cadcode.train.supervised import TrainOptions
 
 ROOT = Path(__file__).parent.parent
@@ -359,6 +360,14 @@ def test_the_help_states_the_defaults_of_training():
         assert text == (",".join(map(str, value)) if isinstance(value, tuple) else str(value)), name
 
 
+def test_the_help_states_the_defaults_of_learning_by_reward():
+    options = ReinforceOptions()
+    known = {**vars(options.sampling.reward), **vars(options.sampling), **vars(options)}
+    stated = stated_defaults(commands()["train-rl",])
+    known["points"] = ",".join(map(str, options.points))
+    assert len(stated) > 12 and {name: str(known[name]) for name in stated} == stated
+
+
 def test_an_unexpected_error_is_one_line_too(tmp_path):
     script = "from cadcode import cli; cli.words = None; cli.main()"
     (tmp_path / "a.py").write_text("")
@@ -398,6 +407,15 @@ def test_hardness_is_one_number_or_two_from_0_to_1(here, text):
     assert result.exit_code == 2 and "--hardness" in result.stderr and not (here / "run").exists()
 
 
+def test_learning_by_reward_goes_on_from_training(here):
+    assert call("train", "--out", "run", "--minutes", 0.001, "--points", "8", *TINY).exit_code == 0
+    words = ("--parts", 2, "--points", 8, "--group", 2, "--workers", 0, "--held-out", 2)
+    learnt = call("train-rl", "--out", "rl", "--from", "run/final.pt", "--minutes", 0.001, *words)
+    assert learnt.exit_code == 0 and Path(learnt.stdout.strip()) == Path("rl/final.pt")
+    assert call("export-weights", "rl/final.pt", "weights").exit_code == 0
+    assert load_model("weights").network.options.hidden_size == 32
+
+
 @pytest.mark.parametrize("points", ["0", "257", "64,x", ""])
 def test_numbers_of_points_that_no_model_takes(here, points):
     result = call("train", "--out", "run", "--points", points)
@@ -406,7 +424,8 @@ def test_numbers_of_points_that_no_model_takes(here, points):
 
 def test_a_file_that_is_no_checkpoint(here):
     (here / "bad.pt").write_bytes(b"garbage")
-    for words in (["export-weights", "bad.pt", "weights"], ["train", "--out", "run", "--from", "bad.pt"]):
+    for words in (["export-weights", "bad.pt", "weights"], ["train", "--out", "run", "--from", "bad.pt"],
+                  ["train-rl", "--out", "run", "--from", "bad.pt"]):  # fmt: skip
         result = call(*words)
         assert result.exit_code == 2 and "bad.pt" in result.stderr and len(result.stderr.splitlines()) == 1
     assert not (here / "weights").exists()

@@ -200,7 +200,7 @@ def told(path) -> dict:
 
 def test_four_views_of_a_mesh_become_a_program_that_is_measured(call, cadrille, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr("cadcode.pipeline.four_views", lambda *mesh: drawn.append(mesh) or four_views(*mesh))
+    monkeypatch.setattr("cadcode.drafts.four_views", lambda *mesh: drawn.append(mesh) or four_views(*mesh))
     done = call("generate", "plate.stl", "--images", "--model", cadrille, "--decode", "greedy", "--no-refine")
     assert done.exit_code == 0, done.stderr
     result = told(tmp_path / "plate.json")

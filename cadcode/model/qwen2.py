@@ -116,12 +116,12 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(self.heads * self.head_dim, o.hidden_size, bias=False)
         self.rotate, self.attend = rotate, attend
 
-    def forward(self, x, cos, sin, cache, layer, tail):
+    def forward(self, x, cos, sin, cache, layer, tail, mask=None):
         q, k, v = self._split(self.q_proj(x[:, -tail:])), self._split(self.k_proj(x)), self._split(self.v_proj(x))
         q, k = self.rotate(q, cos[-tail:].to(q), sin[-tail:].to(q)), self.rotate(k, cos.to(k), sin.to(k))
         if cache is not None:
             k, v = cache.append(layer, k, v)
-        y = self.attend(q, k, v)
+        y = self.attend(q, k, v) if mask is None else attend(q, k, v, mask[-tail:])
         return self.o_proj(y.transpose(1, 2).flatten(2))
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
@@ -131,27 +131,33 @@ class Attention(nn.Module):
 MANY_ROWS = 4  # from here on repeating keys costs most; with fewer rows float32 logits are those of transformers
 
 
-def attend(q, k, v):
-    """Causal attention of the last `q` positions over all `k` positions; several query heads may share a key head."""
+def attend(q, k, v, mask=None):
+    """Causal attention of the last `q` positions over all `k` positions; several query heads may share a key head.
+
+    A `mask` (queries, keys), added to the scores, says instead of the order what sees what.
+    """
     queries, keys = q.shape[2], k.shape[2]
     if q.shape[1] != k.shape[1]:
-        if queries == 1 and len(q) >= MANY_ROWS:  # the heads that share a key head take turns as queries
+        if queries == 1 and mask is None and len(q) >= MANY_ROWS:  # heads of one key head take turns as queries
             return F.scaled_dot_product_attention(q.unflatten(1, (k.shape[1], -1)).squeeze(3), k, v).reshape(q.shape)
         k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))
     if q.requires_grad and q.device.type == "cpu":
-        return explicit_attention(q, k, v)
+        return explicit_attention(q, k, v, mask)
+    if mask is not None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype))
     if queries == keys or queries == 1:
         return F.scaled_dot_product_attention(q, k, v, is_causal=queries > 1)
     mask = torch.ones(queries, keys, dtype=torch.bool, device=q.device).tril(keys - queries)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
-def explicit_attention(q, k, v):
+def explicit_attention(q, k, v, mask=None):
     """The same by plain matrix products: in bfloat16 on a CPU the fused backward pass is 3 to 5 times slower."""
     (batch, heads, queries, size), keys = q.shape, k.shape[2]
-    mask = torch.full((queries, keys), -torch.inf, dtype=q.dtype, device=q.device).triu(keys - queries + 1)
+    if mask is None:
+        mask = torch.full((queries, keys), -torch.inf, device=q.device).triu(keys - queries + 1)
     q, k, v = q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)
-    scores = torch.baddbmm(mask.expand(len(q), -1, -1), q, k.transpose(1, 2), alpha=size**-0.5)
+    scores = torch.baddbmm(mask.to(q.dtype).expand(len(q), -1, -1), q, k.transpose(1, 2), alpha=size**-0.5)
     return torch.bmm(scores.softmax(-1), v).unflatten(0, (batch, heads))
 
 
@@ -174,8 +180,8 @@ class Layer(nn.Module):
         self.input_layernorm = RMSNorm(o.hidden_size, o.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(o.hidden_size, o.rms_norm_eps)
 
-    def forward(self, x, cos, sin, cache, index, tail):
-        x = x[:, -tail:] + self.self_attn(self.input_layernorm(x), cos, sin, cache, index, tail)
+    def forward(self, x, cos, sin, cache, index, tail, mask=None):
+        x = x[:, -tail:] + self.self_attn(self.input_layernorm(x), cos, sin, cache, index, tail, mask)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -187,17 +193,19 @@ class Qwen2(nn.Module):
         self.layers = nn.ModuleList(Layer(options) for _ in range(options.num_hidden_layers))
         self.norm = RMSNorm(options.hidden_size, options.rms_norm_eps)
 
-    def forward(self, embeddings, positions, cache: KeyValueCache | None = None, tail: int | None = None):
+    def forward(self, embeddings, positions, cache: KeyValueCache | None = None, tail: int | None = None,
+                mask: torch.Tensor | None = None):  # fmt: skip
         """Hidden states (B, tail, H) of the last `tail` of the embeddings (B, L, H) at rotary positions (L,), or
         (L, head_dim / 2) for one per frequency.
 
         Only the last layer can be spared for the other positions: theirs is needed as keys and values before it.
+        `mask` (L, all keys) is added to the scores where sequences are not seen in their order.
         """
         length = embeddings.shape[1]
         cos, sin = rope(positions, self.options.head_dim, self.options.rope_theta)
         x, last = embeddings, len(self.layers) - 1
         for index, layer in enumerate(self.layers):
-            x = layer(x, cos, sin, cache, index, (tail or length) if index == last else length)
+            x = layer(x, cos, sin, cache, index, (tail or length) if index == last else length, mask)
         if cache is not None:
             cache.used += length
         return self.norm(x)

@@ -33,6 +33,7 @@ class SearchOptions:
     cloud: CloudOptions = CloudOptions()
     cloud_refined: int = 2
     cloud_edited: int = 1
+    cloud_editing: EditOptions = EditOptions(additions=4, feature_cost=0.004)
     cloud_refining: RefineOptions = RefineOptions(steps=(8.0, 4.0, 2.0, 1.0, 0.5, 0.25))
 
 
@@ -62,6 +63,7 @@ def improve(
     scored = [(Variant(program, goal), name) for name, program in starts if is_sound(program)]
     scored.sort(key=_worth, reverse=True)
     count, refining = (options.refined, options.refining) if solid else (options.cloud_refined, options.cloud_refining)
+    editing = options.editing if solid else options.cloud_editing
     refined: list[tuple[Variant, str]] = []
     for variant, name in scored[:count]:
         if not refined or (not late() and _may_win(variant, refined)):
@@ -70,7 +72,7 @@ def improve(
     edited: list[tuple[Variant, str]] = []
     for variant, name in refined[: options.edited if solid else options.cloud_edited]:
         if not late() and (not edited or _may_win(variant, edited)):
-            changed = edit(variant.program(), goal, options.editing, refining)
+            changed = edit(variant.program(), goal, editing, refining)
             edited.append((changed, f"{name}, edited"))
     found = sorted(refined + edited, key=_worth, reverse=True)
     return [Improved(name, variant.program(), variant.score) for variant, name in found]

@@ -30,6 +30,7 @@ from cadcode.program.transform import moved
 from cadcode.search.improve import SearchOptions, improve, measure_goal
 from cadcode.search.nice import nice_in_world
 from cadcode.search.select import SearchTarget, distance_to_input, price
+from cadcode.search.stack import SECTIONS
 
 FLOOR = 1e-4  # of the size: about what meshes and their faces know
 DISTANCE_WEIGHT = 2.0  # of the mean distance beside the IoU: 1 % of the size off weighs as much as 2 % of the volume
@@ -256,14 +257,14 @@ def bounding_box(shape: Shape, frame: Frame) -> Candidate:
 def judge_best(
     candidates: list[Candidate], known: list[Candidate], target: Target, sandbox: Sandbox, options: Options
 ) -> list[Candidate]:
-    """Run and measure candidates in their order, none of the `known` again, until `execute` have an error measured."""
+    """Run and measure candidates in their order, none of the `known` again, until `execute` sound ones are measured."""
     judged, measured, texts = [], 0, {c.text for c in known}
     for candidate in candidates:
         if measured == options.search.execute:
             break
         if candidate.failure is None and candidate.text not in texts:
             judged.append(judge(candidate, target, sandbox, options))
-            measured += judged[-1].error is not None
+            measured += judged[-1].error is not None and judged[-1].solid.valid
     return judged
 
 
@@ -287,7 +288,8 @@ def badness(candidate: Candidate, size: float) -> float:
     return missing + DISTANCE_WEIGHT * candidate.error.chamfer / size + length
 
 
-STAGES = ("greedy", "drafts", "refined", "edited")  # drafts: all that the model wrote, the greedy one among them
+# Drafts: all that the model wrote, the greedy one among them. Sections: read off the input, as they are.
+STAGES = ("greedy", "drafts", "sections", "refined", "edited")
 
 
 def stage_errors(candidates: list[Candidate], size: float) -> dict[str, dict]:
@@ -307,6 +309,8 @@ def _stages_of(source: str) -> tuple[str, ...]:
     last = source.split(", ")[-1]
     if last in ("refined", "edited"):
         return (last,)
+    if last in SECTIONS:
+        return ("sections",)
     return ("greedy", "drafts") if source == "greedy" else ("drafts",)
 
 

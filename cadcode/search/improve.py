@@ -12,7 +12,7 @@ from cadcode.search.fit import Fit, FitOptions, Goal, measure_fit
 from cadcode.search.parameters import is_sound
 from cadcode.search.refine import RefineOptions, Variant, refine
 from cadcode.search.select import price
-from cadcode.search.stack import stacks
+from cadcode.search.stack import SECTIONS, stacks
 
 LEAST_GAIN = 5e-3  # of the score, for which work on another variant pays
 
@@ -56,7 +56,7 @@ def improve(
 ) -> list[Improved]:
     """Refined and edited programs of named drafts and of the input's sections, the best first.
 
-    The drafts themselves are not among them. Once `late` says so, nothing new is begun.
+    The drafts themselves are not among them, but the best sections are. Once `late` says so, nothing new is begun.
     """
     solid = isinstance(goal, Fit)
     starts = drafts + (stacks(goal) if solid and options.sections else [])
@@ -74,7 +74,8 @@ def improve(
         if not late() and (not edited or _may_win(variant, edited)):
             changed = edit(variant.program(), goal, editing, refining)
             edited.append((changed, f"{name}, edited"))
-    found = sorted(refined + edited, key=_worth, reverse=True)
+    read = [pair for pair in scored if pair[1] in SECTIONS][:1]  # moved numbers may be too much for the kernel
+    found = sorted(refined + edited + read, key=_worth, reverse=True)
     return [Improved(name, variant.program(), variant.score) for variant, name in found]
 
 

@@ -16,6 +16,7 @@ from cadcode.program.syntax import AXES, Arc, Circle, Extrude, Face, Line, Loop,
 
 PLANE, CENTRE, RADIUS, BULGE = "plane", "centre", "radius", "bulge"
 SAME = 1e-6  # numbers closer than this are the same number
+TOUCH = 1e-4  # program units between sides that touch
 BENT = 0.35  # height over chord of an arc
 
 
@@ -164,7 +165,7 @@ def _loop_builder(loop: Loop, i, j, take):
     heights = [_bulge(a, e.middle, b) if isinstance(e, Arc) else None for a, e, b in sides]
     shifts = [_shift(a, e.middle, b) if isinstance(e, Arc) else 0.0 for a, e, b in sides]
     bulges = [None if height is None else take(height, BULGE, -1) for height in heights]
-    turn, faults = _turn(vertices), _faults(loop)
+    turn, known = _turn(vertices), faults(loop)
 
     def build(v) -> Loop | None:
         points = [(float(v[a]), float(v[b])) for a, b in zip(xs, ys, strict=True)]
@@ -174,7 +175,7 @@ def _loop_builder(loop: Loop, i, j, take):
         edges = [Line(b) if at is None else Arc(_middle(a, b, float(v[at]), shift), b)
                  for a, b, at, shift in zip(points, after, bulges, shifts, strict=True)]  # fmt: skip
         found = Loop(points[0], tuple(edges))
-        return found if _faults(found) <= faults else None
+        return found if faults(found) <= known else None
 
     return build
 
@@ -196,7 +197,7 @@ def _turn(points) -> int:
     return int(np.sign(area)) if abs(area) > SAME else 0
 
 
-def _faults(loop: Loop) -> set[str]:
+def faults(loop: Loop) -> set[str]:
     """What is wrong with an outline; moves may add nothing to what was wrong before."""
     found, corners, here = set(), [loop.start], loop.start
     for edge in loop.edges:
@@ -222,12 +223,24 @@ def _along(start: Point, arc: Arc) -> list[Point]:
 
 
 def _crosses(corners: np.ndarray) -> bool:
-    """Whether two sides of the polygon with `corners` (n, 2) cross each other."""
-    along = np.roll(corners, -1, 0) - corners
-    (x, y), (dx, dy) = (corners[None] - corners[:, None]).transpose(2, 0, 1), along.T[..., None]
+    """Whether sides of the polygon with `corners` (n, 2) cross, touch or lie on each other."""
+    after, size = np.roll(corners, -1, 0), len(corners)
+    (x, y), (dx, dy) = (corners[None] - corners[:, None]).transpose(2, 0, 1), (after - corners).T[..., None]
     beside = dx * y - dy * x  # (n, n): on which side of side i corner j lies
-    split = beside * np.roll(beside, -1, 1) < 0
-    return bool((split & split.T).any())
+    beside[np.abs(beside) <= TOUCH * np.hypot(dx, dy)] = 0.0
+    split = beside * np.roll(beside, -1, 1) <= 0
+    low, high = np.minimum(corners, after), np.maximum(corners, after)
+    near = (low[:, None] <= high[None] + TOUCH).all(-1)
+    met = split & split.T & near & near.T
+    apart = np.abs(np.arange(size)[:, None] - np.arange(size))
+    return bool(met[(apart > 1) & (apart < size - 1)].any()) or _folds(corners, after)
+
+
+def _folds(corners: np.ndarray, after: np.ndarray) -> bool:
+    """Whether a side runs back along the one before it."""
+    (ax, ay), (bx, by) = (after - corners).T, (np.roll(after, -1, 0) - after).T
+    flat = np.abs(ax * by - ay * bx) <= TOUCH * np.maximum(np.hypot(ax, ay), np.hypot(bx, by))
+    return bool((flat & (ax * bx + ay * by < 0)).any())
 
 
 # An arc's middle in units that do not change when its ends move: sideways of the chord as length, along it as a share.

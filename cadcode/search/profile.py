@@ -11,6 +11,7 @@ import numpy as np
 from cadcode.program.canonical import canonical_outline
 from cadcode.program.outline import arc_circle, area
 from cadcode.program.syntax import Arc, Circle, Edge, Line, Loop, Outline
+from cadcode.search.parameters import faults
 
 LEAST_ARC = 4  # corners
 FLATTEST = 0.05  # of the radius, between an arc and the chords of a mesh: 36 degrees a chord
@@ -29,7 +30,8 @@ def fitted_outline(polygon: np.ndarray) -> Outline | None:
         if circle := _circle(corners, tolerance):
             return circle
         edges = _edges(corners, tolerance)
-        if 2 <= len(edges) <= MOST_EDGES and _same_area(outline := Loop(edges[-1].end, tuple(edges)), polygon):
+        outline = Loop(edges[-1].end, tuple(edges))
+        if 2 <= len(edges) <= MOST_EDGES and not faults(outline) and _same_area(outline, polygon):
             return canonical_outline(outline)
     return None
 

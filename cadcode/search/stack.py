@@ -13,6 +13,7 @@ from cadcode.program.syntax import AXES, Extrude, Face, Outline, Program, Step
 from cadcode.search.fit import Fit, upright_planes
 from cadcode.search.profile import fitted_outline, polygon_area
 
+SECTIONS = tuple(f"sections along {axis}" for axis in "xyz")
 PLANE_OF = {normal: name for name, (_, _, normal) in AXES.items()}
 MOST_LEVELS, MOST_RINGS = 10, 16
 SHARES = (0.002, 0.01, 0.04)  # of the whole surface, for the faces at one level to count
@@ -41,7 +42,7 @@ class Ring:
 
 def stacks(fit: Fit) -> list[tuple[str, Program]]:
     """A named program for each axis along which few levels cut the input, program frame."""
-    found = [(f"sections along {name}", stack(fit, axis)) for axis, name in enumerate("xyz")]
+    found = [(name, stack(fit, axis)) for axis, name in enumerate(SECTIONS)]
     return [(name, program) for name, program in found if program]
 
 

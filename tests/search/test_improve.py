@@ -35,7 +35,7 @@ def test_the_sections_of_the_input_are_a_draft_too(parts, fits):
 
 
 def test_nothing_new_is_begun_when_it_is_late(parts, fits):
-    found = improve(drafts(parts["step"]), fits["step"], SearchOptions(), late=lambda: True)
+    found = improve(drafts(parts["step"]), fits["step"], QUICK, late=lambda: True)
     assert len(found) == 1
 
 

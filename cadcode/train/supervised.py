@@ -37,6 +37,7 @@ __all__ = ["Run", "TrainOptions", "blurred_targets", "farthest_points", "held_ou
 
 GPU_LENGTHS = (41, 73, 121)  # of texts with their start: few shapes, so that each is compiled once
 PARTS_A_SECOND = 150  # that a worker is taken to make, for the pace at which programs become harder
+LONGEST_STEP = 60.0  # seconds; compiling, measuring on the held-out parts and saving are steps too
 GPU_REPLAY = 64  # batches kept to train on again rather than to wait
 
 
@@ -118,8 +119,8 @@ def train(options: TrainOptions, out: Path, resume: Path | None = None, log=prin
 def _loop(options: TrainOptions, run: "Run", stream: Feed, out: Path, log):
     kept = held_out_batches(options.held_out, options.batch_size)
     peak, dice = measured_peak(run.device, run.dtype), np.random.default_rng([options.seed, run.samples])
-    started, saved, decaying, losses, meter = time.monotonic(), time.monotonic(), False, [], _Meter(stream, peak)
-    while (elapsed := (time.monotonic() - started) / 60) < options.minutes:
+    clock, saved, decaying, losses, meter = BusyClock(), time.monotonic(), False, [], _Meter(stream, peak)
+    while (elapsed := clock.tick() / 60) < options.minutes:
         progress = elapsed / options.minutes
         if progress >= 1 - options.decay_share and not decaying:
             decaying = True
@@ -140,8 +141,23 @@ def _loop(options: TrainOptions, run: "Run", stream: Feed, out: Path, log):
             saved = time.monotonic()
     if not decaying:  # a run so short that no step began in its decay
         run.save(out / "stable.pt")
-    elapsed = (time.monotonic() - started) / 60
+    elapsed = clock.tick() / 60
     _log_line(out, run, elapsed, dict(held_out=round(held_out_loss(run, kept), 4)), log)
+
+
+class BusyClock:
+    """Seconds since it was made, less those of pauses: a stopped process or a sleeping computer must not use up a run's
+    minutes, and with them its decay. A pause is what lies between two ticks beyond `LONGEST_STEP`.
+    """
+
+    def __init__(self, now=time.monotonic):
+        self.now, self.last, self.seconds = now, now(), 0.0
+
+    def tick(self) -> float:
+        """The busy seconds until now."""
+        last, self.last = self.last, self.now()
+        self.seconds += min(self.last - last, LONGEST_STEP)
+        return self.seconds
 
 
 class _Meter:

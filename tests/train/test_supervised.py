@@ -14,6 +14,8 @@ from cadcode.model.checkpoints import from_training
 from cadcode.model.qwen2 import Qwen2Options
 from cadcode.program.tokens import END, IDS, PAD, PIECES, VALUES
 from cadcode.train.supervised import (
+    LONGEST_STEP,
+    BusyClock,
     Run,
     TrainOptions,
     blurred_targets,
@@ -233,3 +235,9 @@ def test_the_stream_feeds_the_run(batch):
     for points, ids in islice(batches(DataOptions(surface_points=40, batch_size=4, seed=2), pool=1), 2):
         run.step(torch.from_numpy(points), torch.from_numpy(ids), 32, 1.0, 0.7)
     assert run.steps == 2
+
+
+def test_a_pause_uses_up_none_of_the_minutes():
+    times = iter([0.0, 5.0, 7.0, 7.0 + 3600.0, 3610.0])
+    clock = BusyClock(lambda: next(times))
+    assert [clock.tick() for _ in range(4)] == [5.0, 7.0, 7.0 + LONGEST_STEP, 10.0 + LONGEST_STEP]

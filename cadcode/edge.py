@@ -108,7 +108,7 @@ MaxNewTokens = Annotated[
     int | None, typer.Option(help="Longest program, in tokens (default 256), 768 for published models.")
 ]
 Dtype = Annotated[
-    str | None, typer.Option(help="auto, float32 or bfloat16: what the model computes in (default auto).")
+    str | None, typer.Option(help="auto, float32, bfloat16 or int8: numbers of the model (default auto).")
 ]
 Export = Annotated[
     str | None,

@@ -15,10 +15,10 @@ from cadcode.model.published import LAYOUTS, load_published
 from cadcode.model.qwen2 import Qwen2Options
 from cadcode.model.small import SmallModel
 from cadcode.model.spec import EMBEDDED, KNOWN, POINTS, UNKNOWN_LICENCE, LoadedModel, ModelSpec, check_reads, known
+from cadcode.model.stored import pick_numbers, store
 from cadcode.model.tokenizer import save_tokenizer
 from cadcode.model.weights import (
     fit,
-    pick_dtype,
     read_config,
     read_weights,
     revision_of,
@@ -65,8 +65,9 @@ def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto", r
     """Load a model for decoding; ModelError where files are missing, damaged or do not fit each other.
 
     `reads` is what it will be given: 'points', or for cadrille also 'images' or 'text'; UsageError where it cannot.
-    `dtype` is 'float32', 'bfloat16' or 'auto': float32 for the embedded model, for the published ones bfloat16 where
-    the device computes in it. The point encoder is always in float32. `attention` is torch's 'sdpa', or
+    `dtype` is 'float32', 'bfloat16', 'int8' or 'auto': float32 for the embedded model, for the published ones bfloat16
+    where the device computes in it, else bfloat16 weights in float32 products (`stored`). The point encoder is always
+    in float32. `attention` is torch's 'sdpa', or
     'flash_attention_2' where that package is installed.
     """
     check_attention(attention, device)
@@ -89,8 +90,11 @@ def _load_small(folder: Path, config: dict, name: str, device: str, dtype: str, 
                          "use the version of cadcode it was made with")  # fmt: skip
     options = Qwen2Options.from_config(config)
     network = without_weights(lambda: SmallModel(options)).eval()
-    fit(network, read_weights(folder), pick_dtype("float32" if dtype == "auto" else dtype, device), folder)
+    numbers, stored = pick_numbers("float32" if dtype == "auto" else dtype, device, torch.bfloat16)
+    fit(network, read_weights(folder), numbers, folder)
     network = network.to(device)
+    if stored is not None:
+        store(network, stored)
     if device == "cpu" and network.lm_head.weight.dtype == torch.float32:
         network.pack()
     return LoadedModel(spec, network, CompactLanguage(), folder, revision_of(folder))

@@ -25,6 +25,8 @@ def export_model(model: LoadedModel, folder: Path) -> list[Path]:
     """Write the files above in the dtype the model was loaded in; returns their paths. OutputError, UsageError."""
     if model.reads == IMAGES:
         raise UsageError(f"{model.spec.name} is exported without its vision tower; load it to read points")
+    if not model.network.lm_head.weight.is_floating_point():
+        raise UsageError(f"{model.spec.name} is exported in the numbers it was published in; load it without int8")
     try:
         (folder / ENCODER).mkdir(parents=True, exist_ok=True)
         _write_weights(model, folder)
@@ -38,10 +40,11 @@ def export_model(model: LoadedModel, folder: Path) -> list[Path]:
 
 def _write_weights(model: LoadedModel, folder: Path) -> None:
     weights = {name: weight.detach().cpu().contiguous() for name, weight in model.network.state_dict().items()}
+    kind = model.network.lm_head.weight.dtype
     encoder = {name: weights.pop(name) for name in list(weights) if name.startswith(IN_FLOAT32)}
     if model.network.options.tie_word_embeddings:
         del weights["lm_head.weight"]
-    _save(weights, folder / SINGLE)
+    _save({name: weight.to(kind) for name, weight in weights.items()}, folder / SINGLE)
     _save(encoder, folder / ENCODER / SINGLE)
 
 

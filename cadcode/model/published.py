@@ -9,14 +9,17 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from cadcode.errors import ModelError
 from cadcode.model.points import FEATURES, NORMAL_FEATURES
 from cadcode.model.published_network import PublishedModel
 from cadcode.model.published_text import LAYOUTS, PLACE, Layout, read_language
 from cadcode.model.qwen2 import Qwen2Options, RMSNorm, rms_norm_as_published
 from cadcode.model.spec import IMAGES, POINTS, UNKNOWN_LICENCE, LoadedModel, ModelSpec, check_reads, known
+from cadcode.model.stored import pick_numbers, store
 from cadcode.model.vision import PicturedModel, read_vision
-from cadcode.model.weights import fast_bfloat16, fit, pick_dtype, read_weights, revision_of, without_weights
+from cadcode.model.weights import fast_bfloat16, fit, read_weights, revision_of, without_weights
 from cadcode.model.wide import widen
 
 
@@ -34,9 +37,12 @@ def load_published(folder: Path, config: dict, name: str, device: str, dtype: st
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
     make = _maker(config, folder, options, features, language, reads)
     network = without_weights(make).eval()
-    fit(network, weights, pick_dtype(dtype, device), folder)
+    numbers, stored = pick_numbers(dtype, device, _numbers(weights))
+    fit(network, weights, numbers, folder)
     prepare(network)
-    if device == "cpu" and not fast_bfloat16(device):
+    if stored is not None:
+        store(network, stored)
+    elif device == "cpu" and not fast_bfloat16(device):
         widen(network)
     normals = features == NORMAL_FEATURES
     spec = replace(spec, normals=normals, program_units=50.0 if normals else 100.0)
@@ -92,6 +98,12 @@ def _renamed(key: str, layout: Layout, reads: str) -> str | None:
             key = becomes + key[match.end() :]
             break
     return None if key.startswith("visual.") and IMAGES in layout.inputs and reads != IMAGES else key
+
+
+def _numbers(weights: dict) -> torch.dtype | None:
+    """What a file's matrices are stored in; None where they are not alike."""
+    kinds = {weight.dtype for key, weight in weights.items() if key.startswith("model.layers.")}
+    return kinds.pop() if len(kinds) == 1 else None
 
 
 def _features(weights: dict, folder: Path) -> int:

@@ -1,0 +1,97 @@
+"""Matrices stored in bfloat16 or int8 and multiplied in float32: the numbers of float32, or of the rounded matrix."""
+
+import pytest
+import torch
+from published_models import byte_tokenizer, random_published, save_published
+from tiny_models import clouds
+from torch import nn
+
+from cadcode.errors import UsageError
+from cadcode.model import stored
+from cadcode.model.checkpoints import load_model
+from cadcode.model.stored import MANY_ROWS, StoredLinear, pick_numbers, rounded, store
+
+needs_compiler = pytest.mark.skipif(stored.products() is None, reason="no C compiler here")
+
+
+def layer(kind, bias=True, in_features=96):
+    torch.manual_seed(0)
+    plain = nn.Linear(in_features, 40, bias=bias).bfloat16()
+    network = nn.Sequential(plain)
+    weight, own = plain.weight.detach().clone(), None if plain.bias is None else plain.bias.detach().float()
+    store(network, kind)
+    return network[0], weight, own
+
+
+@needs_compiler
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [1, 3, MANY_ROWS - 1, MANY_ROWS, 40])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.int8])
+@torch.inference_mode()
+def test_products_are_those_of_float32(kind, rows, bias):
+    linear, weight, own = layer(kind, bias)
+    assert type(linear) is StoredLinear and linear.weight.dtype == kind
+    x = torch.randn((rows, 96), generator=torch.Generator().manual_seed(1))
+    wide = weight.float()
+    if kind == torch.int8:
+        whole, scales = rounded(weight)
+        wide = whole.float() * scales[:, None]
+    wanted = nn.functional.linear(x.double(), wide.double(), None if own is None else own.double())
+    assert (linear(x) - wanted).abs().max() < 1e-5
+    assert linear(x.unsqueeze(0)).shape == (1, rows, 40)
+
+
+def test_rounding_is_off_by_half_a_step_at_most():
+    weight = torch.randn((8, 64), generator=torch.Generator().manual_seed(2))
+    weight[3] = 0.0
+    whole, scales = rounded(weight)
+    assert whole.abs().max() == 127 and whole[3].eq(0).all()
+    assert ((whole.float() * scales[:, None] - weight).abs() <= scales[:, None] * 0.5001).all()
+
+
+def test_rows_that_do_not_fit_the_source_stay_plain():
+    linear, _, _ = layer(torch.bfloat16, in_features=40)
+    assert type(linear) is nn.Linear and linear.weight.dtype == torch.float32
+
+
+def test_what_is_stored_depends_on_the_machine(monkeypatch):
+    monkeypatch.setattr(stored, "products", lambda: object())
+    monkeypatch.setattr(stored, "fast_bfloat16", lambda device: False)
+    assert pick_numbers("auto", "cpu", torch.bfloat16) == (torch.bfloat16, torch.bfloat16)
+    assert pick_numbers("auto", "cpu", torch.float32)[1] is None
+    assert pick_numbers("float32", "cpu", torch.bfloat16) == (torch.float32, None)
+    assert pick_numbers("int8", "cpu", torch.float32) == (torch.bfloat16, torch.int8)
+    monkeypatch.setattr(stored, "products", lambda: None)
+    assert pick_numbers("auto", "cpu", torch.bfloat16)[1] is None
+    with pytest.raises(UsageError, match="compiler"):
+        pick_numbers("int8", "cpu", torch.bfloat16)
+
+
+def test_without_a_compiler_there_are_no_products(monkeypatch):
+    monkeypatch.setattr(stored, "COMPILERS", ("no-such-compiler",))
+    assert stored.products.__wrapped__() is None
+
+
+@needs_compiler
+@torch.inference_mode()
+def test_a_published_model_is_stored_as_published_where_bfloat16_is_slow(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "fast_bfloat16", lambda device: False)
+    folder = str(save_published(random_published().bfloat16(), tmp_path, byte_tokenizer()))
+    network, exact, small = (load_model(folder, dtype=dtype).network for dtype in ("auto", "float32", "int8"))
+    assert network.lm_head.weight.dtype == torch.bfloat16 and small.lm_head.weight.dtype == torch.int8
+    states = [model.prefill(clouds(2), (3,), 8) for model in (network, exact, small)]
+    for step in range(4):
+        logits, wanted, near = (logits for logits, _ in states)
+        assert logits.dtype == torch.float32 and (logits - wanted).abs().max() < 1e-4
+        assert (near - wanted).abs().mean() < 0.1 * wanted.std()
+        ids = wanted.argmax(-1)
+        states = [(model.step(ids, step, cache), cache)
+                  for model, (_, cache) in zip((network, exact, small), states, strict=True)]  # fmt: skip
+
+
+@needs_compiler
+@torch.inference_mode()
+def test_the_embedded_model_writes_nearly_the_same_in_int8():
+    exact, small = load_model().network, load_model(dtype="int8").network
+    logits, wanted = (model.prefill(clouds(2), 1, 1)[0] for model in (small, exact))
+    assert (logits - wanted).abs().mean() < 0.05 * wanted.std() and not torch.equal(logits, wanted)

@@ -20,7 +20,7 @@ class EditOptions:
     additions: int = 8
     tried: int = 3  # proposals that are refined in a round
     feature_cost: float = 0.002  # a new feature has to raise the score by this much
-    work: int = 40_000  # edges measured until nothing new is begun
+    work: int = 28_000  # edges measured until nothing new is begun
     idle: float = 3e-4  # a feature whose loss costs less goes; small holes are worth little more
     residual: ResidualOptions = ResidualOptions()
 

@@ -25,7 +25,7 @@ class RefineOptions:
     plane_reach: float = 30.0  # how far a face may jump to a plane of the input
     snap_reach: float = 0.6  # within this a face takes the input's plane unless that costs more than `snap_cost`
     snap_cost: float = 5e-4
-    work: int = 20_000  # edges measured in the coordinate search: what a program of very many numbers may cost
+    work: int = 14_000  # edges measured in the coordinate search: what a program of very many numbers may cost
     polish: PolishOptions = PolishOptions()
 
 

@@ -128,8 +128,6 @@ class Attention(nn.Module):
         return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, heads, L, head_dim)
 
 
-MANY_ROWS = 4  # from here on repeating keys costs most; with fewer rows float32 logits are those of transformers
-
 
 def attend(q, k, v, mask=None):
     """Causal attention of the last `q` positions over all `k` positions; several query heads may share a key head.
@@ -138,8 +136,8 @@ def attend(q, k, v, mask=None):
     """
     queries, keys = q.shape[2], k.shape[2]
     if q.shape[1] != k.shape[1]:
-        if queries == 1 and mask is None and len(q) >= MANY_ROWS:  # heads of one key head take turns as queries
-            return F.scaled_dot_product_attention(q.unflatten(1, (k.shape[1], -1)).squeeze(3), k, v).reshape(q.shape)
+        if queries == 1 and mask is None:  # keys read where they lie: repeating them costs most of a step
+            return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
         k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))
     if q.requires_grad and q.device.type == "cpu":
         return explicit_attention(q, k, v, mask)

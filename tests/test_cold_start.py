@@ -16,7 +16,7 @@ ABSENT = (
     "laspy", "pye57", "PIL", "matplotlib", "pandas", "sympy", "torch._dynamo", "torch._inductor", "torchvision",
     "cadcode.execution.worker", "cadcode.model.cad_recode", "cadcode.model.cadrille", "cadcode.model.export",
     "cadcode.train", "cadcode.data", "cadcode.bench", "cadcode.speed", "cadcode.evaluate", "cadcode.batch.run",
-    "cadcode.check", "cadcode.doctor", "cadcode.report.html",
+    "cadcode.check", "cadcode.doctor", "cadcode.report.html", "scipy.ndimage", "scipy.optimize",
 )  # fmt: skip
 
 GENERATE = """

@@ -8,7 +8,6 @@ Lengths are those of the model frame, directions those of the part.
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, zoom
 
 from cadcode.errors import InputError
 from cadcode.geometry.raster import draw_mesh, empty_buffers
@@ -102,6 +101,8 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def shrunk(image: np.ndarray) -> np.ndarray:
     """A view (500, 500, 3) as it is shown: blurred against aliasing, then splines of order 2. (128, 128, 3) uint8"""
+    from scipy.ndimage import gaussian_filter, zoom  # half a second to load, and few runs draw
+
     factor = DRAWN / SIDE
     smooth = gaussian_filter(image.astype(float), ((factor - 1) / 2,) * 2 + (0,), mode="mirror")
     small = zoom(smooth, (1 / factor, 1 / factor, 1), order=2, mode="mirror", grid_mode=True)

@@ -8,7 +8,6 @@ less (soft l1, Charbonnier et al. 1997), so that one missing feature does not be
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from cadcode.program.field import signed_distance
 from cadcode.search.parameters import Parameters
@@ -29,6 +28,8 @@ def polished(parameters: Parameters, values: np.ndarray, surface: np.ndarray, bl
 
     `blur` is how far, in program units, a point may lie off the surface before it counts less.
     """
+    from scipy.optimize import least_squares  # slow to load, and not every run comes here
+
     groups = parameters.groups(values)
     if len(groups) > options.numbers:
         return None

@@ -8,7 +8,6 @@ surface that lie far from the program's, which are all that there is of thin thi
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
@@ -46,6 +45,8 @@ def _components(variant: Variant, goal: Goal, options: ResidualOptions):
     """(operation, points (n, 3), half a cell (3,)) of the largest components on a grid, as they are and opened."""
     if not isinstance(goal, Fit):
         return
+    from scipy import ndimage  # half a second to load, and not every run comes here
+
     n, half = goal.grid_size, (goal.box[1] - goal.box[0]) / np.array(goal.grid) / 2
     filled, inside = variant.filled()[:n].reshape(goal.grid), goal.inside[:n].reshape(goal.grid)
     for operation, wrong in (("union", inside & ~filled), ("cut", filled & ~inside)):

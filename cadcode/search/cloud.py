@@ -19,14 +19,15 @@ from cadcode.program import field, outline
 from cadcode.program.syntax import AXES, Extrude, Program
 
 ASIDE = 0.01  # program units in front of and behind the skin, to see whether it is the solid's
+FAR = 3.0  # times the noise
 NEIGHBOURS = 16  # of a point, to see how far it lies off their plane
 
 
 @dataclass(frozen=True)
 class CloudOptions:
     tree_points: int = 20_000
-    points: int = 3000  # of the input, whose distance to the program counts
-    patch_points: int = 64  # on each wall and each cap of the program
+    points: int = 1500  # of the input, whose distance to the program counts
+    patch_points: int = 32  # on each wall and each cap of the program
     sharpness: float = 1.0  # the smaller s in units of the noise
     reach: float = 8.0  # the larger s, program units
     back: float = 0.2  # share of the score that the program's own skin has; the rest is the input's
@@ -71,6 +72,11 @@ class CloudFit:
         """Signed distance (N,) of the input's points to the program."""
         return field.combined_distances(program, [skin.distances for skin in measured])
 
+    def left_over(self, program: Program) -> float:
+        """The share of the input's points that lie farther off the program than their noise explains."""
+        away = self.distances(program, [self.measure(step.body) for step in program.steps])
+        return float((np.abs(away) > FAR * self.blur).mean())
+
     def _closeness(self, distances: np.ndarray, spacing: float = 0.0) -> np.ndarray:
         sharp = np.hypot(self.options.sharpness * self.blur, spacing)
         square, wide = distances**2, max(self.options.reach, sharp)
@@ -99,7 +105,9 @@ def noise(groups: np.ndarray) -> float:
 def _back(program: Program, measured: list[Skin]) -> float:
     """Mean closeness to the input over the part of the bodies' skins that is the solid's."""
     points, normals = (np.concatenate([getattr(s, name) for s in measured]) for name in ("points", "normals"))
-    seen = field.occupancy(program, points + ASIDE * normals) != field.occupancy(program, points - ASIDE * normals)
+    before, behind = np.split(field.occupancy(program, np.concatenate([points + ASIDE * normals,
+                                                                       points - ASIDE * normals])), 2)  # fmt: skip
+    seen = before != behind
     areas = np.concatenate([s.areas for s in measured]) * seen
     return float(areas @ np.concatenate([s.closeness for s in measured]) / max(areas.sum(), 1e-9))
 

@@ -76,6 +76,7 @@ class Fit:
     faces: np.ndarray = field(default_factory=lambda: np.empty((0, 3), int))  # (F, 3)
     far_points: int = FitOptions.far_points
     blur: float = 0.2  # curved faces of a mesh are flat in places
+    roughness: float = 0.0  # program units between the points that the triangles were made from; 0: exact ones
 
     @property
     def grid_size(self) -> int:

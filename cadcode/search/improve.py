@@ -1,13 +1,14 @@
 """The search as a whole: which drafts deserve work, and what becomes of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.io import Shape
 from cadcode.program.syntax import Program
-from cadcode.search.cloud import CloudOptions, measure_cloud
-from cadcode.search.edit import EditOptions, edit
+from cadcode.search.cloud import CloudFit, CloudOptions, measure_cloud
+from cadcode.search.edit import EditOptions, edit, simplest
+from cadcode.search.enclosed import enclosed_fit
 from cadcode.search.fit import Fit, FitOptions, Goal, measure_fit
 from cadcode.search.parameters import is_sound
 from cadcode.search.refine import RefineOptions, Variant, refine
@@ -31,9 +32,13 @@ class SearchOptions:
     editing: EditOptions = EditOptions()
     # Inputs without a volume: a trial costs more, and noise hides small steps.
     cloud: CloudOptions = CloudOptions()
+    left_over: float = 0.01  # share of a cloud's points off the best program, from which on
+    enclosed: bool = True  # what they enclose is searched too, as a mesh would be
+    enclosed_drafts: int = 2  # that come of it
+    enclosed_editing: EditOptions = EditOptions(work=10_000)
     cloud_refined: int = 2
     cloud_edited: int = 1
-    cloud_editing: EditOptions = EditOptions(additions=4, feature_cost=0.004)
+    cloud_editing: EditOptions = EditOptions(additions=4, feature_cost=0.004, work=10_000)
     cloud_refining: RefineOptions = RefineOptions(steps=(8.0, 4.0, 2.0, 1.0, 0.5, 0.25))
 
 
@@ -67,7 +72,8 @@ def improve(
     refined: list[tuple[Variant, str]] = []
     for variant, name in scored[:count]:
         if not refined or (not late() and _may_win(variant, refined)):
-            refined.append((refine(variant.program(), goal, refining), f"{name}, refined"))
+            better = refine(variant.program(), goal, refining)
+            refined.append((better if solid else simplest(better, editing), f"{name}, refined"))
     refined.sort(key=_worth, reverse=True)
     edited: list[tuple[Variant, str]] = []
     for variant, name in refined[: options.edited if solid else options.cloud_edited]:
@@ -77,6 +83,17 @@ def improve(
     read = [pair for pair in scored if pair[1] in SECTIONS][:1]  # moved numbers may be too much for the kernel
     found = sorted(refined + edited + read, key=_worth, reverse=True)
     return [Improved(name, variant.program(), variant.score) for variant, name in found]
+
+
+def within(shape: Shape, frame: Frame, drafts: list[tuple[str, Program]], cloud: CloudFit, options: SearchOptions,
+           late: Callable[[], bool]) -> list[tuple[str, Program]]:  # fmt: skip
+    """More drafts for a cloud: the best programs for the volume that its points enclose, if they enclose any."""
+    goal = enclosed_fit(shape, frame, cloud, options.fit) if options.enclosed and not late() else None
+    if goal is None:
+        return []
+    rough = replace(options, refined=2, edited=1, refining=options.cloud_refining, editing=options.enclosed_editing)
+    best = improve(drafts, goal, rough, late)[: options.enclosed_drafts]
+    return [(one.source, simplest(Variant(one.program, goal), rough.editing).program()) for one in best]
 
 
 def _may_win(variant: Variant, known: list[tuple[Variant, str]]) -> bool:

@@ -5,6 +5,7 @@ Polygons keep their corners: a run is an arc only where its corners are so close
 """
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,11 +19,20 @@ FLATTEST = 0.05  # of the radius, between an arc and the chords of a mesh: 36 de
 MOST_EDGES = 32
 DIGITS = 4  # of a corner, program units: level sides of a mesh are level but for rounding
 AREA_ERROR = 0.03
+MOST_SIDES, ROUGH_AREA = 16, 0.15  # of outlines through rough polygons
+SHORT = 1.5  # in units of the roughness: sides of that length may be none
+ROUGH_SHARE = 0.9  # of the corners of a rough circle that lie on it
+NEARLY = 0.15  # sine of the angle between lines that are taken for parallel
 TOLERANCES = (0.05, 0.2, 0.8)  # program units: the first that gives few enough edges
 
 
-def fitted_outline(polygon: np.ndarray) -> Outline | None:
-    """The outline through the corners of a polygon (n, 2), program units; None where it takes too many edges."""
+def fitted_outline(polygon: np.ndarray, roughness: float = 0.0) -> Outline | None:
+    """The outline through the corners of a polygon (n, 2), program units; None where it takes too many edges.
+
+    `roughness` is how far apart the points are that the polygon comes from; its own corners are cut off as far then.
+    """
+    if roughness:
+        return sharp_outline(polygon, roughness)
     for tolerance in TOLERANCES:
         corners = _without_idle(np.round(polygon, DIGITS))
         if len(corners) < 3:
@@ -36,8 +46,88 @@ def fitted_outline(polygon: np.ndarray) -> Outline | None:
     return None
 
 
-def _same_area(outline: Outline, polygon: np.ndarray) -> bool:
-    return abs(area(outline) / max(abs(polygon_area(polygon)), 1e-9) - 1) < AREA_ERROR
+def sharp_outline(polygon: np.ndarray, roughness: float) -> Outline | None:
+    """A circle, or the polygon of the long straight runs of a rough one, prolonged until they meet."""
+    corners = _without_idle(np.round(polygon, DIGITS))
+    if len(corners) < 3:
+        return None
+    if circle := _circle(corners, roughness, ROUGH_SHARE):
+        return circle
+    runs = _straight_runs(corners, polygon, roughness)
+    meeting = _meeting([_level(run) for run in runs if run.length > SHORT * roughness], roughness)
+    if meeting is None or len(meeting) > MOST_SIDES:
+        return None
+    outline = Loop(_point(meeting[-1]), tuple(Line(_point(point)) for point in meeting))
+    return None if faults(outline) or not _same_area(outline, polygon, ROUGH_AREA) else canonical_outline(outline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A straight side of a rough polygon: a place on it and its direction (2,)."""
+
+    place: np.ndarray
+    along: np.ndarray
+    length: float
+
+
+def _meeting(sides: list[Run], roughness: float) -> np.ndarray | None:
+    """Where each side meets the next, (n, 2), without sides that are short then; None where two do not meet."""
+    sides = _without_repeats(sides, roughness)
+    points = [_meet(side, after) for side, after in zip(sides, [*sides[1:], *sides[:1]], strict=True)]
+    if len(points) < 3 or any(point is None for point in points):
+        return None
+    lengths = np.linalg.norm(np.subtract(points, np.roll(points, 1, 0)), axis=1)
+    if lengths.min() > SHORT * roughness:
+        return np.array(points)
+    return _meeting([side for at, side in enumerate(sides) if at != lengths.argmin()], roughness)
+
+
+def _straight_runs(corners: np.ndarray, polygon: np.ndarray, roughness: float) -> list[Run]:
+    ends = [np.array(edge.end) for edge in _edges(corners, 0.5 * roughness)]
+    chords = [end - start for start, end in zip([ends[-1], *ends], ends, strict=False)]
+    sizes = [math.hypot(*chord) for chord in chords]
+    return [Run(_middle(polygon, end - chord, chord / size, size, roughness), chord / size, size)
+            for end, chord, size in zip(ends, chords, sizes, strict=True)]  # fmt: skip
+
+
+def _without_repeats(runs: list[Run], roughness: float) -> list[Run]:
+    """Runs that go on in the line of the one before, up to the roughness, become one: the longer of the two."""
+    for i, run in enumerate(runs if len(runs) > 2 else ()):
+        before = runs[i - 1]
+        if run.along @ before.along > 1 - NEARLY and abs(_turn(before.along, run.place - before.place)) < 2 * roughness:
+            longer = run if run.length > before.length else before
+            left = [longer if one is run else one for one in runs if one is not before]
+            return _without_repeats(left, roughness)
+    return runs
+
+
+def _middle(polygon, start, along, length, roughness) -> np.ndarray:
+    """Where a run lies: the median distance of its corners from its chord, but for those near its ends."""
+    across = np.array([-along[1], along[0]])
+    way, off = (polygon - start) @ along, (polygon - start) @ across
+    here = (way > 0.2 * length) & (way < 0.8 * length) & (np.abs(off) < roughness)
+    return start + along * length / 2 + across * (np.median(off[here]) if here.any() else 0.0)
+
+
+def _level(run: Run) -> Run:
+    """A side that is nearly level or upright made so."""
+    axis = int(np.abs(run.along).argmax())
+    straight = np.sign(run.along[axis]) * np.eye(2)[axis]
+    return replace(run, along=straight) if abs(run.along[1 - axis]) < NEARLY else run
+
+
+def _meet(a: Run, b: Run) -> np.ndarray | None:
+    """Where the lines of two sides meet; None where they are nearly parallel."""
+    turn = _turn(a.along, b.along)
+    return None if abs(turn) < NEARLY else a.place + a.along * _turn(b.place - a.place, b.along) / turn
+
+
+def _turn(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a[0] * b[1] - a[1] * b[0])
+
+
+def _same_area(outline: Outline, polygon: np.ndarray, error: float = AREA_ERROR) -> bool:
+    return abs(area(outline) / max(abs(polygon_area(polygon)), 1e-9) - 1) < error
 
 
 def polygon_area(polygon: np.ndarray) -> float:
@@ -58,7 +148,8 @@ def _without_idle(polygon: np.ndarray) -> np.ndarray:
     return polygon[~idle] if idle.any() else polygon
 
 
-def _circle(corners: np.ndarray, tolerance: float) -> Circle | None:
+def _circle(corners: np.ndarray, tolerance: float, share: float = 1.0) -> Circle | None:
+    """The circle on which a `share` of the corners lies within the tolerance."""
     if len(corners) < 3 * LEAST_ARC:
         return None
     centre = corners.mean(0)
@@ -69,7 +160,8 @@ def _circle(corners: np.ndarray, tolerance: float) -> Circle | None:
     away = np.linalg.norm(corners - centre, axis=1)
     middles = np.linalg.norm((corners + np.roll(corners, -1, 0)) / 2 - centre, axis=1)
     radius = float(away.mean())
-    if np.abs(away - radius).max() > tolerance or radius - middles.min() > tolerance + FLATTEST * radius:
+    off, flat = np.quantile(np.abs(away - radius), share), np.quantile(radius - middles, share)
+    if off > tolerance or flat > tolerance + FLATTEST * radius:
         return None
     return Circle((float(centre[0]), float(centre[1])), radius)
 

@@ -64,7 +64,9 @@ def _levels(fit: Fit, axis: int) -> np.ndarray | None:
     """Both ends and the flat faces between them, the larger ones where there are many; None where they are too many."""
     ends = fit.vertices[:, axis].min(), fit.vertices[:, axis].max()
     for share in SHARES:
-        levels = np.unique([*ends, *upright_planes(fit.vertices, fit.faces, share)[axis]])
+        planes = (fit.planes if fit.roughness else upright_planes(fit.vertices, fit.faces, share))[axis]
+        beyond = [end for end in ends if not (np.abs(planes - end) < fit.roughness).any()]  # noise makes ends no planes
+        levels = np.unique([*beyond, *planes])
         levels = levels[np.diff(levels, prepend=-np.inf) > CLOSE]
         if len(levels) <= MOST_LEVELS:
             return levels if len(levels) > 1 else None
@@ -74,7 +76,7 @@ def _levels(fit: Fit, axis: int) -> np.ndarray | None:
 def sections(fit: Fit, axis: int, level: float, number: int = 0) -> list[Ring]:
     """The outlines of the input at one level, those that can be fitted, of the `number`-th interval."""
     polygons = [p for p in fit.section(axis, level) if abs(polygon_area(p)) >= LEAST_AREA]
-    fitted = [(p, outline) for p in polygons if (outline := fitted_outline(p)) is not None]
+    fitted = [(p, outline) for p in polygons if (outline := fitted_outline(p, fit.roughness)) is not None]
     rings = []
     for polygon, outline in fitted:
         around = sum(bool(plane.inside(other, polygon[:1])[0]) for _, other in fitted if other is not outline)

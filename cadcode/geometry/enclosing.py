@@ -1,0 +1,79 @@
+"""The solid that a cloud's points enclose: what a ball rolling over them from outside cannot reach.
+
+This is an alpha shape (Edelsbrunner & Mücke 1994) of which cavities count as solid: tetrahedra of the Delaunay
+triangulation from which no way leads out through triangles wide enough for the ball. Points need no normals. A small
+ball falls through the gaps between points and leaves a thin skin of them; from the radius on at which it no longer
+does, the volume hardly grows. The smallest such radius is taken: larger balls do not enter holes.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import Delaunay, QhullError, cKDTree
+
+RADII = tuple(2 * 1.25**n for n in range(16))  # in units of the mean distance of neighbouring points
+STEADY = 0.85  # of the volume at the next radius: the ball stays outside
+THIN = 0.3  # of that mean distance: a skin of points, no solid
+OPPOSITE = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])  # the triangle opposite to each corner
+
+
+def enclosed(points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Of points (N, 3) those around the solid (V, 3), and its triangles (F, 3), looking outwards.
+
+    None where they enclose nothing, such as those of a scan from one side.
+    """
+    points = np.unique(points, axis=0)
+    try:
+        mesh = Delaunay(points)
+    except QhullError:  # all in one plane, or fewer than five
+        return None
+    spacing = cKDTree(points).query(points, 2)[0][:, 1].mean()
+    triangles, sizes = mesh.simplices[:, OPPOSITE], volumes(points[mesh.simplices])  # (T, 4, 3), (T,)
+    radii = circumradii(points[triangles])
+    solids = [~_reached(mesh.neighbors, radii > factor * spacing) for factor in RADII]
+    for solid, wider in pairwise(solids):
+        surface = solid[:, None] & np.append(~solid, True)[mesh.neighbors]  # outside is neighbour -1
+        faces = outwards(points, triangles[surface], points[mesh.simplices[surface]])
+        volume, area = sizes[solid].sum(), np.linalg.norm(normals(points, faces), axis=1).sum() / 2
+        if volume >= STEADY * sizes[wider].sum() and 2 * volume > THIN * spacing * area:
+            used, faces = np.unique(faces, return_inverse=True)
+            return points[used], faces.reshape(-1, 3)
+    return None
+
+
+def volumes(tetrahedra: np.ndarray) -> np.ndarray:
+    """Of tetrahedra (T, 4, 3)."""
+    a, b, c = (tetrahedra[:, i] - tetrahedra[:, 0] for i in (1, 2, 3))
+    return np.abs((np.cross(a, b) * c).sum(1)) / 6
+
+
+def circumradii(triangles: np.ndarray) -> np.ndarray:
+    """Of the circles through the corners of triangles (..., 3, 3); infinite where these lie on a line."""
+    sides = np.stack([triangles[..., i, :] - triangles[..., i - 1, :] for i in range(3)])
+    product = np.linalg.norm(sides, axis=-1).prod(0)
+    area = np.linalg.norm(np.cross(sides[0], sides[1]), axis=-1) / 2
+    return np.divide(product, 4 * area, out=np.full(product.shape, np.inf), where=area > 0)
+
+
+def normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Of triangles (F, 3) of points (N, 3), each twice as long as its area."""
+    a, b, c = (points[triangles[:, i]] for i in range(3))
+    return np.cross(b - a, c - a)
+
+
+def outwards(points: np.ndarray, triangles: np.ndarray, behind: np.ndarray) -> np.ndarray:
+    """Triangles (F, 3) turned so that `behind` (F, 3), a place each, lies behind them."""
+    before = (normals(points, triangles) * (behind - points[triangles[:, 0]])).sum(1) > 0
+    return np.where(before[:, None], triangles[:, ::-1], triangles)
+
+
+def _reached(neighbours: np.ndarray, wide: np.ndarray) -> np.ndarray:
+    """Which tetrahedra (T,) a ball gets into from outside, through the `wide` ones of their triangles (T, 4)."""
+    count = len(neighbours)
+    rows, sides = np.nonzero(wide)
+    others = np.where(neighbours[rows, sides] < 0, count, neighbours[rows, sides])  # outside is one place more
+    graph = coo_matrix((np.ones(len(rows), bool), (rows, others)), (count + 1, count + 1))
+    _, labels = connected_components(graph, directed=False)
+    return labels[:count] == labels[count]

@@ -15,7 +15,7 @@ from cadcode.geometry.io import SUFFIXES, load_shape
 from cadcode.geometry.sampling import farthest_points
 from cadcode.model.checkpoints import LoadedModel
 from cadcode.pipeline import Options, Result, reconstruct
-from cadcode.program.field import bounds, occupancy
+from cadcode.program.field import EmptySolid, bounds, occupancy
 from cadcode.program.parse import parse
 from cadcode.program.surface import sample_surface
 from cadcode.program.syntax import Program, Rejected
@@ -145,27 +145,31 @@ class _Part:
     surface: np.ndarray  # (N, 3) program frame
     cloud: np.ndarray  # (256, 3) float32, model frame
     target: SearchTarget
-    points: np.ndarray  # (M, 3) program frame, in the part's box
-    inside: np.ndarray  # (M,)
+    places: np.ndarray  # (M, 3) in a box of side 1, where volumes are compared
 
     @classmethod
     def of(cls, program: Program, number: int, options: QualityOptions) -> "_Part":
         rng = np.random.default_rng([HELD_OUT, number])
         surface, _ = sample_surface(program, options.surface_points, rng)
         cloud = surface[farthest_points(surface, options.model_points)] / 100
-        low, high = bounds(program)
-        points = rng.uniform(low - 2, high + 2, (options.volume_points, 3))
-        target = SearchTarget.of(surface[:2048])
-        return cls(program, surface, cloud.astype(np.float32), target, points, occupancy(program, points))
+        places = rng.random((options.volume_points, 3))
+        return cls(program, surface, cloud.astype(np.float32), SearchTarget.of(surface[:2048]), places)
 
     def distance(self, program: Program | Rejected) -> float:
         return distance_to_input(program, self.target) if isinstance(program, Program) else float("inf")
 
     def iou(self, program: Program | Rejected | None) -> float | None:
+        """By points in the box of both, however far the program reaches; None where it is none, 0 without a solid."""
         if not isinstance(program, Program):
             return None
-        filled = occupancy(program, self.points)
-        return float((filled & self.inside).sum() / max((filled | self.inside).sum(), 1))
+        try:
+            boxes = np.stack([bounds(self.program), bounds(program)])
+        except EmptySolid:
+            return 0.0
+        low, high = boxes[:, 0].min(0), boxes[:, 1].max(0)
+        points = low + self.places * (high - low)
+        ours, theirs = occupancy(self.program, points), occupancy(program, points)
+        return float((ours & theirs).sum() / max((ours | theirs).sum(), 1))
 
 
 # --- meshes ----------------------------------------------------------------------------------------------------------

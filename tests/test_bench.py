@@ -9,11 +9,12 @@ import torch
 from tiny_models import saved
 from typer.testing import CliRunner
 
-from cadcode.bench import SCANS, Figure, QualityOptions, difference, generated_quality, robust_quality
+from cadcode.bench import SCANS, Figure, QualityOptions, _Part, difference, generated_quality, robust_quality
 from cadcode.cli import app
 from cadcode.data.dataset import DataOptions, held_out, samples
 from cadcode.model.checkpoints import load_model
 from cadcode.program.emit import compact
+from cadcode.program.syntax import Extrude, Face, Program, Rect, Step
 from cadcode.program.tokens import encode
 
 
@@ -139,3 +140,10 @@ def test_the_command_compares_with_another_model(model, tmp_path):
     assert "against" in CliRunner().invoke(app, call).output
     wrong = CliRunner().invoke(app, ["bench", "quality", str(tmp_path), "--robustness"])
     assert wrong.exit_code == 2
+
+
+def test_what_reaches_out_of_the_part_costs():
+    box, long = (Program((Step("union", Extrude("XY", 0.0, 10.0, (Face(Rect((0.0, 0.0), size, 10.0)),))),))
+                 for size in (10.0, 40.0))  # fmt: skip
+    part = _Part.of(box, 0, QualityOptions(surface_points=512, volume_points=50_000))
+    assert part.iou(box) == 1.0 and part.iou(long) == pytest.approx(0.25, abs=0.01) and part.iou(None) is None

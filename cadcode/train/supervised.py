@@ -121,7 +121,7 @@ def _loop(options: TrainOptions, run: "Run", stream: Feed, out: Path, log):
     peak, dice = measured_peak(run.device, run.dtype), np.random.default_rng([options.seed, run.samples])
     clock, saved, decaying, losses, meter = BusyClock(), time.monotonic(), False, [], _Meter(stream, peak)
     while (elapsed := clock.tick() / 60) < options.minutes:
-        progress = elapsed / options.minutes
+        run.busy, progress = elapsed, elapsed / options.minutes
         if progress >= 1 - options.decay_share and not decaying:
             decaying = True
             run.save(out / "stable.pt")
@@ -133,16 +133,16 @@ def _loop(options: TrainOptions, run: "Run", stream: Feed, out: Path, log):
         meter.count(run, len(ids), points, ids.shape[1] - 1)
         if run.steps % options.log_every == 0:
             loss = round(torch.stack(losses).mean().item(), 4)
-            _log_line(out, run, elapsed, dict(loss=loss, points=points_now(options, progress)) | meter.figures(), log)
+            _log_line(out, run, dict(loss=loss, points=points_now(options, progress)) | meter.figures(), log)
             losses, meter = [], _Meter(stream, peak)
         if time.monotonic() - saved > 60 * options.save_minutes:
             run.save(out / "latest.pt")
-            _log_line(out, run, elapsed, dict(held_out=round(held_out_loss(run, kept), 4)), log)
+            _log_line(out, run, dict(held_out=round(held_out_loss(run, kept), 4)), log)
             saved = time.monotonic()
     if not decaying:  # a run so short that no step began in its decay
         run.save(out / "stable.pt")
-    elapsed = clock.tick() / 60
-    _log_line(out, run, elapsed, dict(held_out=round(held_out_loss(run, kept), 4)), log)
+    run.busy = clock.tick() / 60
+    _log_line(out, run, dict(held_out=round(held_out_loss(run, kept), 4)), log)
 
 
 class BusyClock:
@@ -237,8 +237,8 @@ def _loader(options: TrainOptions, run: "Run"):
     return iter(loader)
 
 
-def _log_line(out, run, elapsed, figures: dict, log):
-    line = dict(step=run.steps, samples=run.samples, minutes=round(run.minutes + elapsed, 2)) | figures
+def _log_line(out, run, figures: dict, log):
+    line = dict(step=run.steps, samples=run.samples, minutes=round(run.minutes + run.busy, 2)) | figures
     with open(out / "log.jsonl", "a") as f:
         f.write(json.dumps(line) + "\n")
     log(" ".join(f"{k} {v}" for k, v in line.items()))
@@ -255,8 +255,7 @@ class Run:
         self.dtype = pick_dtype(options.dtype, device.type)
         self.optimizers = _optimizers(model, options, self.dtype)
         self.steps = self.samples = 0
-        self.minutes = 0.0
-        self._started = time.monotonic()
+        self.minutes = self.busy = 0.0  # of the runs before this one, and of this one without its pauses
         self.generator = torch.Generator(device).manual_seed(options.seed)
         self._forward = self.model
 
@@ -286,7 +285,7 @@ class Run:
     def save(self, path: Path):
         state = dict(model=self.model.state_dict(), model_options=asdict(self.model.options),
                      optimizers=[o.state_dict() for o in self.optimizers], steps=self.steps, samples=self.samples,
-                     minutes=self.minutes + (time.monotonic() - self._started) / 60)  # fmt: skip
+                     minutes=self.minutes + self.busy)  # fmt: skip
         beside = path.with_suffix(".part")
         torch.save(state, beside)
         os.replace(beside, path)

@@ -27,7 +27,7 @@ from cadcode.program.parse import parse
 from cadcode.program.readable import readable
 from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
 from cadcode.program.transform import moved
-from cadcode.search.improve import SearchOptions, improve, measure_goal, within
+from cadcode.search.improve import SearchOptions, improve, improve_cloud, measure_goal
 from cadcode.search.nice import nice_in_world
 from cadcode.search.select import SearchTarget, distance_to_input, price
 from cadcode.search.stack import SECTIONS
@@ -181,11 +181,8 @@ def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Optio
     drafts = [(c.source, c.program) for c in ranked if c.program is not None and c.failure is None]
     drafts.append(("bounding box", box_program(shape, frame)))
     goal = measure_goal(shape, frame, has_volume, options.search)
-    late = lambda: clock is not None and clock.passed() >= budget  # noqa: E731
-    found = improve(drafts, goal, options.search, late)
-    if shape.is_cloud and goal.left_over(found[0].program) > options.search.left_over:
-        found += improve(within(shape, frame, drafts, goal, options.search, late), goal, options.search, late)
-        found.sort(key=lambda one: price(one.program) - one.score)
+    search = partial(improve_cloud, shape, frame) if shape.is_cloud else improve
+    found = search(drafts, goal, options.search, late=lambda: clock is not None and clock.passed() >= budget)
     candidates: dict[str, Candidate] = {}
     for one in found:
         candidate = candidate_of(one.source, nice_in_world(one.program, frame, goal), frame, math.nan)

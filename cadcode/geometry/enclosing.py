@@ -13,6 +13,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
+from cadcode.geometry.cleaning import face_areas
+
 RADII = tuple(2 * 1.25**n for n in range(16))  # in units of the mean distance of neighbouring points
 STEADY = 0.85  # of the volume at the next radius: the ball stays outside
 THIN = 0.3  # of that mean distance: a skin of points, no solid
@@ -32,11 +34,11 @@ def enclosed(points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     spacing = cKDTree(points).query(points, 2)[0][:, 1].mean()
     triangles, sizes = mesh.simplices[:, OPPOSITE], volumes(points[mesh.simplices])  # (T, 4, 3), (T,)
     radii = circumradii(points[triangles])
-    solids = [~_reached(mesh.neighbors, radii > factor * spacing) for factor in RADII]
+    solids = (~_reached(mesh.neighbors, radii > factor * spacing) for factor in RADII)  # the first few will do
     for solid, wider in pairwise(solids):
         surface = solid[:, None] & np.append(~solid, True)[mesh.neighbors]  # outside is neighbour -1
         faces = outwards(points, triangles[surface], points[mesh.simplices[surface]])
-        volume, area = sizes[solid].sum(), np.linalg.norm(normals(points, faces), axis=1).sum() / 2
+        volume, area = sizes[solid].sum(), face_areas(points, faces).sum()
         if volume >= STEADY * sizes[wider].sum() and 2 * volume > THIN * spacing * area:
             used, faces = np.unique(faces, return_inverse=True)
             return points[used], faces.reshape(-1, 3)
@@ -57,15 +59,10 @@ def circumradii(triangles: np.ndarray) -> np.ndarray:
     return np.divide(product, 4 * area, out=np.full(product.shape, np.inf), where=area > 0)
 
 
-def normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Of triangles (F, 3) of points (N, 3), each twice as long as its area."""
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    return np.cross(b - a, c - a)
-
-
 def outwards(points: np.ndarray, triangles: np.ndarray, behind: np.ndarray) -> np.ndarray:
     """Triangles (F, 3) turned so that `behind` (F, 3), a place each, lies behind them."""
-    before = (normals(points, triangles) * (behind - points[triangles[:, 0]])).sum(1) > 0
+    a, b, c = (points[triangles[:, i]] for i in range(3))
+    before = (np.cross(b - a, c - a) * (behind - a)).sum(1) > 0
     return np.where(before[:, None], triangles[:, ::-1], triangles)
 
 

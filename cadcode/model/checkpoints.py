@@ -67,8 +67,7 @@ def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto", r
     `reads` is what it will be given: 'points', or for cadrille also 'images' or 'text'; UsageError where it cannot.
     `dtype` is 'float32', 'bfloat16', 'int8' or 'auto': float32 for the embedded model, for the published ones bfloat16
     where the device computes in it, else bfloat16 weights in float32 products (`stored`). The point encoder is always
-    in float32. `attention` is torch's 'sdpa', or
-    'flash_attention_2' where that package is installed.
+    in float32. `attention` is torch's 'sdpa', or 'flash_attention_2' where that package is installed.
     """
     check_attention(attention, device)
     if spec := known(name):
@@ -90,7 +89,7 @@ def _load_small(folder: Path, config: dict, name: str, device: str, dtype: str, 
                          "use the version of cadcode it was made with")  # fmt: skip
     options = Qwen2Options.from_config(config)
     network = without_weights(lambda: SmallModel(options)).eval()
-    numbers, stored = pick_numbers("float32" if dtype == "auto" else dtype, device, torch.bfloat16)
+    numbers, stored = pick_numbers("float32" if dtype == "auto" else dtype, device)
     fit(network, read_weights(folder), numbers, folder)
     network = network.to(device)
     if stored is not None:

@@ -128,7 +128,6 @@ class Attention(nn.Module):
         return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, heads, L, head_dim)
 
 
-
 def attend(q, k, v, mask=None):
     """Causal attention of the last `q` positions over all `k` positions; several query heads may share a key head.
 

@@ -49,7 +49,9 @@ def products() -> ctypes.CDLL | None:
     return found
 
 
-def pick_numbers(name: str, device: str, published: torch.dtype) -> tuple[torch.dtype, torch.dtype | None]:
+def pick_numbers(
+    name: str, device: str, published: torch.dtype | None = None
+) -> tuple[torch.dtype, torch.dtype | None]:
     """For `--dtype`: what weights are read as, and what they are stored as where that is not what they compute in.
 
     'auto' is bfloat16 where the hardware computes in it; else `published` bfloat16 stays stored so on a CPU, and

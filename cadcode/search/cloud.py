@@ -97,16 +97,21 @@ def measure_cloud(shape: Shape, frame: Frame, options: CloudOptions = CloudOptio
 
 def noise(groups: np.ndarray) -> float:
     """How far points lie off the plane of their neighbours, of groups (N, K, 3): the median of the least deviations."""
-    centred = groups - groups.mean(1, keepdims=True)
-    least = np.linalg.eigvalsh(centred.transpose(0, 2, 1) @ centred)[:, 0]
+    least = np.linalg.eigvalsh(scatter(groups))[:, 0]
     return float(np.median(np.sqrt(np.maximum(least, 0) / max(groups.shape[1] - 3, 1))))
+
+
+def scatter(groups: np.ndarray) -> np.ndarray:
+    """Scatter matrices (N, 3, 3) of groups of points (N, K, 3); the least eigenvector is the normal of their plane."""
+    centred = groups - groups.mean(1, keepdims=True)
+    return centred.transpose(0, 2, 1) @ centred
 
 
 def _back(program: Program, measured: list[Skin]) -> float:
     """Mean closeness to the input over the part of the bodies' skins that is the solid's."""
     points, normals = (np.concatenate([getattr(s, name) for s in measured]) for name in ("points", "normals"))
-    before, behind = np.split(field.occupancy(program, np.concatenate([points + ASIDE * normals,
-                                                                       points - ASIDE * normals])), 2)  # fmt: skip
+    either_side = np.concatenate([points + ASIDE * normals, points - ASIDE * normals])
+    before, behind = np.split(field.occupancy(program, either_side), 2)
     seen = before != behind
     areas = np.concatenate([s.areas for s in measured]) * seen
     return float(areas @ np.concatenate([s.closeness for s in measured]) / max(areas.sum(), 1e-9))

@@ -12,7 +12,7 @@ from cadcode.geometry.enclosing import enclosed
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.io import Shape
 from cadcode.geometry.sampling import sample_surface
-from cadcode.search.cloud import NEIGHBOURS, CloudFit
+from cadcode.search.cloud import NEIGHBOURS, CloudFit, scatter
 from cadcode.search.fit import Fit, FitOptions, measure_fit
 
 MOST_POINTS = 8000
@@ -36,14 +36,13 @@ def enclosed_fit(shape: Shape, frame: Frame, cloud: CloudFit, options: FitOption
 def point_planes(points: np.ndarray, blur: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Per axis, sorted, where many of the points (N, 3) lie that have their neighbours in a plane across it."""
     groups = points[cKDTree(points).query(points, min(NEIGHBOURS, len(points)))[1]]
-    centred = groups - groups.mean(1, keepdims=True)
-    normals = np.linalg.eigh(centred.transpose(0, 2, 1) @ centred)[1][:, :, 0]
+    normals = np.linalg.eigh(scatter(groups))[1][:, :, 0]
     upright, least = np.abs(normals) > UPRIGHT, LEAST_SHARE * len(points)
     return tuple(_peaks(np.sort(points[upright[:, axis], axis]), 2 * blur, least) for axis in range(3))
 
 
 def _peaks(values: np.ndarray, width: float, least: float) -> np.ndarray:
-    """Medians of the windows of a `width` that hold most of the sorted values, at least `least`, three widths apart."""
+    """Medians of the windows of a `width` that hold most of the sorted values, at least `least`, and lie apart."""
     found = []
     while len(values):
         ends = np.searchsorted(values, values + width, side="right")

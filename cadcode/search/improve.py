@@ -32,8 +32,8 @@ class SearchOptions:
     editing: EditOptions = EditOptions()
     # Inputs without a volume: a trial costs more, and noise hides small steps.
     cloud: CloudOptions = CloudOptions()
-    left_over: float = 0.01  # share of a cloud's points off the best program, from which on
-    enclosed: bool = True  # what they enclose is searched too, as a mesh would be
+    enclosed: bool = True  # what a cloud's points enclose is searched too, as a mesh would be, where the best program
+    left_over: float = 0.01  # leaves more than this share of them off its surface
     enclosed_drafts: int = 2  # that come of it
     enclosed_editing: EditOptions = EditOptions(work=10_000)
     cloud_refined: int = 2
@@ -83,6 +83,15 @@ def improve(
     read = [pair for pair in scored if pair[1] in SECTIONS][:1]  # moved numbers may be too much for the kernel
     found = sorted(refined + edited + read, key=_worth, reverse=True)
     return [Improved(name, variant.program(), variant.score) for variant, name in found]
+
+
+def improve_cloud(shape: Shape, frame: Frame, drafts: list[tuple[str, Program]], cloud: CloudFit,
+                  options: SearchOptions, late: Callable[[], bool] = lambda: False) -> list[Improved]:  # fmt: skip
+    """As `improve`, for a cloud; where its best leaves points over, what they enclose gives more drafts."""
+    found = improve(drafts, cloud, options, late)
+    if cloud.left_over(found[0].program) > options.left_over:
+        found += improve(within(shape, frame, drafts, cloud, options, late), cloud, options, late)
+    return sorted(found, key=lambda one: price(one.program) - one.score)
 
 
 def within(shape: Shape, frame: Frame, drafts: list[tuple[str, Program]], cloud: CloudFit, options: SearchOptions,

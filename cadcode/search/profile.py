@@ -22,7 +22,8 @@ AREA_ERROR = 0.03
 MOST_SIDES, ROUGH_AREA = 16, 0.15  # of outlines through rough polygons
 SHORT = 1.5  # in units of the roughness: sides of that length may be none
 ROUGH_SHARE = 0.9  # of the corners of a rough circle that lie on it
-NEARLY = 0.15  # sine of the angle between lines that are taken for parallel
+NEARLY = 0.15  # sine of the angle between lines that do not meet, or that are taken for level
+SAME_WAY = 0.85  # cosine of the angle between runs of which one may go on in the line of the other
 TOLERANCES = (0.05, 0.2, 0.8)  # program units: the first that gives few enough edges
 
 
@@ -31,12 +32,12 @@ def fitted_outline(polygon: np.ndarray, roughness: float = 0.0) -> Outline | Non
 
     `roughness` is how far apart the points are that the polygon comes from; its own corners are cut off as far then.
     """
+    corners = _without_idle(np.round(polygon, DIGITS))
+    if len(corners) < 3:
+        return None
     if roughness:
-        return sharp_outline(polygon, roughness)
+        return sharp_outline(corners, polygon, roughness)
     for tolerance in TOLERANCES:
-        corners = _without_idle(np.round(polygon, DIGITS))
-        if len(corners) < 3:
-            return None
         if circle := _circle(corners, tolerance):
             return circle
         edges = _edges(corners, tolerance)
@@ -46,11 +47,8 @@ def fitted_outline(polygon: np.ndarray, roughness: float = 0.0) -> Outline | Non
     return None
 
 
-def sharp_outline(polygon: np.ndarray, roughness: float) -> Outline | None:
-    """A circle, or the polygon of the long straight runs of a rough one, prolonged until they meet."""
-    corners = _without_idle(np.round(polygon, DIGITS))
-    if len(corners) < 3:
-        return None
+def sharp_outline(corners: np.ndarray, polygon: np.ndarray, roughness: float) -> Outline | None:
+    """A circle, or the long straight runs of a rough polygon (n, 2) with these `corners`, prolonged until they meet."""
     if circle := _circle(corners, roughness, ROUGH_SHARE):
         return circle
     runs = _straight_runs(corners, polygon, roughness)
@@ -63,7 +61,7 @@ def sharp_outline(polygon: np.ndarray, roughness: float) -> Outline | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """A straight side of a rough polygon: a place on it and its direction (2,)."""
+    """A straight side of a rough polygon: a place on it, its direction (2,) and its length."""
 
     place: np.ndarray
     along: np.ndarray
@@ -83,9 +81,9 @@ def _meeting(sides: list[Run], roughness: float) -> np.ndarray | None:
 
 
 def _straight_runs(corners: np.ndarray, polygon: np.ndarray, roughness: float) -> list[Run]:
-    ends = [np.array(edge.end) for edge in _edges(corners, 0.5 * roughness)]
-    chords = [end - start for start, end in zip([ends[-1], *ends], ends, strict=False)]
-    sizes = [math.hypot(*chord) for chord in chords]
+    ends = np.array([edge.end for edge in _edges(corners, 0.5 * roughness)])
+    chords = ends - np.roll(ends, 1, 0)
+    sizes = np.linalg.norm(chords, axis=1)
     return [Run(_middle(polygon, end - chord, chord / size, size, roughness), chord / size, size)
             for end, chord, size in zip(ends, chords, sizes, strict=True)]  # fmt: skip
 
@@ -94,7 +92,7 @@ def _without_repeats(runs: list[Run], roughness: float) -> list[Run]:
     """Runs that go on in the line of the one before, up to the roughness, become one: the longer of the two."""
     for i, run in enumerate(runs if len(runs) > 2 else ()):
         before = runs[i - 1]
-        if run.along @ before.along > 1 - NEARLY and abs(_turn(before.along, run.place - before.place)) < 2 * roughness:
+        if run.along @ before.along > SAME_WAY and abs(_turn(before.along, run.place - before.place)) < 2 * roughness:
             longer = run if run.length > before.length else before
             left = [longer if one is run else one for one in runs if one is not before]
             return _without_repeats(left, roughness)
@@ -102,7 +100,7 @@ def _without_repeats(runs: list[Run], roughness: float) -> list[Run]:
 
 
 def _middle(polygon, start, along, length, roughness) -> np.ndarray:
-    """Where a run lies: the median distance of its corners from its chord, but for those near its ends."""
+    """Where a run lies: the median distance of the polygon's points from its chord, but for those near its ends."""
     across = np.array([-along[1], along[0]])
     way, off = (polygon - start) @ along, (polygon - start) @ across
     here = (way > 0.2 * length) & (way < 0.8 * length) & (np.abs(off) < roughness)

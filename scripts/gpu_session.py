@@ -7,7 +7,7 @@
 Needs numpy, torch, safetensors, tokenizers and huggingface_hub, neither CadQuery nor trimesh nor typer. With --daemon
 it goes on when the terminal is closed; session.log in the folder of --out says how far it is. Training runs in its own
 process: when that fails it goes on from its last checkpoint, without compiled code. DIR/model gets the final weights in
-files of at most 16 MiB. Times are from the start of this script, so that a lease is not overrun.
+files of at most 15 MiB. Times are from the start of this script, so that a lease is not overrun.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-SHARD_BYTES = 16 * 2**20
+SHARD_BYTES = 15 * 2**20
 INTERRUPT_SECONDS = 15
 LEAST_MINUTES = 0.2  # of training that are worth a new start
 
@@ -46,11 +46,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--points", default="128,256,256,256", help="as of cadcode train")
+    parser.add_argument("--points", default="128,256,256,256,256", help="as of cadcode train")
     parser.add_argument("--hidden-size", type=int, default=512)
     parser.add_argument("--layers", type=int, default=8)
-    parser.add_argument("--muon-lr", type=float, default=0.01)
+    parser.add_argument("--hardness", default="0.4,0.6", help="of the programs, at the start and at the end")
+    parser.add_argument("--decay-share", type=float, default=0.6, help="of the minutes, at the end")
+    parser.add_argument("--muon-lr", type=float, default=0.015)
     parser.add_argument("--adam-lr", type=float, default=0.002)
+    parser.add_argument("--warmup", type=int, default=300, help="steps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--daemon", action="store_true", help="go on in the background")
     return parser.parse_args()
@@ -111,12 +114,16 @@ def work(args: argparse.Namespace, minutes: float, fuse: bool, start: Path | Non
     from cadcode.train.supervised import options_from, train
 
     counts = tuple(int(count) for count in args.points.split(","))
+    hardness = tuple(float(value) for value in args.hardness.split(","))
     options = options_from(dict(
         minutes=minutes, device=args.device, workers=args.workers, batch_size=args.batch_size, fuse=fuse,
         points=counts, points_shares=(1.0,) * len(counts), hidden_size=args.hidden_size, layers=args.layers,
-        heads=max(1, args.hidden_size // 64), intermediate_size=3 * args.hidden_size, hardness=(0.4, 0.6),
-        muon_lr=args.muon_lr, adam_lr=args.adam_lr, seed=args.seed))  # fmt: skip
+        heads=max(1, args.hidden_size // 64), intermediate_size=3 * args.hidden_size, hardness=hardness,
+        decay_share=args.decay_share, muon_lr=args.muon_lr, adam_lr=args.adam_lr, warmup_steps=args.warmup,
+        seed=args.seed))  # fmt: skip
     train(options, args.out, start, log=say)
+    sys.stdout.flush()
+    os._exit(0)  # at once: the processes that make data would be waited for, and they end when this one has
 
 
 def export(checkpoint: Path, folder: Path) -> bool:

@@ -20,7 +20,6 @@ HELD_OUT = 20_261_123  # the seed of parts that no training run sees: training s
 class DataOptions:
     """`surface_points` are drawn on each part; the training loop thins them to the farthest 64 to 256.
 
-    Batches are padded to the next of `lengths` (of the ids with their start), or as far as their longest text needs.
     `hardness` goes evenly from its first to its second value over the first `ramp` samples of a stream, then stays.
     """
 
@@ -30,7 +29,6 @@ class DataOptions:
     seed: int = 0
     hardness: tuple[float, float] = (0.5, 0.5)  # 0: single extrusions only, 0.5: the usual mix, 1: few of them
     ramp: int = 1
-    lengths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +78,13 @@ def batches(options: DataOptions, worker: int = 0, pool: int = 8) -> Iterator[tu
         drawn.sort(key=lambda s: len(s.ids))
         groups = [drawn[i : i + options.batch_size] for i in range(0, len(drawn), options.batch_size)]
         for i in rng.permutation(len(groups)):
-            yield collate(groups[i], options.lengths)
+            yield collate(groups[i])
 
 
-def collate(group: list[Sample], lengths: tuple[int, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
+def collate(group: list[Sample]) -> tuple[np.ndarray, np.ndarray]:
     """Points (B, N, 3) and ids (B, T) of samples, start token first, padded at the end."""
     longest = 1 + max(len(s.ids) for s in group)
-    ids = np.full((len(group), min((n for n in lengths if n >= longest), default=longest)), PAD, np.int64)
+    ids = np.full((len(group), longest), PAD, np.int64)
     ids[:, 0] = START
     for row, sample in zip(ids, group, strict=True):
         row[1 : 1 + len(sample.ids)] = sample.ids

@@ -35,10 +35,9 @@ from cadcode.train.speed import measured_peak, step_operations
 __all__ = ["Run", "TrainOptions", "blurred_targets", "farthest_points", "held_out_batches", "held_out_loss", "train",
            "initialised", "learning_rate", "model_points", "options_from", "points_now", "token_loss"]  # fmt: skip
 
-GPU_LENGTHS = (41, 73, 121)  # of texts with their start: few shapes, so that each is compiled once
 PARTS_A_SECOND = 150  # that a worker is taken to make, for the pace at which programs become harder
 LONGEST_STEP = 60.0  # seconds; compiling, measuring on the held-out parts and saving are steps too
-GPU_REPLAY = 64  # batches kept to train on again rather than to wait
+GPU_REPLAY = 256  # batches kept to train on again rather than to wait
 
 
 @dataclass(frozen=True)
@@ -227,9 +226,8 @@ def learning_rate(options: TrainOptions, progress: float, steps: int) -> float:
 
 def _loader(options: TrainOptions, run: "Run"):
     # A resumed run must not see the samples again: the seed moves on with the number of samples seen.
-    lengths = GPU_LENGTHS if run.device.type == "cuda" else ()
     ramp = max(int(60 * options.minutes * PARTS_A_SECOND), 1)
-    data = DataOptions(batch_size=options.batch_size, seed=options.seed + 1 + run.samples, lengths=lengths,
+    data = DataOptions(batch_size=options.batch_size, seed=options.seed + 1 + run.samples,
                        hardness=options.hardness, ramp=ramp)  # fmt: skip
     ahead = 16 if options.workers == 1 else 4 if options.workers else None
     loader = DataLoader(_Stream(data), batch_size=None, num_workers=options.workers, prefetch_factor=ahead,
@@ -257,15 +255,11 @@ class Run:
         self.steps = self.samples = 0
         self.minutes = self.busy = 0.0  # of the runs before this one, and of this one without its pauses
         self.generator = torch.Generator(device).manual_seed(options.seed)
-        self._forward = self.model
 
     def compile(self):
-        """Let training steps run compiled: the whole model on a GPU, on a CPU its element-wise functions."""
-        if self.device.type == "cuda":
-            torch._dynamo.config.recompile_limit = 64  # one for each shape and for each number of points
-            self._forward = torch.compile(self.model, dynamic=False)
-        else:
-            fuse(self.model)
+        """Let the element-wise functions run compiled. The whole model would take minutes, and again for each shape."""
+        torch._dynamo.config.recompile_limit = 64
+        fuse(self.model)
 
     @classmethod
     def start(cls, options: TrainOptions, device, resume: Path | None) -> "Run":
@@ -293,7 +287,7 @@ class Run:
     def logits(self, points, ids) -> torch.Tensor:
         """The model's logits (B, T, V), computed in the run's dtype."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            return (self._forward if torch.is_grad_enabled() else self.model)(points, ids)
+            return self.model(points, ids)
 
     def step(self, surface, ids, count: int, rate: float, smoothing: float) -> torch.Tensor:
         """One update on surface points (B, N, 3) and ids (B, T); the loss comes back unread: a GPU need not wait."""

@@ -77,7 +77,7 @@ def speed(
     model: Annotated[str | None, typer.Option(help="A name or a folder (default cadcode-small).")] = None,
     parts: Annotated[int | None, typer.Option(min=1, help="Generated parts (default 6).")] = None,
     candidates: Annotated[int | None, typer.Option(min=2, help="Programs of a part (default 32).")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(min=2, help="Of a program, at most (default 256).")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=2, help="Of a program, at most (default 128).")] = None,
     faces: Annotated[int | None, typer.Option(min=0, help="Of a large STL (default 5000000); 0: none.")] = None,
     repeats: Annotated[int | None, typer.Option(min=1, help="Of short measurements (default 3).")] = None,
     rivals: Annotated[bool, typer.Option("--rivals/--no-rivals", help="Measure other ways beside ours.")] = True,

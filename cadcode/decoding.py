@@ -26,7 +26,7 @@ class DecodeOptions:
     beams: int = 4
     temperature: float = 1.0
     top_p: float = 0.95
-    max_new_tokens: int = 256
+    max_new_tokens: int = 128
     seed: int = 0
 
     def __post_init__(self):

@@ -105,7 +105,7 @@ Budget = Annotated[
     typer.Option(min=0, metavar="SECONDS", help="Go on with new drafts until a part fits or its time is up."),
 ]
 MaxNewTokens = Annotated[
-    int | None, typer.Option(help="Longest program, in tokens (default 256), 768 for published models.")
+    int | None, typer.Option(help="Longest program, in tokens (default 128), 768 for published models.")
 ]
 Dtype = Annotated[
     str | None, typer.Option(help="auto, float32, bfloat16 or int8: numbers of the model (default auto).")

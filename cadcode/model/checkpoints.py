@@ -113,7 +113,7 @@ def save_model(network: SmallModel, folder: Path, training: dict | None = None, 
                   max_position_embeddings=1024, bos_token_id=START, eos_token_id=END, pad_token_id=PAD)  # fmt: skip
     config |= {"training": training} if training else {}
     (folder / "config.json").write_text(json.dumps(config, indent=1))
-    generation = dict(bos_token_id=START, eos_token_id=END, pad_token_id=PAD, max_new_tokens=256)
+    generation = dict(bos_token_id=START, eos_token_id=END, pad_token_id=PAD, max_new_tokens=128)
     (folder / "generation_config.json").write_text(json.dumps(generation, indent=1))
     weights = {k: v.detach().cpu().to(torch.float32 if "point_encoder" in k else torch.bfloat16).contiguous()
                for k, v in network.state_dict().items()}  # fmt: skip

@@ -1,9 +1,8 @@
 """The decoder of `qwen2` arranged for writing: the same function in fewer and larger operations.
 
 With a few million parameters a step costs as much in starting operations as in reading weights. So matrices that
-read the same input become one, lie as (in, out), which a single row multiplies fastest, and take in what is constant:
-the weights of the norms, the scale of attention. The two halves that rotary positions turn lie side by side, so that a
-turn is one complex product. In float32 results differ in the last digits only.
+read the same input become one, and what adds to a product is part of it. The two halves that rotary positions turn lie
+side by side, so that a turn is one complex product. In float32 results differ in the last digits only.
 """
 
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cadcode.model.cache import GROWTH, Alone, Shared
+from cadcode.model.panels import Product, product
 from cadcode.model.qwen2 import Layer, Qwen2, Qwen2Options
 
 POSITIONS = 2048  # of the table of rotary turns
@@ -20,13 +20,15 @@ POSITIONS = 2048  # of the table of rotary turns
 
 @dataclass(frozen=True, eq=False)
 class PackedLayer:
-    """Matrices as (in, out)."""
+    """Products (n, in) -> (n, out), and the weights (in,) of the norms before the first and the third of them."""
 
-    qkv: torch.Tensor
+    norm: torch.Tensor
+    qkv: Product
     qkv_bias: torch.Tensor
-    out: torch.Tensor
-    gate_up: torch.Tensor
-    down: torch.Tensor
+    out: Product
+    later_norm: torch.Tensor
+    gate_up: Product
+    down: Product
 
 
 class PackedQwen2:
@@ -35,14 +37,13 @@ class PackedQwen2:
     def __init__(self, model: Qwen2, head: nn.Linear):
         self.options = model.options
         self.layers = [pack(layer, model.options) for layer in model.layers]
-        self.head = laid(head.weight, model.norm.weight)
-        self.turns = turns(model.options, self.head.device)
-        self.epsilon = torch.tensor(model.options.hidden_size * model.options.rms_norm_eps).sqrt().to(self.head)
+        self.norm, self.head = model.norm.weight.detach(), product(head.weight)
+        self.turns = turns(model.options, head.weight.device)
 
     def new_cache(self, batch: int, length: int) -> Alone:
         """For prefixes of `length` positions, and then some."""
         o = self.options
-        return Alone(o.num_hidden_layers, batch, o.num_key_value_heads, length + GROWTH, o.head_dim, self.head)
+        return Alone(o.num_hidden_layers, batch, o.num_key_value_heads, length + GROWTH, o.head_dim, self.norm)
 
     def __call__(self, embeddings: torch.Tensor, positions: torch.Tensor, cache: Alone | Shared) -> torch.Tensor:
         """Logits (B, V) behind the embeddings (B, n, H) at rotary positions (n,)."""
@@ -51,7 +52,7 @@ class PackedQwen2:
         turn = self.turns[positions].repeat(batch, 1)
         cache.extend(count)
         for index, layer in enumerate(self.layers):
-            qkv = torch.addmm(layer.qkv_bias, self.normed(x), layer.qkv)
+            qkv = layer.qkv(self.normed(x, layer.norm), layer.qkv_bias)
             torch.view_as_complex(qkv.view(batch * count, -1, 2)).mul_(turn)
             q, keys_values = self.split(qkv, batch, count)
             cache.write(index, keys_values)
@@ -59,16 +60,15 @@ class PackedQwen2:
                 y = self.read(q, *keys_values)
             else:
                 y = self.attend(cache, index, q)
-            x = torch.addmm(x, y, layer.out)
+            x = layer.out(y, x)
             if index == len(self.layers) - 1:
                 x = x.view(batch, count, size)[:, -1]  # the others were needed for their keys and values
-            gate, up = torch.mm(self.normed(x), layer.gate_up).chunk(2, dim=-1)
-            x = torch.addmm(x, F.silu(gate).mul_(up), layer.down)
-        return torch.mm(self.normed(x), self.head)
+            gate, up = layer.gate_up(self.normed(x, layer.later_norm)).chunk(2, dim=-1)
+            x = layer.down(F.silu(gate).mul_(up), x)
+        return self.head(self.normed(x, self.norm))
 
-    def normed(self, x: torch.Tensor) -> torch.Tensor:
-        """Rows over sqrt(their sum of squares + H * eps): RMSNorm but for its weight, which the next matrix holds."""
-        return x / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), self.epsilon)
+    def normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return F.rms_norm(x, weight.shape, weight, self.options.rms_norm_eps)
 
     def split(self, qkv: torch.Tensor, batch: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Queries (B, n, heads, D), and keys and values (2, B, key heads, n, D)."""
@@ -95,21 +95,14 @@ class PackedQwen2:
 
 def pack(layer: Layer, options: Qwen2Options) -> PackedLayer:
     attention, mlp, size = layer.self_attn, layer.mlp, options.head_dim
-    q, k, v, scale = attention.q_proj, attention.k_proj, attention.v_proj, size**-0.5
-    qkv = torch.cat([halves_beside(q.weight, size) * scale, halves_beside(k.weight, size), v.weight])
-    bias = torch.cat([halves_beside(q.bias, size) * scale, halves_beside(k.bias, size), v.bias])
+    q, k, v = attention.q_proj, attention.k_proj, attention.v_proj
+    qkv = torch.cat([halves_beside(q.weight, size), halves_beside(k.weight, size), v.weight])
+    bias = torch.cat([halves_beside(q.bias, size), halves_beside(k.bias, size), v.bias])
     gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
     return PackedLayer(
-        laid(qkv, layer.input_layernorm.weight), bias.detach(), laid(attention.o_proj.weight),
-        laid(gate_up, layer.post_attention_layernorm.weight), laid(mlp.down_proj.weight),
+        layer.input_layernorm.weight.detach(), product(qkv), bias.detach(), product(attention.o_proj.weight),
+        layer.post_attention_layernorm.weight.detach(), product(gate_up), product(mlp.down_proj.weight),
     )  # fmt: skip
-
-
-def laid(matrix: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
-    """(out, in) as (in, out), with the weights (in,) of the norm before it, which `PackedQwen2.normed` leaves out."""
-    if norm is not None:
-        matrix = matrix * norm * len(norm) ** 0.5
-    return matrix.detach().t().contiguous()
 
 
 def halves_beside(rows: torch.Tensor, size: int) -> torch.Tensor:
@@ -119,10 +112,12 @@ def halves_beside(rows: torch.Tensor, size: int) -> torch.Tensor:
 
 def turns(options: Qwen2Options, device) -> torch.Tensor:
     """Complex numbers (POSITIONS, (heads + 2 * key heads) * D / 2) that turn pairs to their rotary positions (Su et al.
-    2021, arXiv:2104.09864): those of queries and keys; values are multiplied by 1.
+    2021, arXiv:2104.09864): those of queries, which also get the scale of attention, and of keys; values stay.
     """
     exponents = torch.arange(0, options.head_dim, 2, device=device, dtype=torch.float32) / options.head_dim
     angles = torch.arange(POSITIONS, device=device).float()[:, None] * (1.0 / options.rope_theta**exponents)
-    turned = options.num_attention_heads + options.num_key_value_heads
-    angles = torch.cat([angles.repeat(1, turned), torch.zeros_like(angles).repeat(1, options.num_key_value_heads)], 1)
-    return torch.polar(torch.ones_like(angles), angles)
+    heads = (options.num_attention_heads, options.num_key_value_heads, options.num_key_value_heads)
+    turned = torch.cat([angles.repeat(1, heads[0] + heads[1]), torch.zeros_like(angles).repeat(1, heads[2])], 1)
+    scales = torch.ones_like(turned)
+    scales[:, : heads[0] * angles.shape[1]] = options.head_dim**-0.5
+    return torch.polar(scales, turned)

@@ -25,7 +25,7 @@ class ModelSpec:
     size: str = ""
     normals: bool = False
     program_units: float = 100.0
-    max_new_tokens: int = 256
+    max_new_tokens: int = 128  # a little more than the longest text of training
     free_text: bool = False
     tokenizer: str = ""
 

@@ -2,15 +2,11 @@
 
 A step of decoding takes as long as the weights take to be read from memory. Published weights are bfloat16: widened in
 registers they give the numbers of float32 in half of its time and memory. int8, with a scale for each row, halves both
-once more and is no longer exact. Products of few rows are C, compiled when a model is loaded (a third of a second) for
-the computer it runs on; for many rows a matrix is widened as a whole.
+once more and is no longer exact. Products of few rows are C; for many rows a matrix is widened as a whole.
 """
 
 import ctypes
 import functools
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
 import torch
@@ -18,12 +14,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from cadcode.errors import UsageError
+from cadcode.model.compiled import library
 from cadcode.model.weights import fast_bfloat16, pick_dtype
 
 INT8 = "int8"
 SOURCE = Path(__file__).with_name("stored.c")
-COMPILERS = ("cc", "gcc", "clang")
-FLAGS = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")  # OpenMP's functions are found in torch's own copy
 LANES = 8  # as in the source: words that are taken apart at once
 SPAN = 4 * LANES  # rows of the matrices are a multiple of this
 MANY_ROWS = 12
@@ -32,19 +27,9 @@ LARGEST = 127  # of int8, the same on both sides
 
 @functools.cache
 def products() -> ctypes.CDLL | None:
-    """The compiled products; None where there is no compiler, or none that understands the source."""
-    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
-    if compiler is None:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder) / "stored.so"
-        if subprocess.run([compiler, *FLAGS, str(SOURCE), "-o", str(library)], capture_output=True).returncode:
-            return None
-        try:
-            found = ctypes.CDLL(str(library))
-        except OSError:  # OpenMP of another kind than torch's
-            return None
-    for function in (found.multiply_bfloat16, found.multiply_int8):
+    """The compiled products; None where they cannot be compiled."""
+    found = library(SOURCE)
+    for function in (found.multiply_bfloat16, found.multiply_int8) if found else ():
         function.argtypes, function.restype = [ctypes.c_void_p] * 4 + [ctypes.c_int64] * 3 + [ctypes.c_int], None
     return found
 

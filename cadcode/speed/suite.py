@@ -22,7 +22,7 @@ from cadcode.speed.processes import cadcode_command, spent
 class SpeedOptions:
     parts: int = 6  # held-out parts of the generator
     candidates: int = 32
-    max_new_tokens: int = 256
+    max_new_tokens: int = 128
     programs: int = 5  # that get a process each
     faces: int = 5_000_000  # of the large STL; 0 leaves it out
     repeats: int = 3  # of what takes less than a second; the shortest counts

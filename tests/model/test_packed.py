@@ -15,11 +15,17 @@ SHARED_HEADS = replace(OPTIONS, num_attention_heads=4, num_key_value_heads=2)
 IDS = torch.randint(3, len(PIECES), (6, 12), generator=torch.Generator().manual_seed(4))
 
 
-def both(options=OPTIONS, seed=0):
-    plain = tiny_model(seed, options)
-    packed = copy.deepcopy(plain)
-    packed.pack()
-    return plain, packed
+@pytest.fixture(params=[torch.float32, torch.bfloat16])
+def both(request):
+    """A model and the same one packed; with weights of bfloat16 its products are those of the C source."""
+
+    def make(options=OPTIONS):
+        plain = tiny_model(0, options).to(request.param).float()
+        packed = copy.deepcopy(plain)
+        packed.pack()
+        return plain, packed
+
+    return make
 
 
 def close(found, expected):
@@ -30,7 +36,7 @@ def close(found, expected):
 @pytest.mark.parametrize("options", [OPTIONS, SHARED_HEADS, replace(OPTIONS, tie_word_embeddings=True)])
 @pytest.mark.parametrize("points", [256, 64])
 @torch.inference_mode()
-def test_logits_are_those_of_the_plain_decoder(options, points):
+def test_logits_are_those_of_the_plain_decoder(both, options, points):
     (plain, packed), cloud = both(options), clouds(2, points)
     logits, cache = packed.prefill(cloud, START, room=12)
     found = [logits] + [packed.step(IDS[:2, i], i + 1, cache) for i in range(11)]
@@ -41,7 +47,7 @@ def test_logits_are_those_of_the_plain_decoder(options, points):
 @pytest.mark.parametrize("options", [OPTIONS, SHARED_HEADS])
 @pytest.mark.parametrize("shared", [False, True])
 @torch.inference_mode()
-def test_several_tokens_at_once_are_one_after_the_other(options, shared):
+def test_several_tokens_at_once_are_one_after_the_other(both, options, shared):
     for model in both(options):
         last = []
         for steps in ([1] * 6, [3, 1, 2], [6]):
@@ -61,7 +67,7 @@ def test_several_tokens_at_once_are_one_after_the_other(options, shared):
     ([0, 0, 0, 0], [3, 1]), ([0, 1, 2], [2, 0]), ([2, 0, 0, 2, 2], [0, 3, 4]), ([1, 1, 0, 2], [3, 3, 0, 0]),
 ])  # fmt: skip
 @torch.inference_mode()
-def test_rows_share_leave_and_repeat_as_with_the_plain_cache(options, parts, stay):
+def test_rows_share_leave_and_repeat_as_with_the_plain_cache(both, options, parts, stay):
     found = []
     for model in both(options):
         _, cache = model.prefill(clouds(3), START, room=8)
@@ -75,7 +81,7 @@ def test_rows_share_leave_and_repeat_as_with_the_plain_cache(options, parts, sta
 
 
 @torch.inference_mode()
-def test_a_selection_leaves_the_cache_it_was_made_of_alone():
+def test_a_selection_leaves_the_cache_it_was_made_of_alone(both):
     _, model = both()
     _, cache = model.prefill(clouds(2), START, room=8)
     first = cache.select(torch.tensor([0, 1]))

@@ -9,7 +9,9 @@ from copy import copy as shallow_copy
 import torch
 import torch.nn.functional as F
 
-GROWTH = 32  # positions; rows are copied whole, so room that is not used yet costs time
+from cadcode.model.kernels import NOTHING, Stretch, TextGroups, attend, attends
+
+GROWTH = 32  # positions of texts; rows are copied whole, so room that is not used yet costs time
 
 
 class Alone:
@@ -18,16 +20,17 @@ class Alone:
     def __init__(self, layers: int, batch: int, heads: int, length: int, size: int, like: torch.Tensor):
         self.store = like.new_empty((layers, 2, batch * heads, length, size))
         self.batch, self.heads, self.used = batch, heads, 0
+        self.texts = each_alone(batch)
 
     def extend(self, count: int) -> None:
         """Take `count` more positions into use, which `write` then fills layer by layer."""
         end = self.used + count
         if end > self.store.shape[3]:
-            self.store = F.pad(self.store[:, :, :, : self.used], (0, 0, 0, max(count, GROWTH)))
-        new = self.store[:, :, :, self.used : end].unflatten(2, (self.batch, self.heads))
-        self._new, self.used = new.unbind(), end
-        self._keys = self.store[:, 0, :, :end].transpose(-1, -2).unbind()  # (B * heads, D, end) each
-        self._values = self.store[:, 1, :, :end].unbind()
+            grown = self.store.new_empty((*self.store.shape[:3], end + GROWTH, self.store.shape[4]))
+            grown[:, :, :, : self.used] = self.store[:, :, :, : self.used]
+            self.store = grown
+        self._new = self.store[:, :, :, self.used : end].unflatten(2, (self.batch, self.heads)).unbind()
+        self.used = end
 
     def write(self, layer: int, keys_values: torch.Tensor) -> None:
         """Keys and values (2, B, heads, n, D) of the positions last taken into use."""
@@ -35,25 +38,36 @@ class Alone:
 
     def attend(self, layer: int, q: torch.Tensor, count: int) -> torch.Tensor:
         """Attention (B * heads, n * shared, D) of the last n = `count` positions over all."""
+        if attends(q.shape[2]):
+            return attend(q, count, self.texts, NOTHING, self.stretch(layer))
         weights = later_hidden(self.scores(layer, q), count).softmax(-1)
         return self.mix(layer, weights)
 
+    def stretch(self, layer: int) -> Stretch:
+        whole = self.store.stride(1)
+        keys = self.store.data_ptr() + 2 * layer * whole * self.store.element_size()
+        return Stretch(keys, keys + whole * self.store.element_size(), self.store.stride(2), self.used)
+
     def scores(self, layer: int, q: torch.Tensor) -> torch.Tensor:
-        return torch.bmm(q, self._keys[layer])
+        return torch.bmm(q, self.store[layer, 0, :, : self.used].transpose(-1, -2))
 
     def mix(self, layer: int, weights: torch.Tensor) -> torch.Tensor:
-        return torch.bmm(weights, self._values[layer])
+        return torch.bmm(weights, self.values(layer))
+
+    def values(self, layer: int) -> torch.Tensor:
+        return self.store[layer, 1, :, : self.used]
 
     def select(self, rows: torch.Tensor) -> "Shared":
         """Texts that go on from these rows, repeats allowed: what is there is shared, not copied."""
-        return Shared(self, rows)
+        prefix = shallow_copy(self)
+        prefix.store = self.store[:, :, :, : self.used]  # it grows no more: what is copied of it later is in use
+        return Shared(prefix, rows)
 
     def picked(self, rows: torch.Tensor) -> "Alone":
         """A copy of some rows."""
         copy = shallow_copy(self)
         copy.store = self.store.unflatten(2, (self.batch, self.heads)).index_select(2, rows).flatten(2, 3)
-        copy.batch = len(rows)
-        copy.extend(0)
+        copy.batch, copy.texts = len(rows), each_alone(len(rows))
         return copy
 
 
@@ -78,12 +92,14 @@ class Shared:
 
     def attend(self, layer: int, q: torch.Tensor, count: int) -> torch.Tensor:
         """As `Alone.attend`: one softmax over the scores of the prefix and of the text."""
+        if attends(q.shape[2]):
+            return attend(q, count, self.groups.texts, self.prefix.stretch(layer), self.own.stretch(layer))
         length, group, ungroup = self.prefix.used, self.groups.group, self.groups.ungroup
         before = ungroup(self.prefix.scores(layer, group(q)))
         after = later_hidden(self.own.scores(layer, q), count)
         weights = torch.cat([before, after], dim=-1).softmax(-1)
         of_prefix = ungroup(self.prefix.mix(layer, group(weights[..., :length])))
-        return of_prefix.baddbmm_(weights[..., length:], self.own._values[layer])
+        return of_prefix.baddbmm_(weights[..., length:], self.own.values(layer))
 
     def select(self, rows: torch.Tensor) -> "Shared":
         """Some of the texts, repeats allowed; prefixes that none of them needs are dropped."""
@@ -94,11 +110,16 @@ class Shared:
         return Shared(self.prefix.picked(needed), torch.searchsorted(needed, parts), own)
 
 
+def each_alone(count: int) -> TextGroups:
+    return TextGroups.of([[text] for text in range(count)])
+
+
 class Groups:
     """Rows as equally large groups, one a part, so that one matrix product serves all rows of a part."""
 
     def __init__(self, parts: list[int], count: int, heads: int):
         members = [[row for row, part in enumerate(parts) if part == one] for one in range(count)]
+        self.texts = TextGroups.of(members)
         self.parts, self.size, self.heads = count, max(map(len, members)), heads
         padded = [row for rows in members for row in rows + [0] * (self.size - len(rows))]
         places = {row: part * self.size + at for part, rows in enumerate(members) for at, row in enumerate(rows)}

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cadcode.model.cache import GROWTH, Alone, Shared
-from cadcode.model.panels import Product, product
+from cadcode.model.cache import Alone, Shared
+from cadcode.model.kernels import Product, product, rms_norm, swiglu
 from cadcode.model.qwen2 import Layer, Qwen2, Qwen2Options
 
 POSITIONS = 2048  # of the table of rotary turns
@@ -41,19 +41,19 @@ class PackedQwen2:
         self.turns = turns(model.options, head.weight.device)
 
     def new_cache(self, batch: int, length: int) -> Alone:
-        """For prefixes of `length` positions, and then some."""
+        """With room for `length` positions; it grows where that is not enough."""
         o = self.options
-        return Alone(o.num_hidden_layers, batch, o.num_key_value_heads, length + GROWTH, o.head_dim, self.norm)
+        return Alone(o.num_hidden_layers, batch, o.num_key_value_heads, length, o.head_dim, self.norm)
 
     def __call__(self, embeddings: torch.Tensor, positions: torch.Tensor, cache: Alone | Shared) -> torch.Tensor:
         """Logits (B, V) behind the embeddings (B, n, H) at rotary positions (n,)."""
         batch, count, size = embeddings.shape
         first, x = cache.used == 0, embeddings.reshape(-1, size)  # (B * n, H)
-        turn = self.turns[positions].repeat(batch, 1)
+        turn = self.turns[positions]  # (n, ...)
         cache.extend(count)
         for index, layer in enumerate(self.layers):
             qkv = layer.qkv(self.normed(x, layer.norm), layer.qkv_bias)
-            torch.view_as_complex(qkv.view(batch * count, -1, 2)).mul_(turn)
+            torch.view_as_complex(qkv.view(batch, count, -1, 2)).mul_(turn)
             q, keys_values = self.split(qkv, batch, count)
             cache.write(index, keys_values)
             if first and count > 1:
@@ -63,12 +63,11 @@ class PackedQwen2:
             x = layer.out(y, x)
             if index == len(self.layers) - 1:
                 x = x.view(batch, count, size)[:, -1]  # the others were needed for their keys and values
-            gate, up = layer.gate_up(self.normed(x, layer.later_norm)).chunk(2, dim=-1)
-            x = layer.down(F.silu(gate).mul_(up), x)
+            x = layer.down(swiglu(layer.gate_up(self.normed(x, layer.later_norm))), x)
         return self.head(self.normed(x, self.norm))
 
     def normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(x, weight.shape, weight, self.options.rms_norm_eps)
+        return rms_norm(x, weight, self.options.rms_norm_eps)
 
     def split(self, qkv: torch.Tensor, batch: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Queries (B, n, heads, D), and keys and values (2, B, key heads, n, D)."""

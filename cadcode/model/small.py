@@ -54,7 +54,7 @@ class SmallModel(nn.Module):
         length = embeddings.shape[1]
         positions = torch.cat([point_positions(points.shape[1]), torch.tensor([PREFIX_LENGTH])]).to(points.device)
         if self.packed is not None:
-            cache = self.packed.new_cache(len(points), length)
+            cache = self.packed.new_cache(len(points), length + room)
             return self.packed(embeddings, positions, cache), cache
         cache = KeyValueCache(self.options, len(points), length + room, text.dtype, points.device)
         return self.lm_head(self.model(embeddings, positions, cache, tail=1)[:, -1]), cache

@@ -1,12 +1,13 @@
-"""Products by the C source are those of float64, whatever the numbers of rows and columns; where it can't, torch's."""
+"""What C computes is what torch does, whatever the sizes; where there is no compiler, torch computes it."""
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from cadcode.model import panels
-from cadcode.model.panels import WIDTH, Columns, Panels, product
+from cadcode.model import kernels
+from cadcode.model.kernels import WIDTH, Columns, Panels, product, rms_norm, swiglu
 
-needs_compiler = pytest.mark.skipif(panels.multiply() is None, reason="no C compiler here")
+needs_compiler = pytest.mark.skipif(kernels.kernels() is None, reason="no C compiler here")
 
 
 def random(*shape, seed=0):
@@ -42,5 +43,28 @@ def test_what_does_not_fit_is_multiplied_by_torch(matrix):
 
 
 def test_without_a_compiler_torch_multiplies(monkeypatch):
-    monkeypatch.setattr(panels, "multiply", lambda: None)
+    monkeypatch.setattr(kernels, "kernels", lambda: None)
     assert isinstance(product(random(16, 16).bfloat16().float()), Columns)
+
+
+@pytest.fixture(params=["C", "torch"])
+def way(request, monkeypatch):
+    if request.param == "torch":
+        monkeypatch.setattr(kernels, "kernels", lambda: None)
+    elif kernels.kernels() is None:
+        pytest.skip("no C compiler here")
+
+
+@pytest.mark.parametrize("size", [16, 36, 512])
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_norms(way, size, scale):
+    x, weight = scale * random(3, size), random(size, seed=1)
+    torch.testing.assert_close(rms_norm(x, weight, 1e-6), F.rms_norm(x, (size,), weight, 1e-6))
+
+
+@pytest.mark.parametrize("size", [8, 20, 64])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
+def test_gates(way, size, scale):
+    x = scale * random(3, 2 * size)
+    gate, up = x.double().chunk(2, -1)
+    torch.testing.assert_close(swiglu(x).double(), F.silu(gate) * up, atol=1e-6, rtol=2e-6)

@@ -1,0 +1,141 @@
+"""What a decoder computes while it writes, in float32 on a CPU: by C where a compiler is at hand, else by torch.
+
+The time of a step is that of reading the weights and the keys. The files hold weights in bfloat16, so reading those
+takes half of float32's time, and gives its numbers: every weight is widened in a register.
+"""
+
+import ctypes
+import functools
+from collections.abc import Callable
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from cadcode.model.compiled import library
+
+SOURCE = Path(__file__).with_name("kernels.c")
+LANES, CHAINS = 8, 4  # as in the source
+WIDTH = 2 * LANES
+
+KINDS = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "f": ctypes.c_float, "t": ctypes.c_int}
+ARGUMENTS = {"multiply_panels": "pppnpnnnt", "rms_norm": "ppfpnn", "swiglu": "ppnn", "attend": "ppnnnnppnppnnppnnpt"}
+
+Product = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # of x (n, in) and a start: (n, out)
+
+
+@functools.cache
+def kernels() -> ctypes.CDLL | None:
+    """The compiled functions; None where they cannot be compiled."""
+    found = library(SOURCE)
+    if found is not None:
+        for name, arguments in ARGUMENTS.items():
+            function = getattr(found, name)
+            function.argtypes, function.restype = [KINDS[kind] for kind in arguments], None
+    return found
+
+
+def rms_norm(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """Rows (n, size) over the root of their mean square, times a weight (size,)."""
+    if kernels() is None or x.shape[1] % LANES:
+        return F.rms_norm(x, weight.shape, weight, epsilon)
+    x, y = x.contiguous(), torch.empty_like(x, memory_format=torch.contiguous_format)
+    kernels().rms_norm(x.data_ptr(), weight.data_ptr(), epsilon, y.data_ptr(), *x.shape)
+    return y
+
+
+def swiglu(x: torch.Tensor) -> torch.Tensor:
+    """silu(gate) * up (n, size) of contiguous rows (n, 2 * size): the gate, then up."""
+    size = x.shape[1] // 2
+    if kernels() is None or size % LANES:
+        gate, up = x.chunk(2, dim=-1)
+        return F.silu(gate).mul_(up)
+    y = x.new_empty(x.shape[0], size)
+    kernels().swiglu(x.data_ptr(), y.data_ptr(), x.shape[0], size)
+    return y
+
+
+class Stretch(NamedTuple):
+    """Keys and values of one layer, (texts * heads, room, D) each, of which the first `length` positions are in use."""
+
+    keys: int  # addresses
+    values: int
+    distance: int  # from one head to the next
+    length: int
+
+
+NOTHING = Stretch(0, 0, 0, 0)
+
+
+class TextGroups(NamedTuple):
+    """Texts by the prefix they share: those of prefix p are order[firsts[p] : firsts[p + 1]] (int64)."""
+
+    order: torch.Tensor
+    firsts: torch.Tensor
+
+    @classmethod
+    def of(cls, members: list[list[int]]) -> "TextGroups":
+        """From the numbers of each prefix's texts."""
+        ends = list(accumulate(map(len, members), initial=0))
+        return cls(torch.tensor([text for texts in members for text in texts]), torch.tensor(ends))
+
+
+def attends(size: int) -> bool:
+    """Whether `attend` takes heads of this size."""
+    return kernels() is not None and size % (2 * LANES) == 0
+
+
+def attend(q: torch.Tensor, count: int, groups: TextGroups, before: Stretch, after: Stretch) -> torch.Tensor:
+    """Attention of scaled queries (B * heads, count * shared, D) of the last `count` positions, to q's shape.
+
+    Texts see `before`, the prefix of their group, and `after`, which is their own, up to where they are themselves.
+    """
+    q, y = q.contiguous(), torch.empty_like(q, memory_format=torch.contiguous_format)
+    texts, (_, queries, size) = len(groups.order), q.shape
+    heads, parts = len(q) // texts, len(groups.firsts) - 1
+    scratch = q.new_empty(parts * heads * (before.length + after.length + LANES))
+    kernels().attend(q.data_ptr(), y.data_ptr(), heads, count, queries // count, size, groups.order.data_ptr(),
+                     groups.firsts.data_ptr(), parts, *before, *after, scratch.data_ptr(),
+                     torch.get_num_threads())  # fmt: skip
+    return y
+
+
+def product(matrix: torch.Tensor) -> Product:
+    """How to multiply float32 rows (n, in) by a matrix (out, in): in panels where nothing is lost in bfloat16.
+
+    The product takes what to add to, (out,) or (n, out), and returns (n, out).
+    """
+    narrow = matrix.detach().to(torch.bfloat16)
+    fits = matrix.shape[1] % CHAINS == 0 and torch.equal(narrow.to(matrix), matrix)
+    return Panels(narrow) if fits and kernels() is not None else Columns(matrix)
+
+
+class Panels:
+    """A bfloat16 matrix (out, in) laid for the C source: (panels, in, LANES) words of two numbers."""
+
+    def __init__(self, matrix: torch.Tensor):
+        self.out, self.size = matrix.shape
+        whole = F.pad(matrix, (0, 0, 0, -self.out % WIDTH))
+        laid = whole.view(-1, 2, LANES, self.size).permute(0, 3, 2, 1).contiguous()
+        self.words, self.width = laid.view(torch.int32), len(whole)
+
+    def __call__(self, x: torch.Tensor, start: torch.Tensor | None = None) -> torch.Tensor:
+        x, y = x.contiguous(), x.new_empty(x.shape[0], self.width)
+        if start is not None and self.width != self.out:
+            start = F.pad(start, (0, self.width - self.out))
+        begin, step = (None, 0) if start is None else (start.data_ptr(), 0 if start.ndim == 1 else start.stride(0))
+        kernels().multiply_panels(self.words.data_ptr(), x.data_ptr(), begin, step, y.data_ptr(), x.shape[0], self.size,
+                                  self.width, torch.get_num_threads())  # fmt: skip
+        return y if self.width == self.out else y[:, : self.out]
+
+
+class Columns:
+    """A matrix (out, in) laid as (in, out), which torch multiplies a single row by fastest."""
+
+    def __init__(self, matrix: torch.Tensor):
+        self.columns = matrix.detach().t().contiguous()
+
+    def __call__(self, x: torch.Tensor, start: torch.Tensor | None = None) -> torch.Tensor:
+        return torch.mm(x, self.columns) if start is None else torch.addmm(start, x, self.columns)

@@ -15,7 +15,7 @@ from cadcode.model.published import LAYOUTS, load_published
 from cadcode.model.qwen2 import Qwen2Options
 from cadcode.model.small import SmallModel
 from cadcode.model.spec import EMBEDDED, KNOWN, POINTS, UNKNOWN_LICENCE, LoadedModel, ModelSpec, check_reads, known
-from cadcode.model.stored import pick_numbers, store
+from cadcode.model.stored import pick_numbers
 from cadcode.model.tokenizer import save_tokenizer
 from cadcode.model.weights import (
     fit,
@@ -90,12 +90,11 @@ def _load_small(folder: Path, config: dict, name: str, device: str, dtype: str, 
     options = Qwen2Options.from_config(config)
     network = without_weights(lambda: SmallModel(options)).eval()
     numbers, stored = pick_numbers("float32" if dtype == "auto" else dtype, device)
+    numbers = torch.float32 if stored else numbers
     fit(network, read_weights(folder), numbers, folder)
     network = network.to(device)
-    if stored is not None:
-        store(network, stored)
-    if device == "cpu" and network.lm_head.weight.dtype == torch.float32:
-        network.pack()
+    if device == "cpu" and numbers == torch.float32:
+        network.pack(stored)
     return LoadedModel(spec, network, CompactLanguage(), folder, revision_of(folder))
 
 

@@ -7,16 +7,14 @@
 #include <string.h>
 
 #define LANES 8
-#define WIDTH (2 * LANES) /* rows of a matrix in a panel */
-#define BLOCK 6           /* rows of x for which a number is widened once: 12 sums, of 16 registers */
-#define CHAINS 4          /* independent sums where there is one row alone */
-#define AHEAD 4096        /* bytes: far enough for memory to answer in time */
+#define AHEAD 4096 /* bytes: far enough for memory to answer in time */
 
 #define INLINE static inline __attribute__((always_inline))
 
 typedef float floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
 typedef uint32_t words __attribute__((vector_size(4 * LANES)));
+typedef int8_t bytes __attribute__((vector_size(LANES)));
 
 INLINE floats load(const float *x) {
     floats values;
@@ -34,62 +32,111 @@ INLINE float total(floats sums) {
 
 /* --- products -------------------------------------------------------------------------------------------------------
  *
- * A bfloat16 matrix (out, in) lies in panels of WIDTH of its rows. For each number of `in` a panel has LANES words of
- * 32 bits, whose lower halves are its rows 0 to LANES - 1 and whose upper halves are the others.
+ * A matrix (out, in) lies in panels of PARTS * LANES of its rows. For each number of `in` a bfloat16 panel has LANES
+ * words of 32 bits, whose lower halves are its first LANES rows and whose upper halves are the others; an int8 panel has
+ * the numbers of its rows one behind the other, and each row of the matrix has a scale.
  */
 
-/* One panel with `rows` of x, a constant. `sums` begin as rows of `start`, `step` apart, or as 0. */
-INLINE void multiply_panel(const uint32_t *w, const float *x, int64_t in, int rows, int chains, const float *start,
-                           int64_t step, float *y, int64_t out) {
-    floats sums[BLOCK][2] = {0}, more[CHAINS][2] = {0};
-    for (int r = 0; start && r < rows; r++)
-        memcpy(sums[r], start + r * step, sizeof sums[r]);
-    for (int64_t i = 0; i < in; i += chains)
-        for (int c = 0; c < chains; c++, w += LANES) {
-            words stored;
-            memcpy(&stored, w, sizeof stored);
-            __builtin_prefetch((const char *)w + AHEAD);
-            floats lower = (floats)(stored << 16), upper = (floats)(stored & 0xffff0000u);
-            for (int r = 0; r < rows; r++) {
-                floats(*to)[2] = c ? &more[c] : &sums[r];
-                (*to)[0] += x[r * in + i + c] * lower;
-                (*to)[1] += x[r * in + i + c] * upper;
-            }
-        }
-    for (int c = 1; c < chains; c++)
-        for (int half = 0; half < 2; half++)
-            sums[0][half] += more[c][half];
-    for (int r = 0; r < rows; r++)
-        memcpy(y + r * out, sums[r], sizeof sums[r]);
+#define BFLOAT16_PARTS 2
+#define INT8_PARTS 4
+
+/* A bfloat16 is the upper half of a float32. */
+INLINE void widen_bfloat16(const char *panel, floats *wide) {
+    words stored;
+    memcpy(&stored, panel, sizeof stored);
+    wide[0] = (floats)(stored << 16);
+    wide[1] = (floats)(stored & 0xffff0000u);
 }
 
-#define ROWS(COUNT, CHAINS_OF_ONE)                                                                                   \
-    case COUNT:                                                                                                      \
-        multiply_panel(panel, x + r * in, in, COUNT, CHAINS_OF_ONE, begin, step, y + r * out + column, out);         \
-        break;
-
-/* y (rows, out) = start + x (rows, in) times the transposed matrix. `start` may be NULL, its rows are `step` apart.
- * `in` is a multiple of CHAINS, `out` one of WIDTH.
- */
-void multiply_panels(const uint32_t *w, const float *x, const float *start, int64_t step, float *y, int64_t rows,
-                     int64_t in, int64_t out, int threads) {
-    int64_t blocks = (rows + BLOCK - 1) / BLOCK;
-    _Pragma("omp parallel for num_threads(threads) schedule(static)")
-    for (int64_t column = 0; column < out; column += WIDTH) {
-        const uint32_t *panel = w + column * (in / 2);
-        for (int64_t b = 0; b < blocks; b++) { /* of nearly the same size: 8 rows are 4 and 4 */
-            int64_t r = b * rows / blocks;
-            const float *begin = start ? start + r * step + column : 0;
-            switch ((b + 1) * rows / blocks - r) {
-                ROWS(1, CHAINS)
-                ROWS(2, 1)
-                ROWS(3, 1)
-                ROWS(4, 1)
-                ROWS(5, 1)
-                ROWS(6, 1)
-            }
-        }
+INLINE void widen_int8(const char *panel, floats *wide) {
+    for (int part = 0; part < INT8_PARTS; part++) {
+        bytes stored;
+        memcpy(&stored, panel + part * LANES, sizeof stored);
+        wide[part] = __builtin_convertvector(stored, floats);
     }
+}
+
+/* For a KIND of numbers, which lie in rows of 32 bytes, and up to BLOCK rows of x at a time, so that 12 of 16 registers
+ * hold sums. One row alone has 8 sums that do not wait for each other: CHAINS for each part.
+ *
+ * multiply_panel: one panel with `rows` of x, a constant. multiply: y (rows, out) = start + x (rows, in) times the
+ * transposed matrix; `start` may be NULL, its rows are `step` apart; `in` is a multiple of CHAINS, `out` of the panels'
+ * width.
+ */
+#define DEFINE(KIND, PARTS, BLOCK, CHAINS)                                                                            \
+    INLINE void panel_##KIND(const char *w, const float *scales, const float *x, int64_t in, int rows, int chains,    \
+                             const float *start, int64_t step, float *y, int64_t out) {                               \
+        floats sums[BLOCK][PARTS] = {0}, more[CHAINS][PARTS] = {0}, wide[PARTS];                                      \
+        for (int64_t i = 0; i < in; i += chains)                                                                      \
+            for (int c = 0; c < chains; c++, w += 4 * LANES) {                                                        \
+                __builtin_prefetch(w + AHEAD);                                                                        \
+                widen_##KIND(w, wide);                                                                                \
+                for (int r = 0; r < rows; r++)                                                                        \
+                    for (int part = 0; part < PARTS; part++)                                                          \
+                        (c ? more[c] : sums[r])[part] += x[r * in + i + c] * wide[part];                              \
+            }                                                                                                         \
+        for (int r = 0; r < rows; r++)                                                                                \
+            for (int part = 0; part < PARTS; part++) {                                                                \
+                for (int c = 1; c < chains; c++)                                                                      \
+                    sums[r][part] += more[c][part];                                                                   \
+                if (scales)                                                                                           \
+                    sums[r][part] *= load(scales + part * LANES);                                                     \
+                if (start)                                                                                            \
+                    sums[r][part] += load(start + r * step + part * LANES);                                           \
+                memcpy(y + r * out + part * LANES, &sums[r][part], sizeof(floats));                                   \
+            }                                                                                                         \
+    }                                                                                                                 \
+    void multiply_##KIND(const char *w, const float *scales, const float *x, const float *start, int64_t step,        \
+                         float *y, int64_t rows, int64_t in, int64_t out, int threads) {                              \
+        int64_t blocks = (rows + BLOCK - 1) / BLOCK;                                                                  \
+        _Pragma("omp parallel for num_threads(threads) schedule(static)")                                             \
+        for (int64_t panel = 0; panel < out / (PARTS * LANES); panel++) {                                             \
+            const char *at = w + panel * in * 4 * LANES;                                                              \
+            int64_t column = panel * PARTS * LANES;                                                                   \
+            const float *scale = scales ? scales + column : 0;                                                        \
+            for (int64_t b = 0; b < blocks; b++) { /* of nearly the same size: 8 rows are 4 and 4 */                  \
+                int64_t r = b * rows / blocks;                                                                        \
+                const float *begin = start ? start + r * step + column : 0, *row = x + r * in;                        \
+                float *to = y + r * out + column;                                                                     \
+                switch ((b + 1) * rows / blocks - r) {                                                                \
+                case 1: panel_##KIND(at, scale, row, in, 1, CHAINS, begin, step, to, out); break;                     \
+                case 2: panel_##KIND(at, scale, row, in, 2, 1, begin, step, to, out); break;                          \
+                case 3: panel_##KIND(at, scale, row, in, 3, 1, begin, step, to, out); break;                          \
+                case 4: panel_##KIND(at, scale, row, in, BLOCK < 4 ? 1 : 4, 1, begin, step, to, out); break;          \
+                case 5: panel_##KIND(at, scale, row, in, BLOCK < 5 ? 1 : 5, 1, begin, step, to, out); break;          \
+                case 6: panel_##KIND(at, scale, row, in, BLOCK < 6 ? 1 : 6, 1, begin, step, to, out); break;          \
+                }                                                                                                     \
+            }                                                                                                         \
+        }                                                                                                             \
+    }
+
+DEFINE(bfloat16, BFLOAT16_PARTS, 6, 4)
+DEFINE(int8, INT8_PARTS, 3, 2)
+
+/* Panels of a matrix (out, in), and the way back. `out` is a multiple of the panels' width. */
+void lay_bfloat16(uint16_t *matrix, uint32_t *panels, int64_t out, int64_t in, int back, int threads) {
+    _Pragma("omp parallel for num_threads(threads) schedule(static)")
+    for (int64_t panel = 0; panel < out / (2 * LANES); panel++) {
+        uint16_t *first = matrix + panel * 2 * LANES * in;
+        for (int64_t i = 0; i < in; i++)
+            for (int64_t lane = 0; lane < LANES; lane++) {
+                uint16_t *lower = first + lane * in + i, *upper = lower + LANES * in;
+                uint32_t *word = panels + (panel * in + i) * LANES + lane;
+                if (back)
+                    *lower = *word & 0xffff, *upper = *word >> 16;
+                else
+                    *word = *lower | (uint32_t)*upper << 16;
+            }
+    }
+}
+
+void lay_int8(const int8_t *matrix, int8_t *panels, int64_t out, int64_t in, int threads) {
+    const int64_t width = INT8_PARTS * LANES;
+    _Pragma("omp parallel for num_threads(threads) schedule(static)")
+    for (int64_t panel = 0; panel < out / width; panel++)
+        for (int64_t i = 0; i < in; i++)
+            for (int64_t row = 0; row < width; row++)
+                panels[(panel * in + i) * width + row] = matrix[(panel * width + row) * in + i];
 }
 
 /* --- norms and gates --------------------------------------------------------------------------------------------- */

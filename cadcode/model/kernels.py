@@ -18,10 +18,13 @@ from cadcode.model.compiled import library
 
 SOURCE = Path(__file__).with_name("kernels.c")
 LANES, CHAINS = 8, 4  # as in the source
-WIDTH = 2 * LANES
+WIDTHS = {torch.bfloat16: 2 * LANES, torch.int8: 4 * LANES}  # rows of a matrix in a panel
+LARGEST = 127  # of int8, the same on both sides
 
 KINDS = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "f": ctypes.c_float, "t": ctypes.c_int}
-ARGUMENTS = {"multiply_panels": "pppnpnnnt", "rms_norm": "ppfpnn", "swiglu": "ppnn", "attend": "ppnnnnppnppnnppnnpt"}
+ARGUMENTS = {"multiply_bfloat16": "ppppnpnnnt", "multiply_int8": "ppppnpnnnt", "lay_bfloat16": "ppnntt",
+             "lay_int8": "ppnnt", "rms_norm": "ppfpnn", "swiglu": "ppnn",
+             "attend": "ppnnnnppnppnnppnnpt"}  # fmt: skip
 
 Product = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # of x (n, in) and a start: (n, out)
 
@@ -102,40 +105,78 @@ def attend(q: torch.Tensor, count: int, groups: TextGroups, before: Stretch, aft
     return y
 
 
-def product(matrix: torch.Tensor) -> Product:
-    """How to multiply float32 rows (n, in) by a matrix (out, in): in panels where nothing is lost in bfloat16.
+def product(matrix: torch.Tensor, kind: torch.dtype | None = None) -> Product:
+    """How to multiply float32 rows (n, in) by a matrix (out, in).
 
-    The product takes what to add to, (out,) or (n, out), and returns (n, out).
+    It is stored as bfloat16 or int8, if `kind` asks for that (which needs `kernels`), else as bfloat16 where nothing is
+    lost by it, else in float32. The product takes what to add to, (out,) or (n, out), and returns (n, out).
     """
-    narrow = matrix.detach().to(torch.bfloat16)
-    fits = matrix.shape[1] % CHAINS == 0 and torch.equal(narrow.to(matrix), matrix)
-    return Panels(narrow) if fits and kernels() is not None else Columns(matrix)
+    matrix = matrix.detach()
+    if kernels() is not None and matrix.shape[1] % CHAINS == 0:
+        if kind == torch.int8:
+            return Panels(*rounded(matrix))
+        narrow = matrix.to(torch.bfloat16)
+        if kind is not None or torch.equal(narrow.to(matrix.dtype), matrix):
+            return Panels(narrow)
+    return Columns(matrix.float())
+
+
+def rounded(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A matrix (out, in) as int8 and what to multiply its rows by (out,): the largest of a row becomes 127."""
+    wide = matrix.float()
+    scales = wide.abs().amax(1).clamp_min_(torch.finfo(torch.float32).tiny) / LARGEST
+    return (wide / scales[:, None]).round_().to(torch.int8), scales
 
 
 class Panels:
-    """A bfloat16 matrix (out, in) laid for the C source: (panels, in, LANES) words of two numbers."""
+    """A matrix (out, in) of bfloat16, or of int8 with scales (out,), laid for the C source."""
 
-    def __init__(self, matrix: torch.Tensor):
+    def __init__(self, matrix: torch.Tensor, scales: torch.Tensor | None = None):
         self.out, self.size = matrix.shape
-        whole = F.pad(matrix, (0, 0, 0, -self.out % WIDTH))
-        laid = whole.view(-1, 2, LANES, self.size).permute(0, 3, 2, 1).contiguous()
-        self.words, self.width = laid.view(torch.int32), len(whole)
+        more = -self.out % WIDTHS[matrix.dtype]
+        whole = (F.pad(matrix, (0, 0, 0, more)) if more else matrix).contiguous()
+        self.width, self.laid = self.out + more, torch.empty_like(whole)
+        self.scales = None if scales is None else F.pad(scales, (0, more))
+        if scales is None:
+            _lay_bfloat16(whole, self.laid, back=False)
+        else:
+            kernels().lay_int8(whole.data_ptr(), self.laid.data_ptr(), *whole.shape, torch.get_num_threads())
+        self._multiply = kernels().multiply_bfloat16 if scales is None else kernels().multiply_int8
 
     def __call__(self, x: torch.Tensor, start: torch.Tensor | None = None) -> torch.Tensor:
         x, y = x.contiguous(), x.new_empty(x.shape[0], self.width)
         if start is not None and self.width != self.out:
             start = F.pad(start, (0, self.width - self.out))
         begin, step = (None, 0) if start is None else (start.data_ptr(), 0 if start.ndim == 1 else start.stride(0))
-        kernels().multiply_panels(self.words.data_ptr(), x.data_ptr(), begin, step, y.data_ptr(), x.shape[0], self.size,
-                                  self.width, torch.get_num_threads())  # fmt: skip
+        scales = None if self.scales is None else self.scales.data_ptr()
+        self._multiply(self.laid.data_ptr(), scales, x.data_ptr(), begin, step, y.data_ptr(), x.shape[0], self.size,
+                       self.width, torch.get_num_threads())  # fmt: skip
         return y if self.width == self.out else y[:, : self.out]
+
+    @property
+    def bytes(self) -> int:
+        return self.laid.nbytes
+
+    def matrix(self) -> torch.Tensor:
+        """The bfloat16 matrix (out, in) again."""
+        whole = torch.empty_like(self.laid)
+        _lay_bfloat16(whole, self.laid, back=True)
+        return whole[: self.out]
+
+
+def _lay_bfloat16(matrix: torch.Tensor, laid: torch.Tensor, back: bool) -> None:
+    kernels().lay_bfloat16(matrix.data_ptr(), laid.data_ptr(), *matrix.shape, back, torch.get_num_threads())
 
 
 class Columns:
     """A matrix (out, in) laid as (in, out), which torch multiplies a single row by fastest."""
 
     def __init__(self, matrix: torch.Tensor):
-        self.columns = matrix.detach().t().contiguous()
+        self.columns = matrix.t().contiguous()
 
     def __call__(self, x: torch.Tensor, start: torch.Tensor | None = None) -> torch.Tensor:
         return torch.mm(x, self.columns) if start is None else torch.addmm(start, x, self.columns)
+
+    @property
+    def bytes(self) -> int:
+        return self.columns.nbytes

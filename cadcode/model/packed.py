@@ -34,11 +34,17 @@ class PackedLayer:
 class PackedQwen2:
     """`Qwen2` and its head, with a cache of its own kind; for a dtype with a complex partner, such as float32."""
 
-    def __init__(self, model: Qwen2, head: nn.Linear):
+    def __init__(self, model: Qwen2, head: nn.Linear, kind: torch.dtype | None = None):
         self.options = model.options
-        self.layers = [pack(layer, model.options) for layer in model.layers]
-        self.norm, self.head = model.norm.weight.detach(), product(head.weight)
+        self.layers = [pack(layer, model.options, kind) for layer in model.layers]
+        self.norm, self.head = model.norm.weight.detach(), product(head.weight, kind)
         self.turns = turns(model.options, head.weight.device)
+
+    @property
+    def bytes(self) -> int:
+        """Of the matrices, all of which a step reads."""
+        layers = (p for layer in self.layers for p in (layer.qkv, layer.out, layer.gate_up, layer.down))
+        return sum(p.bytes for p in (self.head, *layers))
 
     def new_cache(self, batch: int, length: int) -> Alone:
         """With room for `length` positions; it grows where that is not enough."""
@@ -92,15 +98,17 @@ class PackedQwen2:
         return y.transpose(1, 2).reshape(q.shape[0] * q.shape[1], -1)
 
 
-def pack(layer: Layer, options: Qwen2Options) -> PackedLayer:
+def pack(layer: Layer, options: Qwen2Options, kind: torch.dtype | None) -> PackedLayer:
     attention, mlp, size = layer.self_attn, layer.mlp, options.head_dim
     q, k, v = attention.q_proj, attention.k_proj, attention.v_proj
     qkv = torch.cat([halves_beside(q.weight, size), halves_beside(k.weight, size), v.weight])
     bias = torch.cat([halves_beside(q.bias, size), halves_beside(k.bias, size), v.bias])
     gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
     return PackedLayer(
-        layer.input_layernorm.weight.detach(), product(qkv), bias.detach(), product(attention.o_proj.weight),
-        layer.post_attention_layernorm.weight.detach(), product(gate_up), product(mlp.down_proj.weight),
+        layer.input_layernorm.weight.detach(), product(qkv, kind), bias.detach(),
+        product(attention.o_proj.weight, kind),
+        layer.post_attention_layernorm.weight.detach(), product(gate_up, kind),
+        product(mlp.down_proj.weight, kind),
     )  # fmt: skip
 
 

@@ -22,12 +22,12 @@ class SmallModel(nn.Module):
             self.lm_head.weight = self.model.embed_tokens.weight
         self.packed: PackedQwen2 | None = None
 
-    def pack(self) -> None:
+    def pack(self, kind: torch.dtype | None = None) -> None:
         """From now on write with a copy of the weights that is arranged for it; later changes of weights are not seen.
 
-        For float32 on a CPU.
+        For float32 on a CPU. `kind` is what matrices are stored as, int8 or the smallest that loses nothing.
         """
-        self.packed = PackedQwen2(self.model, self.lm_head)
+        self.packed = PackedQwen2(self.model, self.lm_head, kind)
 
     @property
     def options(self) -> Qwen2Options:
@@ -35,7 +35,7 @@ class SmallModel(nn.Module):
 
     @property
     def device(self):
-        return self.lm_head.weight.device
+        return self.model.norm.weight.device
 
     def forward(self, points: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         """Next-token logits (B, T, V) after each of the text ids (B, T), given points (B, P, 3) with P <= 256."""

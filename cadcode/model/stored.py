@@ -2,36 +2,17 @@
 
 A step of decoding takes as long as the weights take to be read from memory. Published weights are bfloat16: widened in
 registers they give the numbers of float32 in half of its time and memory. int8, with a scale for each row, halves both
-once more and is no longer exact. Products of few rows are C; for many rows a matrix is widened as a whole.
+once more and is no longer exact.
 """
 
-import ctypes
-import functools
-from pathlib import Path
-
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from cadcode.errors import UsageError
-from cadcode.model.compiled import library
+from cadcode.model.kernels import CHAINS, kernels, product
 from cadcode.model.weights import fast_bfloat16, pick_dtype
 
 INT8 = "int8"
-SOURCE = Path(__file__).with_name("stored.c")
-LANES = 8  # as in the source: words that are taken apart at once
-SPAN = 4 * LANES  # rows of the matrices are a multiple of this
-MANY_ROWS = 12
-LARGEST = 127  # of int8, the same on both sides
-
-
-@functools.cache
-def products() -> ctypes.CDLL | None:
-    """The compiled products; None where they cannot be compiled."""
-    found = library(SOURCE)
-    for function in (found.multiply_bfloat16, found.multiply_int8) if found else ():
-        function.argtypes, function.restype = [ctypes.c_void_p] * 4 + [ctypes.c_int64] * 3 + [ctypes.c_int], None
-    return found
 
 
 def pick_numbers(
@@ -43,39 +24,29 @@ def pick_numbers(
     everything else is float32. UsageError.
     """
     if name == INT8:
-        if device != "cpu" or products() is None:
+        if device != "cpu" or kernels() is None:
             raise UsageError("--dtype int8: needs a CPU and a C compiler (cc); install one or use --dtype float32")
         return torch.bfloat16, torch.int8
     stays = name == "auto" and device == "cpu" and published == torch.bfloat16 and not fast_bfloat16(device)
-    if stays and products() is not None:
+    if stays and kernels() is not None:
         return torch.bfloat16, torch.bfloat16
     return pick_dtype(name, device), None
 
 
-class StoredLinear(nn.Linear):
-    """An nn.Linear of float32 rows whose `weight` (out, in) is bfloat16, or int8 times `scales` (out,) in float32."""
+class StoredLinear(nn.Module):
+    """An nn.Linear of float32 rows whose matrix (out, in) is stored as bfloat16 or int8."""
 
-    scales: torch.Tensor | None = None
+    def __init__(self, layer: nn.Linear, kind: torch.dtype):
+        super().__init__()
+        self.product, self.kind, self.out_features = product(layer.weight, kind), kind, layer.out_features
+        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.float(), requires_grad=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = x.numel() // x.shape[-1]
-        y = self.few(x, rows) if rows < MANY_ROWS else F.linear(x, self.widened())
-        return y if self.bias is None else y + self.bias
+        return self.product(x.flatten(0, -2), self.bias).view(*x.shape[:-1], self.out_features)
 
-    def few(self, x: torch.Tensor, rows: int) -> torch.Tensor:
-        """The product with few rows (..., in), by the C source."""
-        found, y = products(), x.new_empty((*x.shape[:-1], self.out_features))
-        if self.scales is None:
-            multiply, scales, in_a_word = found.multiply_bfloat16, None, 2
-        else:
-            multiply, scales, in_a_word = found.multiply_int8, self.scales.data_ptr(), 4
-        x = x.reshape(rows, -1, LANES, in_a_word).transpose(2, 3).contiguous()  # as words come apart
-        multiply(self.weight.data_ptr(), scales, x.data_ptr(), y.data_ptr(), rows, self.out_features, self.in_features,
-                 torch.get_num_threads())  # fmt: skip
-        return y
-
-    def widened(self) -> torch.Tensor:
-        return self.weight.float() if self.scales is None else self.weight.float().mul_(self.scales[:, None])
+    def matrix(self) -> torch.Tensor:
+        """The matrix again; for bfloat16."""
+        return self.product.matrix()
 
 
 class StoredEmbedding(nn.Embedding):
@@ -87,29 +58,19 @@ class StoredEmbedding(nn.Embedding):
 
 def store(network: nn.Module, kind: torch.dtype) -> None:
     """Keep the matrices of a bfloat16 network as they are, or as int8; everything else becomes float32."""
+    for module in list(network.modules()):
+        for name, layer in module.named_children():
+            if fits(layer):
+                setattr(module, name, StoredLinear(layer, kind))
     for module in network.modules():
-        if type(module) is nn.Linear and module.weight.dtype == torch.bfloat16 and module.in_features % SPAN == 0:
-            keep(module, kind)
-        elif type(module) is nn.Embedding:
-            module.__class__ = StoredEmbedding
-        else:
+        if type(module) is nn.Embedding:
+            module.__class__ = StoredEmbedding  # its weights stay where they are
+        elif not isinstance(module, StoredLinear):
             widen_own(module)
 
 
-def keep(layer: nn.Linear, kind: torch.dtype) -> None:
-    layer.__class__ = StoredLinear  # its weights stay where they are
-    if layer.bias is not None:
-        layer.bias = nn.Parameter(layer.bias.float(), requires_grad=False)
-    if kind == torch.int8:
-        weight, layer.scales = rounded(layer.weight)
-        layer.weight = nn.Parameter(weight, requires_grad=False)
-
-
-def rounded(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """A matrix (out, in) as int8 and what to multiply its rows by (out,): the largest of a row becomes 127."""
-    wide = weight.detach().float()
-    scales = wide.abs().amax(1).clamp_min_(torch.finfo(torch.float32).tiny) / LARGEST
-    return (wide / scales[:, None]).round_().to(torch.int8), scales
+def fits(layer: nn.Module) -> bool:
+    return type(layer) is nn.Linear and layer.weight.dtype == torch.bfloat16 and layer.in_features % CHAINS == 0
 
 
 def widen_own(module: nn.Module) -> None:

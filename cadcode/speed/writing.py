@@ -94,6 +94,8 @@ def rates(texts: list[Written], prompt: int) -> dict:
 def weight_bytes(model: LoadedModel) -> int:
     """Of what a step reads: everything but the point encoder and the table of embeddings, of which it reads a row."""
     network = model.network
+    if network.packed is not None:
+        return network.packed.bytes
     return sum(w.numel() * w.element_size() for w in [*network.model.layers.parameters(), network.lm_head.weight])
 
 

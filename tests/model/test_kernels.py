@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from cadcode.model import kernels
-from cadcode.model.kernels import WIDTH, Columns, Panels, product, rms_norm, swiglu
+from cadcode.model.kernels import WIDTHS, Columns, Panels, product, rms_norm, rounded, swiglu
 
+WIDTH = max(WIDTHS.values())
 needs_compiler = pytest.mark.skipif(kernels.kernels() is None, reason="no C compiler here")
 
 
@@ -17,12 +18,16 @@ def random(*shape, seed=0):
 @needs_compiler
 @pytest.mark.parametrize("start", ["none", "row", "rows"])
 @pytest.mark.parametrize("out", [5, WIDTH, 3 * WIDTH + 1])
+@pytest.mark.parametrize("kind", [None, torch.int8])
 @pytest.mark.parametrize("rows", [*range(1, 14), 50])
-def test_products_are_those_of_float64(rows, out, start):
+def test_products_are_those_of_float64(rows, out, start, kind):
     matrix, x = random(out, 36).bfloat16().float(), random(rows, 36, seed=1)
     add = {"none": None, "row": random(out, seed=2), "rows": random(rows, out, seed=3)}[start]
-    found = product(matrix)
+    found = product(matrix, kind)
     assert isinstance(found, Panels)
+    if kind == torch.int8:
+        whole, scales = rounded(matrix)
+        matrix = whole.float() * scales[:, None]
     wanted = x.double() @ matrix.double().T + (0 if add is None else add.double())
     torch.testing.assert_close(found(x, add).double(), wanted, atol=1e-5, rtol=1e-5)
 

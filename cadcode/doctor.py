@@ -34,7 +34,8 @@ def examine() -> list[Finding]:
     findings += [_imported(name) for name in ESSENTIAL] + [_installed(name) for name in INSTALLED]
     findings += [Finding("processors", f"{cores()}, {free_cores()} free: as many threads"), _sandbox()]
     if not any(finding.problem for finding in findings if finding.name in ESSENTIAL):
-        findings += [Finding("devices", ", ".join(_devices())), Finding("bfloat16", _bfloat16()), _weights()]
+        findings += [Finding("devices", ", ".join(_devices())), Finding("bfloat16", _bfloat16()),
+                     Finding("C compiler", _compiler()), _weights()]
     return findings + [_extra(name, use) for name, use in OPTIONAL.items()]
 
 
@@ -80,9 +81,20 @@ def _devices() -> list[str]:
 def _bfloat16() -> str:
     import torch
 
-    where = ["cuda"] if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else []
-    where += ["cpu"] if torch.ops.mkldnn._is_mkldnn_bf16_supported() else []
+    from cadcode.model.weights import fast_bfloat16
+
+    where = [device for device in ("cuda", "cpu") if device == "cpu" or torch.cuda.is_available()]
+    where = [device for device in where if fast_bfloat16(device)]
     return "fast on " + ", ".join(where) if where else "slow here"
+
+
+def _compiler() -> str:
+    from cadcode.model.compiled import cache_folder
+    from cadcode.model.kernels import kernels
+
+    if kernels() is None:
+        return "none that works: models are slower on the CPU; install gcc or clang"
+    return f"works; what it made is kept in {cache_folder()}"
 
 
 def _weights() -> Finding:

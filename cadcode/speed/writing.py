@@ -11,6 +11,7 @@ import torch
 from cadcode.decoding import DecodeOptions, decode
 from cadcode.model.export import export_model
 from cadcode.model.spec import LoadedModel
+from cadcode.model.stored import StoredLinear
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def weight_bytes(model: LoadedModel) -> int:
     network = model.network
     if network.packed is not None:
         return network.packed.bytes
-    return sum(w.numel() * w.element_size() for w in [*network.model.layers.parameters(), network.lm_head.weight])
+    modules = [*network.model.layers.modules(), network.lm_head]
+    stored = sum(module.product.bytes for module in modules if isinstance(module, StoredLinear))
+    return stored + sum(w.nbytes for module in modules for w in module.parameters(recurse=False))
 
 
 def bandwidth(size: int, device, repeats: int, clock: Clock) -> float:

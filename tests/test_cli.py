@@ -281,7 +281,8 @@ def test_the_doctor_finds_what_is_missing(model, same_sandbox, monkeypatch):
     found = {finding["name"]: finding for finding in strict(result.stdout)}
     assert result.exit_code == 0, [finding for finding in found.values() if finding["problem"]]
     assert "allow-list" in found["sandbox"]["value"] and load_model(model).revision in found[EMBEDDED]["value"]
-    assert {"python", "torch", "cadquery", "transformers", "devices", "bfloat16", "processors", "C compiler"} <= set(found)
+    names = {"python", "torch", "cadquery", "transformers", "devices", "bfloat16", "processors", "C compiler"}
+    assert names <= set(found)
     (Path(model) / "config.json").rename(Path(model) / "away.json")
     try:
         broken = call("doctor")

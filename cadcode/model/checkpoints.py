@@ -66,7 +66,7 @@ def load_model(name: str = EMBEDDED, device: str = "cpu", dtype: str = "auto", r
 
     `reads` is what it will be given: 'points', or for cadrille also 'images' or 'text'; UsageError where it cannot.
     `dtype` is 'float32', 'bfloat16', 'int8' or 'auto': float32 for the embedded model, for the published ones bfloat16
-    where the device computes in it, else bfloat16 weights in float32 products (`stored`). The point encoder is always
+    weights in float32 products on a CPU (`stored`), bfloat16 on a GPU that computes in it. The point encoder is always
     in float32. `attention` is torch's 'sdpa', or 'flash_attention_2' where that package is installed.
     """
     check_attention(attention, device)

@@ -14,7 +14,6 @@
 typedef float floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
 typedef uint32_t words __attribute__((vector_size(4 * LANES)));
-typedef int8_t bytes __attribute__((vector_size(LANES)));
 
 INLINE floats load(const float *x) {
     floats values;
@@ -33,8 +32,8 @@ INLINE float total(floats sums) {
 /* --- products -------------------------------------------------------------------------------------------------------
  *
  * A matrix (out, in) lies in panels of PARTS * LANES of its rows. For each number of `in` a bfloat16 panel has LANES
- * words of 32 bits, whose lower halves are its first LANES rows and whose upper halves are the others; an int8 panel has
- * the numbers of its rows one behind the other, and each row of the matrix has a scale.
+ * words of 32 bits, whose lower halves are its first LANES rows and whose upper halves are the others; in an int8 panel
+ * the lowest bytes are the first LANES rows, and so on, and each row of the matrix has a scale.
  */
 
 #define BFLOAT16_PARTS 2
@@ -49,11 +48,10 @@ INLINE void widen_bfloat16(const char *panel, floats *wide) {
 }
 
 INLINE void widen_int8(const char *panel, floats *wide) {
-    for (int part = 0; part < INT8_PARTS; part++) {
-        bytes stored;
-        memcpy(&stored, panel + part * LANES, sizeof stored);
-        wide[part] = __builtin_convertvector(stored, floats);
-    }
+    words stored;
+    memcpy(&stored, panel, sizeof stored);
+    for (int part = 0; part < INT8_PARTS; part++)
+        wide[part] = __builtin_convertvector((ints)(stored << (24 - 8 * part)) >> 24, floats);
 }
 
 /* For a KIND of numbers, which lie in rows of 32 bytes, and up to BLOCK rows of x at a time, so that 12 of 16 registers
@@ -135,8 +133,10 @@ void lay_int8(const int8_t *matrix, int8_t *panels, int64_t out, int64_t in, int
     _Pragma("omp parallel for num_threads(threads) schedule(static)")
     for (int64_t panel = 0; panel < out / width; panel++)
         for (int64_t i = 0; i < in; i++)
-            for (int64_t row = 0; row < width; row++)
-                panels[(panel * in + i) * width + row] = matrix[(panel * width + row) * in + i];
+            for (int64_t row = 0; row < width; row++) {
+                int64_t byte = row % LANES * INT8_PARTS + row / LANES;
+                panels[(panel * in + i) * width + byte] = matrix[(panel * width + row) * in + i];
+            }
 }
 
 /* --- norms and gates --------------------------------------------------------------------------------------------- */

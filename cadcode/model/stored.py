@@ -10,7 +10,7 @@ from torch import nn
 
 from cadcode.errors import UsageError
 from cadcode.model.kernels import CHAINS, kernels, product
-from cadcode.model.weights import fast_bfloat16, pick_dtype
+from cadcode.model.weights import pick_dtype
 
 INT8 = "int8"
 
@@ -20,15 +20,14 @@ def pick_numbers(
 ) -> tuple[torch.dtype, torch.dtype | None]:
     """For `--dtype`: what weights are read as, and what they are stored as where that is not what they compute in.
 
-    'auto' is bfloat16 where the hardware computes in it; else `published` bfloat16 stays stored so on a CPU, and
-    everything else is float32. UsageError.
+    'auto': `published` bfloat16 stays stored so on a CPU, also where that has instructions for it, because torch takes
+    three times as long for a row; else bfloat16 where the hardware computes in it, and float32. UsageError.
     """
     if name == INT8:
         if device != "cpu" or kernels() is None:
             raise UsageError("--dtype int8: needs a CPU and a C compiler (cc); install one or use --dtype float32")
         return torch.bfloat16, torch.int8
-    stays = name == "auto" and device == "cpu" and published == torch.bfloat16 and not fast_bfloat16(device)
-    if stays and kernels() is not None:
+    if name == "auto" and device == "cpu" and published == torch.bfloat16 and kernels() is not None:
         return torch.bfloat16, torch.bfloat16
     return pick_dtype(name, device), None
 
@@ -58,15 +57,14 @@ class StoredEmbedding(nn.Embedding):
 
 def store(network: nn.Module, kind: torch.dtype) -> None:
     """Keep the matrices of a bfloat16 network as they are, or as int8; everything else becomes float32."""
-    for module in list(network.modules()):
-        for name, layer in module.named_children():
-            if fits(layer):
-                setattr(module, name, StoredLinear(layer, kind))
+    places = [(module, name) for module in network.modules() for name, layer in module.named_children() if fits(layer)]
     for module in network.modules():
         if type(module) is nn.Embedding:
             module.__class__ = StoredEmbedding  # its weights stay where they are
-        elif not isinstance(module, StoredLinear):
+        elif not fits(module):
             widen_own(module)
+    for module, name in places:  # a file of weights is free when the last of it is stored: nothing is held here
+        setattr(module, name, StoredLinear(getattr(module, name), kind))
 
 
 def fits(layer: nn.Module) -> bool:

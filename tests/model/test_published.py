@@ -177,7 +177,7 @@ def test_in_bfloat16_the_point_encoder_stays_in_float32(folder):
 
 
 def test_tied_embeddings_are_one_tensor(folder):
-    network = load_model(str(folder)).network
+    network = load_model(str(folder), dtype="bfloat16").network
     assert network.lm_head.weight is network.model.embed_tokens.weight
 
 

@@ -63,7 +63,6 @@ def test_rows_that_do_not_fit_the_source_stay_plain():
 
 def test_what_is_stored_depends_on_the_machine(monkeypatch):
     monkeypatch.setattr(stored, "kernels", lambda: object())
-    monkeypatch.setattr(stored, "fast_bfloat16", lambda device: False)
     assert pick_numbers("auto", "cpu", torch.bfloat16) == (torch.bfloat16, torch.bfloat16)
     assert pick_numbers("auto", "cpu", torch.float32)[1] is None
     assert pick_numbers("float32", "cpu", torch.bfloat16) == (torch.float32, None)
@@ -76,8 +75,7 @@ def test_what_is_stored_depends_on_the_machine(monkeypatch):
 
 @needs_compiler
 @torch.inference_mode()
-def test_a_published_model_is_stored_as_published_where_bfloat16_is_slow(tmp_path, monkeypatch):
-    monkeypatch.setattr(stored, "fast_bfloat16", lambda device: False)
+def test_a_published_model_is_stored_as_published_on_a_processor(tmp_path):
     folder = str(save_published(random_published().bfloat16(), tmp_path, byte_tokenizer()))
     network, exact, small = (load_model(folder, dtype=dtype).network for dtype in ("auto", "float32", "int8"))
     assert network.lm_head.kind == torch.bfloat16 and small.lm_head.kind == torch.int8

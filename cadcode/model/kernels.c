@@ -31,52 +31,65 @@ INLINE float total(floats sums) {
 
 /* --- products -------------------------------------------------------------------------------------------------------
  *
- * A matrix (out, in) lies in panels of PARTS * LANES of its rows. For each number of `in` a bfloat16 panel has LANES
- * words of 32 bits, whose lower halves are its first LANES rows and whose upper halves are the others; in an int8 panel
- * the lowest bytes are the first LANES rows, and so on, and each row of the matrix has a scale.
+ * A matrix (out, in) lies in panels of WIDTH of its rows. For each number of `in` a panel has words of 32 bits: in
+ * bfloat16 twice LANES words, whose lower halves are a part of its rows and whose upper halves are the next; in int8
+ * LANES words, whose lowest bytes are the first part of its rows, and so on, and each row of the matrix has a scale.
  */
 
-#define BFLOAT16_PARTS 2
-#define INT8_PARTS 4
+#define PARTS 4
+#define WIDTH (PARTS * LANES)
+#ifdef __AVX512VL__ /* 32 registers, most of which hold sums */
+#define BLOCK 6     /* rows of x for which a number is widened once */
+#else
+#define BLOCK 3
+#endif
+#define CHAINS 2 /* for a row alone, so that there are as many sums as can be added to at once */
 
 /* A bfloat16 is the upper half of a float32. */
 INLINE void widen_bfloat16(const char *panel, floats *wide) {
-    words stored;
-    memcpy(&stored, panel, sizeof stored);
-    wide[0] = (floats)(stored << 16);
-    wide[1] = (floats)(stored & 0xffff0000u);
+    for (int pair = 0; pair < PARTS / 2; pair++) {
+        words stored;
+        memcpy(&stored, panel + pair * sizeof stored, sizeof stored);
+        wide[2 * pair] = (floats)(stored << 16);
+        wide[2 * pair + 1] = (floats)(stored & 0xffff0000u);
+    }
 }
 
 INLINE void widen_int8(const char *panel, floats *wide) {
     words stored;
     memcpy(&stored, panel, sizeof stored);
-    for (int part = 0; part < INT8_PARTS; part++)
+    for (int part = 0; part < PARTS; part++)
         wide[part] = __builtin_convertvector((ints)(stored << (24 - 8 * part)) >> 24, floats);
 }
 
-/* For a KIND of numbers, which lie in rows of 32 bytes, and up to BLOCK rows of x at a time, so that 12 of 16 registers
- * hold sums. One row alone has 8 sums that do not wait for each other: CHAINS for each part.
+/* multiply_panel: one panel of a KIND of numbers, in BYTES, with `rows` of x, a constant.
  *
- * multiply_panel: one panel with `rows` of x, a constant. multiply: y (rows, out) = start + x (rows, in) times the
- * transposed matrix; `start` may be NULL, its rows are `step` apart; `in` is a multiple of CHAINS, `out` of the panels'
- * width.
+ * multiply: y (rows, out) = start + x (rows, in) times the transposed matrix; `start` may be NULL, its rows are `step`
+ * apart; `in` is a multiple of CHAINS, `out` of WIDTH.
  */
-#define DEFINE(KIND, PARTS, BLOCK, CHAINS)                                                                            \
+#define DEFINE(KIND, BYTES)                                                                                           \
     INLINE void panel_##KIND(const char *w, const float *scales, const float *x, int64_t in, int rows, int chains,    \
                              const float *start, int64_t step, float *y, int64_t out) {                               \
-        floats sums[BLOCK][PARTS] = {0}, more[CHAINS][PARTS] = {0}, wide[PARTS];                                      \
-        for (int64_t i = 0; i < in; i += chains)                                                                      \
-            for (int c = 0; c < chains; c++, w += 4 * LANES) {                                                        \
-                __builtin_prefetch(w + AHEAD);                                                                        \
+        floats sums[BLOCK][PARTS] = {0}, more[PARTS] = {0}, wide[PARTS];                                              \
+        for (int64_t i = 0; i < in; i += chains) {                                                                    \
+            __builtin_prefetch(w + AHEAD);                                                                            \
+            widen_##KIND(w, wide);                                                                                    \
+            w += BYTES * WIDTH;                                                                                       \
+            for (int r = 0; r < rows; r++)                                                                            \
+                for (int part = 0; part < PARTS; part++)                                                              \
+                    sums[r][part] += x[r * in + i] * wide[part];                                                      \
+            if (chains == 2) {                                                                                        \
                 widen_##KIND(w, wide);                                                                                \
-                for (int r = 0; r < rows; r++)                                                                        \
-                    for (int part = 0; part < PARTS; part++)                                                          \
-                        (c ? more[c] : sums[r])[part] += x[r * in + i + c] * wide[part];                              \
+                __builtin_prefetch(w + AHEAD);                                                                        \
+                w += BYTES * WIDTH;                                                                                   \
+                for (int part = 0; part < PARTS; part++)                                                              \
+                    more[part] += x[i + 1] * wide[part];                                                              \
             }                                                                                                         \
+        }                                                                                                             \
         for (int r = 0; r < rows; r++)                                                                                \
             for (int part = 0; part < PARTS; part++) {                                                                \
-                for (int c = 1; c < chains; c++)                                                                      \
-                    sums[r][part] += more[c][part];                                                                   \
+                if (chains == 2)                                                                                      \
+                    sums[r][part] += more[part];                                                                      \
                 if (scales)                                                                                           \
                     sums[r][part] *= load(scales + part * LANES);                                                     \
                 if (start)                                                                                            \
@@ -88,54 +101,58 @@ INLINE void widen_int8(const char *panel, floats *wide) {
                          float *y, int64_t rows, int64_t in, int64_t out, int threads) {                              \
         int64_t blocks = (rows + BLOCK - 1) / BLOCK;                                                                  \
         _Pragma("omp parallel for num_threads(threads) schedule(static)")                                             \
-        for (int64_t panel = 0; panel < out / (PARTS * LANES); panel++) {                                             \
-            const char *at = w + panel * in * 4 * LANES;                                                              \
-            int64_t column = panel * PARTS * LANES;                                                                   \
+        for (int64_t column = 0; column < out; column += WIDTH) {                                                     \
+            const char *panel = w + column * in * BYTES;                                                              \
             const float *scale = scales ? scales + column : 0;                                                        \
-            for (int64_t b = 0; b < blocks; b++) { /* of nearly the same size: 8 rows are 4 and 4 */                  \
+            for (int64_t b = 0; b < blocks; b++) { /* of nearly the same size */                                      \
                 int64_t r = b * rows / blocks;                                                                        \
                 const float *begin = start ? start + r * step + column : 0, *row = x + r * in;                        \
                 float *to = y + r * out + column;                                                                     \
                 switch ((b + 1) * rows / blocks - r) {                                                                \
-                case 1: panel_##KIND(at, scale, row, in, 1, CHAINS, begin, step, to, out); break;                     \
-                case 2: panel_##KIND(at, scale, row, in, 2, 1, begin, step, to, out); break;                          \
-                case 3: panel_##KIND(at, scale, row, in, 3, 1, begin, step, to, out); break;                          \
-                case 4: panel_##KIND(at, scale, row, in, BLOCK < 4 ? 1 : 4, 1, begin, step, to, out); break;          \
-                case 5: panel_##KIND(at, scale, row, in, BLOCK < 5 ? 1 : 5, 1, begin, step, to, out); break;          \
-                case 6: panel_##KIND(at, scale, row, in, BLOCK < 6 ? 1 : 6, 1, begin, step, to, out); break;          \
+                case 1: panel_##KIND(panel, scale, row, in, 1, CHAINS, begin, step, to, out); break;                  \
+                case 2: panel_##KIND(panel, scale, row, in, 2, 1, begin, step, to, out); break;                       \
+                case 3: panel_##KIND(panel, scale, row, in, 3, 1, begin, step, to, out); break;                       \
+                CASES_4_TO_6(KIND)                                                                                    \
                 }                                                                                                     \
             }                                                                                                         \
         }                                                                                                             \
     }
 
-DEFINE(bfloat16, BFLOAT16_PARTS, 6, 4)
-DEFINE(int8, INT8_PARTS, 3, 2)
+#if BLOCK == 6
+#define CASES_4_TO_6(KIND)                                                                                            \
+    case 4: panel_##KIND(panel, scale, row, in, 4, 1, begin, step, to, out); break;                                   \
+    case 5: panel_##KIND(panel, scale, row, in, 5, 1, begin, step, to, out); break;                                   \
+    case 6: panel_##KIND(panel, scale, row, in, 6, 1, begin, step, to, out); break;
+#else
+#define CASES_4_TO_6(KIND)
+#endif
 
-/* Panels of a matrix (out, in), and the way back. `out` is a multiple of the panels' width. */
-void lay_bfloat16(uint16_t *matrix, uint32_t *panels, int64_t out, int64_t in, int back, int threads) {
+DEFINE(bfloat16, 2)
+DEFINE(int8, 1)
+
+/* Panels of a matrix (out, in), and the way back. `out` is a multiple of WIDTH. */
+void lay_bfloat16(uint16_t *matrix, uint16_t *panels, int64_t out, int64_t in, int back, int threads) {
     _Pragma("omp parallel for num_threads(threads) schedule(static)")
-    for (int64_t panel = 0; panel < out / (2 * LANES); panel++) {
-        uint16_t *first = matrix + panel * 2 * LANES * in;
+    for (int64_t panel = 0; panel < out / WIDTH; panel++)
         for (int64_t i = 0; i < in; i++)
-            for (int64_t lane = 0; lane < LANES; lane++) {
-                uint16_t *lower = first + lane * in + i, *upper = lower + LANES * in;
-                uint32_t *word = panels + (panel * in + i) * LANES + lane;
+            for (int64_t row = 0; row < WIDTH; row++) {
+                int64_t pair = row / (2 * LANES), half = row / LANES % 2;
+                uint16_t *plain = matrix + (panel * WIDTH + row) * in + i;
+                uint16_t *laid = panels + (panel * in + i) * WIDTH + (pair * LANES + row % LANES) * 2 + half;
                 if (back)
-                    *lower = *word & 0xffff, *upper = *word >> 16;
+                    *plain = *laid;
                 else
-                    *word = *lower | (uint32_t)*upper << 16;
+                    *laid = *plain;
             }
-    }
 }
 
 void lay_int8(const int8_t *matrix, int8_t *panels, int64_t out, int64_t in, int threads) {
-    const int64_t width = INT8_PARTS * LANES;
     _Pragma("omp parallel for num_threads(threads) schedule(static)")
-    for (int64_t panel = 0; panel < out / width; panel++)
+    for (int64_t panel = 0; panel < out / WIDTH; panel++)
         for (int64_t i = 0; i < in; i++)
-            for (int64_t row = 0; row < width; row++) {
-                int64_t byte = row % LANES * INT8_PARTS + row / LANES;
-                panels[(panel * in + i) * width + byte] = matrix[(panel * width + row) * in + i];
+            for (int64_t row = 0; row < WIDTH; row++) {
+                int64_t place = row % LANES * PARTS + row / LANES;
+                panels[(panel * in + i) * WIDTH + place] = matrix[(panel * WIDTH + row) * in + i];
             }
 }
 

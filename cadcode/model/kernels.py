@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from cadcode.model.compiled import library
 
 SOURCE = Path(__file__).with_name("kernels.c")
-LANES, CHAINS = 8, 4  # as in the source
-WIDTHS = {torch.bfloat16: 2 * LANES, torch.int8: 4 * LANES}  # rows of a matrix in a panel
+LANES, CHAINS = 8, 2  # as in the source
+WIDTH = 4 * LANES  # rows of a matrix in a panel
 LARGEST = 127  # of int8, the same on both sides
 
 KINDS = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "f": ctypes.c_float, "t": ctypes.c_int}
@@ -133,7 +133,7 @@ class Panels:
 
     def __init__(self, matrix: torch.Tensor, scales: torch.Tensor | None = None):
         self.out, self.size = matrix.shape
-        more = -self.out % WIDTHS[matrix.dtype]
+        more = -self.out % WIDTH
         whole = (F.pad(matrix, (0, 0, 0, more)) if more else matrix).contiguous()
         self.width, self.laid = self.out + more, torch.empty_like(whole)
         self.scales = None if scales is None else F.pad(scales, (0, more))

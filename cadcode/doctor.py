@@ -94,7 +94,8 @@ def _compiler() -> str:
 
     if kernels() is None:
         return "none that works: models are slower on the CPU; install gcc or clang"
-    return f"works; what it made is kept in {cache_folder()}"
+    folder = cache_folder()
+    return f"works; what it made is kept in {folder}" if folder else "works, anew at every start: there is no home"
 
 
 def _weights() -> Finding:

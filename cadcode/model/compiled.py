@@ -22,25 +22,31 @@ def library(source: Path) -> ctypes.CDLL | None:
     It is kept in `cache_folder()`; where that cannot be written to it is compiled anew, in a third of a second.
     """
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
-    if compiler is None:
+    if compiler is None or os.name != "posix":
         return None
-    kept = cache_folder() / f"{source.stem}-{_key(source, compiler)}.so"
-    if kept.is_file() and (found := _loaded(kept)) is not None:
+    folder = cache_folder()
+    kept = None if folder is None else folder / f"{source.stem}-{_key(source, compiler)}.so"
+    if kept and kept.is_file() and _ours(folder) and (found := _loaded(kept)) is not None:
         return found
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "made.so"
+    with tempfile.TemporaryDirectory() as name:
+        made = Path(name) / "made.so"
         if subprocess.run([compiler, *FLAGS, str(source), "-o", str(made)], capture_output=True).returncode:
             return None
-        try:
+        found = _loaded(made)  # it stays loaded when its file is gone
+        if found is not None and kept:
             _keep(made, kept)
-        except OSError:  # no home, no space, not ours
-            return _loaded(made)
-    return _loaded(kept)
+    return found
 
 
-def cache_folder() -> Path:
-    """Where compiled sources are kept: `cadcode` in the user's folder of caches (XDG_CACHE_HOME, or ~/.cache)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cadcode"
+def cache_folder() -> Path | None:
+    """Where compiled sources are kept: `cadcode` in the user's folder of caches, XDG_CACHE_HOME or ~/.cache.
+
+    None where the user has no home.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cadcode"
+    except RuntimeError:  # an id without a name, as in containers
+        return None
 
 
 def _key(source: Path, compiler: str) -> str:
@@ -53,13 +59,21 @@ def _key(source: Path, compiler: str) -> str:
 
 
 def _keep(made: Path, kept: Path) -> None:
-    """Copy beside and rename: several processes may do so at once."""
-    kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if kept.parent.stat().st_uid != os.getuid():
-        raise PermissionError(f"{kept.parent} is someone else's")
-    beside = kept.with_name(f"{kept.name}.{os.getpid()}.part")
-    shutil.copyfile(made, beside)
-    os.replace(beside, kept)
+    """Copy beside and rename, where that is possible: several processes may do so at once."""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if _ours(kept.parent):
+            beside = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+            shutil.copyfile(made, beside)
+            os.replace(beside, kept)
+    except OSError:  # no space, or not to be written to: the next process compiles as well
+        return
+
+
+def _ours(folder: Path) -> bool:
+    """What others may write is not loaded."""
+    found = folder.stat()
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 def _loaded(path: Path) -> ctypes.CDLL | None:

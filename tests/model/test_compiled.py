@@ -1,6 +1,5 @@
 """Compiled sources: kept for the next process, never in the way where they can't be compiled or kept."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -79,7 +78,21 @@ def test_without_a_compiler_there_is_no_library(source, monkeypatch):
 
 
 @needs_compiler
-@pytest.mark.skipif(os.name != "posix", reason="permissions are others there")
-def test_others_may_not_write_where_libraries_are_kept(source):
+def test_nothing_is_loaded_from_where_others_may_write(source):
     load(source)
-    assert compiled.cache_folder().stat().st_mode & 0o077 == 0
+    [path] = kept()
+    assert path.parent.stat().st_mode & 0o077 == 0
+    path.parent.chmod(0o777)
+    path.write_bytes(b"someone else's")
+    assert load(source).answer() == 42 and path.read_bytes() == b"someone else's"
+
+
+@needs_compiler
+def test_a_user_without_a_home_compiles_each_time(source, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(compiled.Path, "home", no_home)
+    assert compiled.cache_folder() is None and load(source).answer() == 42
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")

@@ -50,12 +50,12 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Ten
 
 
 def swiglu(x: torch.Tensor) -> torch.Tensor:
-    """silu(gate) * up (n, size) of contiguous rows (n, 2 * size): the gate, then up."""
+    """silu(gate) * up (n, size) of rows (n, 2 * size): the gate, then up."""
     size = x.shape[1] // 2
     if kernels() is None or size % LANES:
         gate, up = x.chunk(2, dim=-1)
         return F.silu(gate).mul_(up)
-    y = x.new_empty(x.shape[0], size)
+    x, y = x.contiguous(), x.new_empty(x.shape[0], size)  # a product whose panels are wider is a part of its rows
     kernels().swiglu(x.data_ptr(), y.data_ptr(), x.shape[0], size)
     return y
 

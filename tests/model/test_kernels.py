@@ -72,3 +72,9 @@ def test_gates(way, size, scale):
     x = scale * random(3, 2 * size)
     gate, up = x.double().chunk(2, -1)
     torch.testing.assert_close(swiglu(x).double(), F.silu(gate) * up, atol=1e-6, rtol=2e-6)
+
+
+def test_gates_of_rows_that_do_not_lie_behind_each_other(way):
+    x = random(3, 48)[:, :32]
+    gate, up = x.chunk(2, -1)
+    torch.testing.assert_close(swiglu(x), F.silu(gate) * up)

@@ -33,7 +33,8 @@ def close(found, expected):
     torch.testing.assert_close(found, expected, atol=5e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("options", [OPTIONS, SHARED_HEADS, replace(OPTIONS, tie_word_embeddings=True)])
+@pytest.mark.parametrize("options", [OPTIONS, SHARED_HEADS, replace(OPTIONS, tie_word_embeddings=True),
+                                     replace(OPTIONS, intermediate_size=72)])  # fmt: skip
 @pytest.mark.parametrize("points", [256, 64])
 @torch.inference_mode()
 def test_logits_are_those_of_the_plain_decoder(both, options, points):

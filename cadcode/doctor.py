@@ -83,8 +83,8 @@ def _bfloat16() -> str:
 
     from cadcode.model.weights import fast_bfloat16
 
-    where = [device for device in ("cuda", "cpu") if device == "cpu" or torch.cuda.is_available()]
-    where = [device for device in where if fast_bfloat16(device)]
+    there = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
+    where = [device for device in there if fast_bfloat16(device)]
     return "fast on " + ", ".join(where) if where else "slow here"
 
 

@@ -49,7 +49,7 @@ def _write_weights(model: LoadedModel, folder: Path) -> None:
     weights = model.network.state_dict()
     for name, module in model.network.named_modules():
         if isinstance(module, StoredLinear):
-            weights[f"{name}.weight"] = module.matrix()
+            weights[f"{name}.weight"] = module.product.matrix()
     weights = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
     kind = _kind(model)
     encoder = {name: weights.pop(name) for name in list(weights) if name.startswith(IN_FLOAT32)}

@@ -43,11 +43,6 @@ class StoredLinear(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.product(x.flatten(0, -2), self.bias).view(*x.shape[:-1], self.out_features)
 
-    def matrix(self) -> torch.Tensor:
-        """The matrix again; for bfloat16."""
-        return self.product.matrix()
-
-
 class StoredEmbedding(nn.Embedding):
     """An nn.Embedding in bfloat16 whose rows are read in float32."""
 

@@ -258,7 +258,7 @@ class Run:
 
     def compile(self):
         """Let the element-wise functions run compiled. The whole model would take minutes, and again for each shape."""
-        torch._dynamo.config.recompile_limit = 64
+        torch._dynamo.config.recompile_limit = 64  # beyond it a function would run as it is, and say so only once
         fuse(self.model)
 
     @classmethod

@@ -45,7 +45,7 @@ def test_products_are_those_of_float32(kind, rows, bias):
 @needs_compiler
 def test_a_stored_matrix_comes_back():
     linear, weight, _ = layer(torch.bfloat16)
-    assert torch.equal(linear.matrix(), weight)
+    assert torch.equal(linear.product.matrix(), weight)
 
 
 def test_rounding_is_off_by_half_a_step_at_most():

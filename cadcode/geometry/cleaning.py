@@ -3,6 +3,8 @@
 Everything here works on plain arrays; a note is one short text for the user, a refusal is a `Refused`.
 """
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +13,7 @@ LARGEST = 1e12  # coordinates beyond this are damage, not parts: their volume wo
 SMALLEST = 1e-30  # a longest side below this is no size
 CELLS = 1 << 20  # vertices closer than a millionth of the longest side are one
 BLOCK = 1 << 15  # rows handled at a time, so that large meshes stay lean and in the processor's cache
+THREADS = 4  # on blocks: memory is the limit, so that more gain nothing
 FEWEST_POINTS = 4
 
 
@@ -170,15 +173,12 @@ def cells_of(vertices, bounds):
     Returns the first vertex (U,) of each cell that holds some, in their order, and for each vertex the place of its
     cell's in there, (V,).
     """
-    key = cell_keys(vertices, bounds)
-    order = grouped(key)
-    key = key[order]
-    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
-    first = np.minimum.reduceat(order, starts)
-    place = np.empty(len(first), dtype=order.dtype)
+    order, starts = grouped(cell_keys(vertices, bounds))
+    first = order[starts]
     by_first = np.argsort(first)
+    place = np.empty_like(first)
     place[by_first] = np.arange(len(first))
-    number = np.empty(len(order), dtype=order.dtype)
+    number = np.empty_like(order)
     number[order] = np.repeat(place, np.diff(starts, append=len(order)))
     return first[by_first], number
 
@@ -188,51 +188,80 @@ def cell_keys(vertices, bounds):
     low = bounds[0]
     cells_per_unit = CELLS / (bounds[1] - low).max()
     key = np.empty(len(vertices), dtype=np.int64)
-    for start in range(0, len(vertices), BLOCK):
-        block = vertices[start : start + BLOCK].astype(np.float64)
-        x, y, z = np.rint((block - low) * cells_per_unit).astype(np.int64).T
-        key[start : start + BLOCK] = (x << 42) | (y << 21) | z
+
+    def fill(rows: slice) -> None:
+        x, y, z = np.rint((vertices[rows].astype(np.float64) - low) * cells_per_unit).astype(np.int64).T
+        key[rows] = (x << 42) | (y << 21) | z
+
+    by_blocks(len(vertices), fill)
     return key
 
 
 def grouped(key):
-    """Indices (V,) of `key` (V,) in an order that puts equal keys side by side.
+    """(indices (V,) of `key` (V,) in an order that puts equal keys side by side, where each of the runs starts).
 
-    Sorting numbers is several times faster than sorting indices by numbers. So a hash of each key and its index make
-    one number; where different keys share a hash, as few do, those are put in order among themselves.
+    In a run indices rise. Sorting numbers is several times faster than sorting indices by numbers. So a hash of each
+    key and its index make one number; where different keys share a hash, as few do, those are put in order among
+    themselves.
     """
     bits = max(len(key) - 1, 1).bit_length()
-    # Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): the upper bits of the product are mixed best.
-    packed = key.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    packed &= np.uint64(2**64 - 2**bits)
-    packed |= np.arange(len(key), dtype=np.uint64)
-    packed.sort()
+    packed = np.empty(len(key), dtype=np.uint64)
     order = np.empty(len(key), dtype=np.int32 if len(key) < 2**31 else np.int64)
-    np.bitwise_and(packed, np.uint64(2**bits - 1), out=order, casting="unsafe")
-    packed >>= np.uint64(bits)
-    key = key[order]
-    clash = np.flatnonzero((packed[1:] == packed[:-1]) & (key[1:] != key[:-1]))
-    if len(clash):
-        places = np.flatnonzero(np.isin(packed, packed[clash]))
-        order[places] = order[places][np.lexsort((key[places], packed[places]))]
-    return order
+
+    def pack(rows: slice) -> None:
+        packed[rows] = hashes(key[rows], bits) | np.arange(rows.start, rows.stop, dtype=np.uint64)
+
+    def unpack(rows: slice) -> None:
+        order[rows] = packed[rows] & np.uint64(2**bits - 1)
+        packed[rows] = key[order[rows]].view(np.uint64)  # where it was packed: large meshes fill the memory
+
+    by_blocks(len(key), pack)
+    packed.sort()
+    by_blocks(len(key), unpack)
+    key = packed.view(np.int64)
+    starts = run_starts(key)
+    hashed = hashes(key[starts], bits)
+    clash = np.concatenate([[False], hashed[1:] == hashed[:-1], [False]])
+    if clash.any():
+        lengths = np.diff(starts, append=len(key))
+        places = np.flatnonzero(np.repeat(clash[1:] | clash[:-1], lengths))
+        sorted_places = places[np.lexsort((key[places], hashes(key[places], bits)))]
+        order[places], key[places] = order[sorted_places], key[sorted_places]
+        starts = run_starts(key)
+    return order, starts
 
 
-def triangle_blocks(vertices, faces):
-    """The corners (B, 3, 3) of all triangles, a block at a time."""
-    for start in range(0, len(faces), BLOCK):
-        yield vertices[faces[start : start + BLOCK]]
+def hashes(key, bits: int):
+    """Hashes of `key` (V,) that leave the lowest `bits` free, by Fibonacci hashing (Knuth, The Art of Computer
+    Programming 3, 6.4): the upper bits of the product are mixed best.
+    """
+    return key.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15) & np.uint64(2**64 - 2**bits)
+
+
+def run_starts(key):
+    """Where numbers begin that differ from the one before."""
+    return np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+
+
+def by_blocks(count: int, work: Callable[[slice], object]) -> list:
+    """What `work` returns for each block of `count` rows, in their order; numpy works on several at a time."""
+    blocks = [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
+    if len(blocks) < 2:
+        return [work(rows) for rows in blocks]
+    with ThreadPoolExecutor(THREADS) as threads:
+        return list(threads.map(work, blocks))
 
 
 def has_area(vertices, faces, bounds) -> bool:
     """Whether any face has one, by the precision of coordinates in parts of the longest side."""
     size = (bounds[1] - bounds[0]).max()
-    return any(areas_of(corners / size).max() > 0 for corners in triangle_blocks(vertices, faces))
+    starts = range(0, len(faces), BLOCK)  # mostly the first block tells
+    return any(areas_of(vertices[faces[start : start + BLOCK]] / size).max() > 0 for start in starts)
 
 
 def face_areas(vertices, faces):
     """Area (F,) of each triangle, in squared units of the vertices."""
-    return np.concatenate([areas_of(corners) for corners in triangle_blocks(vertices, faces)])
+    return np.concatenate(by_blocks(len(faces), lambda rows: areas_of(vertices[faces[rows]])))
 
 
 def areas_of(corners):
@@ -242,11 +271,14 @@ def areas_of(corners):
 
 def signed_volume(vertices, faces) -> float:
     """Volume of a closed mesh by the divergence theorem; negative where the faces look inwards."""
-    centre, total = vertices.mean(axis=0), 0.0
-    for corners in triangle_blocks(vertices, faces):
-        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = np.ascontiguousarray((corners - centre).transpose(1, 2, 0))
-        total += float(ax @ (by * cz - bz * cy) + ay @ (bz * cx - bx * cz) + az @ (bx * cy - by * cx))
-    return total / 6
+    centre = vertices.mean(axis=0)
+
+    def volume(rows: slice) -> float:
+        corners = (vertices[faces[rows]] - centre).transpose(1, 2, 0)
+        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = np.ascontiguousarray(corners)
+        return float(ax @ (by * cz - bz * cy) + ay @ (bz * cx - bx * cz) + az @ (bx * cy - by * cx))
+
+    return sum(by_blocks(len(faces), volume)) / 6
 
 
 def closed_by_edges(faces, vertex_count: int) -> tuple[bool, bool]:
@@ -255,12 +287,16 @@ def closed_by_edges(faces, vertex_count: int) -> tuple[bool, bool]:
     Watertight: every edge is passed equally often in both directions, so the surface has no border and one inside.
     Paired: every edge has an even number of faces, whichever way they are wound.
     """
-    edges = np.empty(faces.size, dtype=np.int64)
-    for start in range(0, len(faces), BLOCK):
-        tails = faces[start : start + BLOCK]
+    edges = np.empty((len(faces), 3), dtype=np.int64)
+
+    def fill(rows: slice) -> None:
+        tails = faces[rows]
         heads = tails[:, [1, 2, 0]]
         both = np.minimum(tails, heads) * vertex_count + np.maximum(tails, heads)
-        edges[3 * start : 3 * (start + len(tails))] = (2 * both + (tails < heads)).ravel()
+        edges[rows] = 2 * both + (tails < heads)
+
+    by_blocks(len(faces), fill)
+    edges = edges.ravel()
     edges.sort()  # each edge once or more, backward before forward
     if len(edges) % 2 == 0 and np.array_equal(edges[0::2] ^ 1, edges[1::2]):
         return True, True

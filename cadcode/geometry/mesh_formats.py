@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cadcode.geometry.cleaning import Raw, Refused, count_of
+from cadcode.geometry.cleaning import BLOCK, Raw, Refused, count_of
 
 STL_HEADER = 84  # 80 bytes of anything, then the number of triangles as uint32
 STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])  # 50 bytes
@@ -73,10 +73,15 @@ def _read_binary_stl(path: Path, declared: int, size: int) -> Raw:
         raise Refused(f"is truncated or no STL: it declares {count_of(declared, 'triangle')} and holds {present:,}")
     if declared == 0:
         raise Refused(f"declares 0 triangles{f' but holds {present:,}' if present else ''}")
-    triangles = np.memmap(path, dtype=STL_TRIANGLE, mode="r", offset=STL_HEADER, shape=declared)
+    corners = np.empty((declared, 3, 3), dtype=np.float32)
+    with open(path, "rb") as file:
+        file.seek(STL_HEADER)
+        for start in range(0, declared, BLOCK):
+            block = np.fromfile(file, STL_TRIANGLE, min(BLOCK, declared - start))
+            corners[start : start + len(block)] = block["corners"]
     extra = left + (present - declared) * STL_TRIANGLE.itemsize
     notes = (f"ignored {count_of(extra, 'byte')} after the last triangle",) if extra else ()
-    return triangle_soup(np.array(triangles["corners"]).reshape(-1, 3), notes)
+    return triangle_soup(corners.reshape(-1, 3), notes)
 
 
 def _read_ascii_stl(path: Path) -> Raw:

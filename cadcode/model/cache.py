@@ -9,7 +9,7 @@ from copy import copy as shallow_copy
 import torch
 import torch.nn.functional as F
 
-from cadcode.model.kernels import NOTHING, Stretch, TextGroups, attend, attends
+from cadcode.model.kernels import NOTHING, Stretch, TextGroups, attend, attends, key_columns
 
 GROWTH = 32  # positions of texts; rows are copied whole, so room that is not used yet costs time
 
@@ -21,6 +21,7 @@ class Alone:
         self.store = like.new_empty((layers, 2, batch * heads, length, size))
         self.batch, self.heads, self.used = batch, heads, 0
         self.texts = each_alone(batch)
+        self.columns: torch.Tensor | None = None  # keys of a prefix (layers, B * heads, D, length) that texts share
 
     def extend(self, count: int) -> None:
         """Take `count` more positions into use, which `write` then fills layer by layer."""
@@ -67,6 +68,8 @@ class Alone:
         """A copy of some rows."""
         copy = shallow_copy(self)
         copy.store = self.store.unflatten(2, (self.batch, self.heads)).index_select(2, rows).flatten(2, 3)
+        if self.columns is not None:
+            copy.columns = self.columns.unflatten(1, (self.batch, self.heads)).index_select(1, rows).flatten(1, 2)
         copy.batch, copy.texts = len(rows), each_alone(len(rows))
         return copy
 
@@ -76,6 +79,8 @@ class Shared:
 
     def __init__(self, prefix: Alone, parts: torch.Tensor, own: Alone | None = None):
         layers, _, _, _, size = prefix.store.shape
+        if prefix.columns is None and len(parts) > prefix.batch and attends(size):
+            prefix.columns = key_columns(prefix.store[:, 0])
         self.prefix, self.parts = prefix, parts
         self.own = own or Alone(layers, len(parts), prefix.heads, GROWTH, size, prefix.store)
         self.groups = Groups(parts.tolist(), prefix.batch, prefix.heads)
@@ -93,7 +98,8 @@ class Shared:
     def attend(self, layer: int, q: torch.Tensor, count: int) -> torch.Tensor:
         """As `Alone.attend`: one softmax over the scores of the prefix and of the text."""
         if attends(q.shape[2]):
-            return attend(q, count, self.groups.texts, self.prefix.stretch(layer), self.own.stretch(layer))
+            columns = None if self.prefix.columns is None else self.prefix.columns[layer]
+            return attend(q, count, self.groups.texts, self.prefix.stretch(layer), self.own.stretch(layer), columns)
         length, group, ungroup = self.prefix.used, self.groups.group, self.groups.ungroup
         before = ungroup(self.prefix.scores(layer, group(q)))
         after = later_hidden(self.own.scores(layer, q), count)

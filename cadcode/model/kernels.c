@@ -6,7 +6,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __AVX512F__
+#define LANES 16
+#else
 #define LANES 8
+#endif
 #define AHEAD 4096 /* bytes: far enough for memory to answer in time */
 
 #define INLINE static inline __attribute__((always_inline))
@@ -19,6 +23,10 @@ INLINE floats load(const float *x) {
     floats values;
     memcpy(&values, x, sizeof values);
     return values;
+}
+
+int lanes(void) {
+    return LANES;
 }
 
 /* By halves: a sum of 8 in 3 additions, not 8 that wait for each other. */
@@ -55,6 +63,10 @@ INLINE void widen_bfloat16(const char *panel, floats *wide) {
     }
 }
 
+INLINE void widen_float32(const char *panel, floats *wide) {
+    memcpy(wide, panel, PARTS * sizeof *wide);
+}
+
 INLINE void widen_int8(const char *panel, floats *wide) {
     words stored;
     memcpy(&stored, panel, sizeof stored);
@@ -62,73 +74,91 @@ INLINE void widen_int8(const char *panel, floats *wide) {
         wide[part] = __builtin_convertvector((ints)(stored << (24 - 8 * part)) >> 24, floats);
 }
 
-/* multiply_panel: one panel of a KIND of numbers, in BYTES, with `rows` of x, a constant.
- *
- * multiply: y (rows, out) = start + x (rows, in) times the transposed matrix; `start` may be NULL, its rows are `step`
- * apart; `in` is a multiple of CHAINS, `out` of WIDTH.
+typedef void Widen(const char *numbers, floats *wide);
+
+/* y (rows, WIDTH) = start + x (rows, in) times WIDTH columns, for each number of `in` `next` bytes further. Rows of x,
+ * start and y lie apart as said; `widen`, `rows` and `chains` are constants, `in` is a multiple of `chains`; scales and
+ * start may be NULL.
  */
-#define DEFINE(KIND, BYTES)                                                                                           \
-    INLINE void panel_##KIND(const char *w, const float *scales, const float *x, int64_t in, int rows, int chains,    \
-                             const float *start, int64_t step, float *y, int64_t out) {                               \
-        floats sums[BLOCK][PARTS] = {0}, more[PARTS] = {0}, wide[PARTS];                                              \
-        for (int64_t i = 0; i < in; i += chains) {                                                                    \
-            __builtin_prefetch(w + AHEAD);                                                                            \
-            widen_##KIND(w, wide);                                                                                    \
-            w += BYTES * WIDTH;                                                                                       \
-            for (int r = 0; r < rows; r++)                                                                            \
-                for (int part = 0; part < PARTS; part++)                                                              \
-                    sums[r][part] += x[r * in + i] * wide[part];                                                      \
-            if (chains == 2) {                                                                                        \
-                widen_##KIND(w, wide);                                                                                \
-                __builtin_prefetch(w + AHEAD);                                                                        \
-                w += BYTES * WIDTH;                                                                                   \
-                for (int part = 0; part < PARTS; part++)                                                              \
-                    more[part] += x[i + 1] * wide[part];                                                              \
-            }                                                                                                         \
-        }                                                                                                             \
-        for (int r = 0; r < rows; r++)                                                                                \
-            for (int part = 0; part < PARTS; part++) {                                                                \
-                if (chains == 2)                                                                                      \
-                    sums[r][part] += more[part];                                                                      \
-                if (scales)                                                                                           \
-                    sums[r][part] *= load(scales + part * LANES);                                                     \
-                if (start)                                                                                            \
-                    sums[r][part] += load(start + r * step + part * LANES);                                           \
-                memcpy(y + r * out + part * LANES, &sums[r][part], sizeof(floats));                                   \
-            }                                                                                                         \
-    }                                                                                                                 \
-    void multiply_##KIND(const char *w, const float *scales, const float *x, const float *start, int64_t step,        \
-                         float *y, int64_t rows, int64_t in, int64_t out, int threads) {                              \
-        int64_t blocks = (rows + BLOCK - 1) / BLOCK;                                                                  \
-        _Pragma("omp parallel for num_threads(threads) schedule(static)")                                             \
-        for (int64_t column = 0; column < out; column += WIDTH) {                                                     \
-            const char *panel = w + column * in * BYTES;                                                              \
-            const float *scale = scales ? scales + column : 0;                                                        \
-            for (int64_t b = 0; b < blocks; b++) { /* of nearly the same size */                                      \
-                int64_t r = b * rows / blocks;                                                                        \
-                const float *begin = start ? start + r * step + column : 0, *row = x + r * in;                        \
-                float *to = y + r * out + column;                                                                     \
-                switch ((b + 1) * rows / blocks - r) {                                                                \
-                case 1: panel_##KIND(panel, scale, row, in, 1, CHAINS, begin, step, to, out); break;                  \
-                case 2: panel_##KIND(panel, scale, row, in, 2, 1, begin, step, to, out); break;                       \
-                case 3: panel_##KIND(panel, scale, row, in, 3, 1, begin, step, to, out); break;                       \
-                CASES_4_TO_6(KIND)                                                                                    \
-                }                                                                                                     \
-            }                                                                                                         \
-        }                                                                                                             \
+INLINE void panel(Widen widen, const char *w, int64_t next, const float *scales, const float *x, int64_t x_apart,
+                  int64_t in, int rows, int chains, const float *start, int64_t start_apart, float *y,
+                  int64_t y_apart) {
+    floats sums[BLOCK][PARTS] = {0}, more[PARTS] = {0}, wide[PARTS];
+    for (int64_t i = 0; i < in; i += chains) {
+        __builtin_prefetch(w + AHEAD);
+        widen(w, wide);
+        w += next;
+        for (int r = 0; r < rows; r++)
+            for (int part = 0; part < PARTS; part++)
+                sums[r][part] += x[r * x_apart + i] * wide[part];
+        if (chains == 2) {
+            widen(w, wide);
+            __builtin_prefetch(w + AHEAD);
+            w += next;
+            for (int part = 0; part < PARTS; part++)
+                more[part] += x[i + 1] * wide[part];
+        }
     }
+    for (int r = 0; r < rows; r++)
+        for (int part = 0; part < PARTS; part++) {
+            if (chains == 2)
+                sums[r][part] += more[part];
+            if (scales)
+                sums[r][part] *= load(scales + part * LANES);
+            if (start)
+                sums[r][part] += load(start + r * start_apart + part * LANES);
+            memcpy(y + r * y_apart + part * LANES, &sums[r][part], sizeof(floats));
+        }
+}
 
+/* The same for 1 to BLOCK rows; a row alone has so many chains. */
+INLINE void block(Widen widen, const char *w, int64_t next, const float *scales, const float *x, int64_t x_apart,
+                  int64_t in, int64_t rows, int chains, const float *start, int64_t start_apart, float *y,
+                  int64_t y_apart) {
+#define CASE(COUNT, CHAINS_OF_IT)                                                                                     \
+    case COUNT:                                                                                                       \
+        panel(widen, w, next, scales, x, x_apart, in, COUNT, CHAINS_OF_IT, start, start_apart, y, y_apart);           \
+        break;
+    switch (rows) {
+        CASE(1, chains)
+        CASE(2, 1)
+        CASE(3, 1)
 #if BLOCK == 6
-#define CASES_4_TO_6(KIND)                                                                                            \
-    case 4: panel_##KIND(panel, scale, row, in, 4, 1, begin, step, to, out); break;                                   \
-    case 5: panel_##KIND(panel, scale, row, in, 5, 1, begin, step, to, out); break;                                   \
-    case 6: panel_##KIND(panel, scale, row, in, 6, 1, begin, step, to, out); break;
-#else
-#define CASES_4_TO_6(KIND)
+        CASE(4, 1)
+        CASE(5, 1)
+        CASE(6, 1)
 #endif
+    }
+}
 
-DEFINE(bfloat16, 2)
-DEFINE(int8, 1)
+/* Where the b-th of so many blocks of nearly the same size begins. */
+INLINE int64_t begin(int64_t b, int64_t rows) {
+    return b * rows / ((rows + BLOCK - 1) / BLOCK);
+}
+
+/* One panel of a matrix times all rows of x. */
+INLINE void column(Widen widen, int64_t bytes, const char *w, const float *scales, const float *x, const float *start,
+                   int64_t start_apart, float *y, int64_t rows, int64_t in, int64_t out) {
+    for (int64_t b = 0, r = 0; r < rows; r = begin(++b, rows))
+        block(widen, w, bytes * WIDTH, scales, x + r * in, in, in, begin(b + 1, rows) - r, CHAINS,
+              start ? start + r * start_apart : 0, start_apart, y + r * out, out);
+}
+
+/* y (rows, out) = start + x (rows, in) times the transposed matrix; `in` is a multiple of CHAINS, `out` of WIDTH. */
+void multiply_bfloat16(const char *w, const float *scales, const float *x, const float *start, int64_t start_apart,
+                       float *y, int64_t rows, int64_t in, int64_t out, int threads) {
+    (void)scales;
+    _Pragma("omp parallel for num_threads(threads) schedule(static)")
+    for (int64_t to = 0; to < out; to += WIDTH)
+        column(widen_bfloat16, 2, w + 2 * to * in, 0, x, start ? start + to : 0, start_apart, y + to, rows, in, out);
+}
+
+void multiply_int8(const char *w, const float *scales, const float *x, const float *start, int64_t start_apart,
+                   float *y, int64_t rows, int64_t in, int64_t out, int threads) {
+    _Pragma("omp parallel for num_threads(threads) schedule(static)")
+    for (int64_t to = 0; to < out; to += WIDTH)
+        column(widen_int8, 1, w + to * in, scales + to, x, start ? start + to : 0, start_apart, y + to, rows, in, out);
+}
 
 /* Panels of a matrix (out, in), and the way back. `out` is a multiple of WIDTH. */
 void lay_bfloat16(uint16_t *matrix, uint16_t *panels, int64_t out, int64_t in, int back, int threads) {
@@ -203,11 +233,17 @@ void swiglu(const float *x, float *y, int64_t rows, int64_t size) {
 /* --- attention ------------------------------------------------------------------------------------------------------
  *
  * A text is a prefix, which it may share with others, and what came after. Keys and values of the prefixes are (parts,
- * heads, before, size) and those of the texts (rows, heads, after, size); heads lie a distance apart.
+ * heads, before, size) and those of the texts (rows, heads, after, size); heads lie a distance apart. Where texts share
+ * prefixes, `columns` is not 0 and the prefixes' keys are transposed, (parts, heads, size, columns): many queries then
+ * meet them in products like those above. `size` is a multiple of WIDTH.
  */
+typedef struct {
+    const float *keys, *values;
+    int64_t count;
+} Memory;
 
-/* Scores of a query with `count` keys; returns the largest, or `highest`. */
-INLINE float score(const float *q, const float *keys, int64_t count, int64_t size, float *scores, float highest) {
+/* Scores of a query with `count` keys. */
+INLINE void score(const float *q, const float *keys, int64_t count, int64_t size, float *scores) {
     for (int64_t k = 0; k < count; k++, keys += size) {
         floats sums[2] = {0};
         for (int64_t i = 0; i < size; i += 2 * LANES) {
@@ -216,74 +252,100 @@ INLINE float score(const float *q, const float *keys, int64_t count, int64_t siz
             sums[1] += load(q + i + LANES) * load(keys + i + LANES);
         }
         scores[k] = total(sums[0] + sums[1]);
-        highest = scores[k] > highest ? scores[k] : highest;
-    }
-    return highest;
-}
-
-/* Add values (count, size), weighted, to y: `width` numbers at a time, a constant. */
-INLINE void mix(const float *weights, const float *values, int64_t count, int64_t size, int width, float *y) {
-    for (int64_t i = 0; i < size; i += width) {
-        floats sums[8];
-        for (int j = 0; j < width / LANES; j++)
-            sums[j] = load(y + i + j * LANES);
-        for (int64_t k = 0; k < count; k++)
-            for (int j = 0; j < width / LANES; j++) {
-                if (j % 2 == 0)
-                    __builtin_prefetch((const char *)(values + k * size + i + j * LANES) + AHEAD);
-                sums[j] += weights[k] * load(values + k * size + i + j * LANES);
-            }
-        memcpy(y + i, sums, 4 * width);
     }
 }
 
-/* y of one query (size). `scores` has room for before + after + LANES numbers. */
-INLINE void attend_one(const float *q, const float *old_keys, const float *old_values, int64_t before,
-                       const float *keys, const float *values, int64_t after, int64_t size, int width, float *scores,
-                       float *y) {
-    float highest = score(q, old_keys, before, size, scores, -INFINITY);
-    highest = score(q, keys, after, size, scores + before, highest);
-    int64_t length = before + after;
+INLINE floats larger(floats a, floats b) {
+    ints above = a > b;
+    return (floats)(((ints)a & above) | ((ints)b & ~above));
+}
+
+/* Make weights of `length` scores, not yet divided by their sum, which is returned; there is room for LANES more. */
+INLINE float weigh(float *scores, int64_t length) {
     for (int i = 0; i < LANES; i++)
         scores[length + i] = -INFINITY;
-    floats sums = {0};
+    floats highest = load(scores), sums = {0};
+    for (int64_t k = LANES; k < length; k += LANES)
+        highest = larger(highest, load(scores + k));
+    for (int i = 1; i < LANES; i++)
+        highest[0] = highest[i] > highest[0] ? highest[i] : highest[0];
     for (int64_t k = 0; k < length; k += LANES) {
-        floats weights = exponential(load(scores + k) - highest);
+        floats weights = exponential(load(scores + k) - highest[0]);
         memcpy(scores + k, &weights, sizeof weights);
         sums += weights;
     }
-    memset(y, 0, size * sizeof *y);
-    mix(scores, old_values, before, size, width, y);
-    mix(scores + before, values, after, size, width, y);
-    float scale = 1 / total(sums);
-    for (int64_t i = 0; i < size; i++)
-        y[i] *= scale;
+    return total(sums);
+}
+
+/* Add values (count, size), weighted, to y. */
+INLINE void mix(const float *weights, const float *values, int64_t count, int64_t size, float *y) {
+    for (int64_t i = 0; i < size; i += WIDTH) {
+        floats sums[PARTS];
+        memcpy(sums, y + i, sizeof sums);
+        for (int64_t k = 0; k < count; k++)
+            for (int part = 0; part < PARTS; part++) {
+                if (part % 2 == 0)
+                    __builtin_prefetch((const char *)(values + k * size + i + part * LANES) + AHEAD);
+                sums[part] += weights[k] * load(values + k * size + i + part * LANES);
+            }
+        memcpy(y + i, sums, sizeof sums);
+    }
+}
+
+/* y of 1 to BLOCK queries (size), each behind the same prefix with memories of its own. */
+INLINE void attend_block(const float *const *q, float *const *y, int64_t rows, int64_t size, Memory prefix,
+                         int64_t columns, const Memory *own) {
+    int64_t length = prefix.count, most = 0;
+    for (int64_t r = 0; r < rows; r++)
+        most = own[r].count > most ? own[r].count : most;
+    int64_t room = (columns > length + most ? columns : length + most) + LANES;
+    float queries[BLOCK * size], mixed[BLOCK * size], scores[BLOCK * room], sums[BLOCK];
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(queries + r * size, q[r], size * sizeof *queries);
+    for (int64_t k = 0; k < columns; k += WIDTH) /* those without a key are written over, or not read */
+        block(widen_float32, (const char *)(prefix.keys + k), 4 * columns, 0, queries, size, size, rows, CHAINS, 0, 0,
+              scores + k, room);
+    for (int64_t r = 0; r < rows; r++) {
+        if (!columns)
+            score(q[r], prefix.keys, length, size, scores + r * room);
+        score(q[r], own[r].keys, own[r].count, size, scores + r * room + length);
+        sums[r] = weigh(scores + r * room, length + own[r].count);
+    }
+    for (int64_t i = 0; i < size; i += WIDTH)
+        block(widen_float32, (const char *)(prefix.values + i), 4 * size, 0, scores, room, length, rows, 1, 0, 0,
+              mixed + i, size);
+    for (int64_t r = 0; r < rows; r++) {
+        mix(scores + r * room + length, own[r].values, own[r].count, size, mixed + r * size);
+        for (int64_t i = 0; i < size; i++)
+            y[r][i] = mixed[r * size + i] / sums[r];
+    }
 }
 
 /* Queries and y are (rows, heads, count * shared, size): `shared` queries at each of the last `count` positions, which
  * do not see those after them. Text `order[i]` has prefix p for firsts[p] <= i < firsts[p + 1]: texts of a prefix come
- * behind each other, so that it is read from memory once. `size` is a multiple of 2 * LANES.
+ * behind each other, so that it is read from memory once.
  */
 void attend(const float *q, float *y, int64_t heads, int64_t count, int64_t shared, int64_t size, const int64_t *order,
             const int64_t *firsts, int64_t parts, const float *old_keys, const float *old_values, int64_t old_distance,
-            int64_t before, const float *keys, const float *values, int64_t distance, int64_t after, float *scratch,
+            int64_t before, int64_t columns, const float *keys, const float *values, int64_t distance, int64_t after,
             int threads) {
-    int64_t room = before + after + LANES;
+    int64_t each = count * shared; /* queries of a text and a head */
     _Pragma("omp parallel for num_threads(threads) schedule(static)")
     for (int64_t job = 0; job < parts * heads; job++) {
-        float *scores = scratch + job * room;
-        int64_t part = job / heads, head = job % heads, old = job * old_distance;
-        for (int64_t i = firsts[part]; i < firsts[part + 1]; i++) {
-            int64_t row = order[i] * heads + head, own = row * distance;
-            for (int64_t n = 0; n < count * shared; n++) {
-                int64_t at = (row * count * shared + n) * size, seen = after - count + 1 + n / shared;
-                if (size == 64) /* known when this is compiled: the sums of a whole head stay in registers */
-                    attend_one(q + at, old_keys + old, old_values + old, before, keys + own, values + own, seen, 64,
-                               64, scores, y + at);
-                else
-                    attend_one(q + at, old_keys + old, old_values + old, before, keys + own, values + own, seen, size,
-                               2 * LANES, scores, y + at);
+        int64_t part = job / heads, head = job % heads, last = firsts[part + 1] * each;
+        const float *laid = old_keys + job * (columns ? size * columns : old_distance);
+        Memory prefix = {laid, old_values + job * old_distance, before}, own[BLOCK];
+        for (int64_t start = firsts[part] * each; start < last; start += BLOCK) {
+            int64_t rows = last - start < BLOCK ? last - start : BLOCK;
+            const float *from[BLOCK];
+            float *to[BLOCK];
+            for (int64_t r = 0; r < rows; r++) {
+                int64_t row = order[(start + r) / each] * heads + head, n = (start + r) % each;
+                from[r] = q + (row * each + n) * size;
+                to[r] = y + (row * each + n) * size;
+                own[r] = (Memory){keys + row * distance, values + row * distance, after - count + 1 + n / shared};
             }
+            attend_block(from, to, rows, size, prefix, columns, own);
         }
     }
 }

@@ -17,14 +17,13 @@ import torch.nn.functional as F
 from cadcode.model.compiled import library
 
 SOURCE = Path(__file__).with_name("kernels.c")
-LANES, CHAINS = 8, 2  # as in the source
-WIDTH = 4 * LANES  # rows of a matrix in a panel
+PARTS, CHAINS = 4, 2  # as in the source
 LARGEST = 127  # of int8, the same on both sides
 
 KINDS = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "f": ctypes.c_float, "t": ctypes.c_int}
 ARGUMENTS = {"multiply_bfloat16": "ppppnpnnnt", "multiply_int8": "ppppnpnnnt", "lay_bfloat16": "ppnntt",
              "lay_int8": "ppnnt", "rms_norm": "ppfpnn", "swiglu": "ppnn",
-             "attend": "ppnnnnppnppnnppnnpt"}  # fmt: skip
+             "attend": "ppnnnnppnppnnnppnnt"}  # fmt: skip
 
 Product = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # of x (n, in) and a start: (n, out)
 
@@ -40,9 +39,20 @@ def kernels() -> ctypes.CDLL | None:
     return found
 
 
+@functools.cache
+def lanes() -> int:
+    """Numbers in a register; sizes have to be multiples of it."""
+    return kernels().lanes()
+
+
+def panel_width() -> int:
+    """Rows of a matrix in a panel."""
+    return PARTS * lanes()
+
+
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
     """Rows (n, size) over the root of their mean square, times a weight (size,)."""
-    if kernels() is None or x.shape[1] % LANES:
+    if kernels() is None or x.shape[1] % lanes():
         return F.rms_norm(x, weight.shape, weight, epsilon)
     x, y = x.contiguous(), torch.empty_like(x, memory_format=torch.contiguous_format)
     kernels().rms_norm(x.data_ptr(), weight.data_ptr(), epsilon, y.data_ptr(), *x.shape)
@@ -52,7 +62,7 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Ten
 def swiglu(x: torch.Tensor) -> torch.Tensor:
     """silu(gate) * up (n, size) of rows (n, 2 * size): the gate, then up."""
     size = x.shape[1] // 2
-    if kernels() is None or size % LANES:
+    if kernels() is None or size % lanes():
         gate, up = x.chunk(2, dim=-1)
         return F.silu(gate).mul_(up)
     x, y = x.contiguous(), x.new_empty(x.shape[0], size)  # a product whose panels are wider is a part of its rows
@@ -87,22 +97,28 @@ class TextGroups(NamedTuple):
 
 def attends(size: int) -> bool:
     """Whether `attend` takes heads of this size."""
-    return kernels() is not None and size % (2 * LANES) == 0
+    return kernels() is not None and size % panel_width() == 0
 
 
-def attend(q: torch.Tensor, count: int, groups: TextGroups, before: Stretch, after: Stretch) -> torch.Tensor:
+def attend(q: torch.Tensor, count: int, groups: TextGroups, before: Stretch, after: Stretch,
+           columns: torch.Tensor | None = None) -> torch.Tensor:  # fmt: skip
     """Attention of scaled queries (B * heads, count * shared, D) of the last `count` positions, to q's shape.
 
     Texts see `before`, the prefix of their group, and `after`, which is their own, up to where they are themselves.
+    `columns` are the prefixes' keys as `key_columns` lays them: they save time where texts share prefixes.
     """
     q, y = q.contiguous(), torch.empty_like(q, memory_format=torch.contiguous_format)
     texts, (_, queries, size) = len(groups.order), q.shape
-    heads, parts = len(q) // texts, len(groups.firsts) - 1
-    scratch = q.new_empty(parts * heads * (before.length + after.length + LANES))
-    kernels().attend(q.data_ptr(), y.data_ptr(), heads, count, queries // count, size, groups.order.data_ptr(),
-                     groups.firsts.data_ptr(), parts, *before, *after, scratch.data_ptr(),
-                     torch.get_num_threads())  # fmt: skip
+    keys, width = (before.keys, 0) if columns is None else (columns.data_ptr(), columns.shape[-1])
+    kernels().attend(q.data_ptr(), y.data_ptr(), len(q) // texts, count, queries // count, size,
+                     groups.order.data_ptr(), groups.firsts.data_ptr(), len(groups.firsts) - 1, keys, *before[1:],
+                     width, *after, torch.get_num_threads())  # fmt: skip
     return y
+
+
+def key_columns(keys: torch.Tensor) -> torch.Tensor:
+    """Keys (..., length, D) transposed, (..., D, columns), with zeros after the last."""
+    return F.pad(keys.transpose(-1, -2), (0, -keys.shape[-2] % panel_width())).contiguous()
 
 
 def product(matrix: torch.Tensor, kind: torch.dtype | None = None) -> Product:
@@ -133,7 +149,7 @@ class Panels:
 
     def __init__(self, matrix: torch.Tensor, scales: torch.Tensor | None = None):
         self.out, self.size = matrix.shape
-        more = -self.out % WIDTH
+        more = -self.out % panel_width()
         whole = (F.pad(matrix, (0, 0, 0, more)) if more else matrix).contiguous()
         self.width, self.laid = self.out + more, torch.empty_like(whole)
         self.scales = None if scales is None else F.pad(scales, (0, more))

@@ -17,7 +17,8 @@ def unhashed(values) -> np.ndarray:
 
 
 @pytest.mark.parametrize("key", [
-    RNG(0).integers(0, 40, 500), RNG(0).integers(0, 999, 70_000), RNG(1).integers(0, 2**62, 500), np.zeros(7, int), np.arange(1), np.arange(300)[::-1],
+    RNG(0).integers(0, 40, 500), RNG(0).integers(0, 999, 70_000), RNG(1).integers(0, 2**62, 500),
+    np.zeros(7, int), np.arange(1), np.arange(300)[::-1],
     unhashed(RNG(2).integers(0, 100, 200)), np.concatenate([unhashed(RNG(3).integers(0, 9, 50)), np.arange(50)]),
 ])  # fmt: skip
 def test_equal_keys_stand_side_by_side(key):

@@ -129,7 +129,7 @@ def _write(network, language, texts, logits, cache, options):
     """Write all rows to their end or the length limit.
 
     `texts` are lists of rows that have written the same so far, each a row of the batch. One splits where its rows
-    choose differently; finished ones leave when something splits or enough of them are.
+    choose differently; finished ones leave.
     """
     read, end = 0, language.end_id  # the network has read the first `read` tokens of every text
     while True:
@@ -137,12 +137,10 @@ def _write(network, language, texts, logits, cache, options):
         going, sources = _apart(texts, read, end, options)
         if not going:
             return
-        if len(set(sources)) < len(sources) or len(going) <= 0.75 * len(texts):
-            texts, cache = going, cache.select(torch.tensor(sources, device=logits.device))
-        for place, rows in zip(sources, going, strict=True) if texts is not going else ():
-            texts[place] = rows
-        known = min(len(rows[0].ids) for rows in going)
-        ids = [_padded(rows[0].ids[read:known], known - read, end) for rows in texts]
+        if sources != list(range(len(texts))):
+            cache = cache.select(torch.tensor(sources, device=logits.device))
+        texts, known = going, min(len(rows[0].ids) for rows in going)
+        ids = [rows[0].ids[read:known] for rows in texts]
         logits = network.step(torch.tensor(ids, device=logits.device), read + 1, cache)
         read = known
 
@@ -157,14 +155,10 @@ def _apart(texts, read, end, options) -> tuple[list[list[_Row]], list[int]]:
     return list(found.values()), [place for place, *_ in found]
 
 
-def _padded(ids: list[int], length: int, end: int) -> list[int]:
-    return ids + [end] * (length - len(ids))
-
-
 def _choose(language, texts, logits, read, options):
     """The next token of every row that has none beyond the `read` ones, and those that must follow it."""
     end = language.end_id
-    places = [i for i, (row, *_) in enumerate(texts) if len(row.ids) == read and not row.finished(end, options)]
+    places = [i for i, (row, *_) in enumerate(texts) if len(row.ids) == read]
     if not places:
         return
     texts = [texts[i] for i in places]

@@ -9,38 +9,53 @@ from copy import copy as shallow_copy
 import torch
 import torch.nn.functional as F
 
-from cadcode.model.kernels import NOTHING, Stretch, TextGroups, attend, attends, key_columns
+from cadcode.model.kernels import NOTHING, Stretch, TextGroups, attend, attends, key_columns, remember
 
-GROWTH = 32  # positions of texts; rows are copied whole, so room that is not used yet costs time
+GROWTH = 132  # positions of texts: most need no more, and memory that is not written to costs nothing
+WORTH_KEEPING = 0.75  # of the prefixes
 
 
 class Alone:
-    """Texts with their own keys and values each: (layers, 2, B * heads, length, D), a length that grows in steps."""
+    """Texts with their own keys and values each: (layers, 2, slots * heads, length, D), a length that grows in steps.
+
+    Text i is kept in slot `slots[i]`, all in their order where torch attends; C lets slots stay empty, so that nothing
+    moves when texts leave.
+    """
 
     def __init__(self, layers: int, batch: int, heads: int, length: int, size: int, like: torch.Tensor):
         self.store = like.new_empty((layers, 2, batch * heads, length, size))
-        self.batch, self.heads, self.used = batch, heads, 0
+        self.heads, self.used, self.slots = heads, 0, torch.arange(batch)
         self.texts = each_alone(batch)
         self.columns: torch.Tensor | None = None  # keys of a prefix (layers, B * heads, D, length) that texts share
+
+    @property
+    def batch(self) -> int:
+        return len(self.slots)
+
+    @property
+    def compiled(self) -> bool:
+        return attends(self.store.shape[-1])
 
     def extend(self, count: int) -> None:
         """Take `count` more positions into use, which `write` then fills layer by layer."""
         end = self.used + count
         if end > self.store.shape[3]:
-            grown = self.store.new_empty((*self.store.shape[:3], end + GROWTH, self.store.shape[4]))
-            grown[:, :, :, : self.used] = self.store[:, :, :, : self.used]
-            self.store = grown
-        self._new = self.store[:, :, :, self.used : end].unflatten(2, (self.batch, self.heads)).unbind()
+            grown = self.copied(torch.arange(self.batch), self.batch, end + GROWTH)
+            self.store, self.slots = grown.store, grown.slots
         self.used = end
 
     def write(self, layer: int, keys_values: torch.Tensor) -> None:
         """Keys and values (2, B, heads, n, D) of the positions last taken into use."""
-        self._new[layer].copy_(keys_values)
+        if self.compiled:
+            remember(keys_values, self.stretch(layer), self.slots)
+        else:
+            start = self.used - keys_values.shape[3]
+            self.store[layer, :, :, start : self.used] = keys_values.flatten(1, 2)
 
     def attend(self, layer: int, q: torch.Tensor, count: int) -> torch.Tensor:
         """Attention (B * heads, n * shared, D) of the last n = `count` positions over all."""
         if attends(q.shape[2]):
-            return attend(q, count, self.texts, NOTHING, self.stretch(layer))
+            return attend(q, count, self.texts, NOTHING, self.stretch(layer), self.slots)
         weights = later_hidden(self.scores(layer, q), count).softmax(-1)
         return self.mix(layer, weights)
 
@@ -65,12 +80,37 @@ class Alone:
         return Shared(prefix, rows)
 
     def picked(self, rows: torch.Tensor) -> "Alone":
-        """A copy of some rows."""
-        copy = shallow_copy(self)
-        copy.store = self.store.unflatten(2, (self.batch, self.heads)).index_select(2, rows).flatten(2, 3)
+        """Some texts, repeats allowed. Either they go on or those that are here, which may share slots with them."""
+        slots, count = self.slots[rows].tolist(), self.store.shape[2] // self.heads
+        repeats = [i for i, slot in enumerate(slots) if slot in slots[:i]]
+        free = [slot for slot in range(count) if slot not in slots]
+        if not self.compiled or len(free) < len(repeats):
+            room = 2 * len(rows) if self.compiled else len(rows)
+            return self.copied(rows, room, self.store.shape[3])
+        used, targets = self.by_slot()[..., : self.used, :], free[: len(repeats)]
+        if repeats:
+            used[:, :, targets] = used[:, :, [slots[i] for i in repeats]]
+        for i, slot in zip(repeats, targets, strict=True):
+            slots[i] = slot
+        return self._with(self.store, slots)
+
+    def copied(self, rows: torch.Tensor, slots: int, length: int) -> "Alone":
+        """A copy of some texts, repeats allowed, in the first of so many slots."""
+        layers, _, _, _, size = self.store.shape
+        copy = self._with(self.store.new_empty((layers, 2, slots * self.heads, length, size)), range(len(rows)))
+        used = self.by_slot()[..., : self.used, :]
+        copy.by_slot()[:, :, : len(rows), :, : self.used] = used[:, :, self.slots[rows]]
         if self.columns is not None:
-            copy.columns = self.columns.unflatten(1, (self.batch, self.heads)).index_select(1, rows).flatten(1, 2)
-        copy.batch, copy.texts = len(rows), each_alone(len(rows))
+            copy.columns = self.columns.unflatten(1, (-1, self.heads))[:, rows].flatten(1, 2)
+        return copy
+
+    def by_slot(self) -> torch.Tensor:
+        """(layers, 2, slots, heads, length, D)"""
+        return self.store.unflatten(2, (-1, self.heads))
+
+    def _with(self, store: torch.Tensor, slots) -> "Alone":
+        copy = shallow_copy(self)
+        copy.store, copy.slots, copy.texts = store, torch.tensor(slots), each_alone(len(slots))
         return copy
 
 
@@ -99,7 +139,8 @@ class Shared:
         """As `Alone.attend`: one softmax over the scores of the prefix and of the text."""
         if attends(q.shape[2]):
             columns = None if self.prefix.columns is None else self.prefix.columns[layer]
-            return attend(q, count, self.groups.texts, self.prefix.stretch(layer), self.own.stretch(layer), columns)
+            return attend(q, count, self.groups.texts, self.prefix.stretch(layer), self.own.stretch(layer),
+                          self.own.slots, columns)
         length, group, ungroup = self.prefix.used, self.groups.group, self.groups.ungroup
         before = ungroup(self.prefix.scores(layer, group(q)))
         after = later_hidden(self.own.scores(layer, q), count)
@@ -108,12 +149,16 @@ class Shared:
         return of_prefix.baddbmm_(weights[..., length:], self.own.values(layer))
 
     def select(self, rows: torch.Tensor) -> "Shared":
-        """Some of the texts, repeats allowed; prefixes that none of them needs are dropped."""
+        """Some of the texts, repeats allowed; from here on either they go on or those that are here.
+
+        Prefixes that none of them needs are dropped once they are a quarter: the others have to be copied for it.
+        """
         parts, own = self.parts[rows], self.own.picked(rows)
         needed = parts.unique()
-        if len(needed) == self.prefix.batch:
+        if len(needed) > WORTH_KEEPING * self.prefix.batch:
             return Shared(self.prefix, parts, own)
-        return Shared(self.prefix.picked(needed), torch.searchsorted(needed, parts), own)
+        prefix = self.prefix.copied(needed, len(needed), self.prefix.used)
+        return Shared(prefix, torch.searchsorted(needed, parts), own)
 
 
 def each_alone(count: int) -> TextGroups:

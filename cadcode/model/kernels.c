@@ -46,35 +46,33 @@ INLINE float total(floats sums) {
 
 #define PARTS 4
 #define WIDTH (PARTS * LANES)
-#ifdef __AVX512VL__ /* 32 registers, most of which hold sums */
-#define BLOCK 6     /* rows of x for which a number is widened once */
-#else
-#define BLOCK 3
-#endif
+#define BLOCK 6  /* rows of x for which a number is widened once */
 #define CHAINS 2 /* for a row alone, so that there are as many sums as can be added to at once */
+#ifdef __AVX512F__
+#define AT_ONCE 4 /* parts for which a block's sums fit into the registers, 32 of them */
+#else
+#define AT_ONCE 2 /* 16 */
+#endif
+
+/* A part of the rows of a panel, as float32. */
+typedef floats Widen(const char *numbers, int part);
+
+INLINE floats widen_float32(const char *numbers, int part) {
+    return load((const float *)numbers + part * LANES);
+}
 
 /* A bfloat16 is the upper half of a float32. */
-INLINE void widen_bfloat16(const char *panel, floats *wide) {
-    for (int pair = 0; pair < PARTS / 2; pair++) {
-        words stored;
-        memcpy(&stored, panel + pair * sizeof stored, sizeof stored);
-        wide[2 * pair] = (floats)(stored << 16);
-        wide[2 * pair + 1] = (floats)(stored & 0xffff0000u);
-    }
-}
-
-INLINE void widen_float32(const char *panel, floats *wide) {
-    memcpy(wide, panel, PARTS * sizeof *wide);
-}
-
-INLINE void widen_int8(const char *panel, floats *wide) {
+INLINE floats widen_bfloat16(const char *numbers, int part) {
     words stored;
-    memcpy(&stored, panel, sizeof stored);
-    for (int part = 0; part < PARTS; part++)
-        wide[part] = __builtin_convertvector((ints)(stored << (24 - 8 * part)) >> 24, floats);
+    memcpy(&stored, numbers + part / 2 * sizeof stored, sizeof stored);
+    return (floats)(part % 2 ? stored & 0xffff0000u : stored << 16);
 }
 
-typedef void Widen(const char *numbers, floats *wide);
+INLINE floats widen_int8(const char *numbers, int part) {
+    words stored;
+    memcpy(&stored, numbers, sizeof stored);
+    return __builtin_convertvector((ints)(stored << (24 - 8 * part)) >> 24, floats);
+}
 
 /* y (rows, WIDTH) = start + x (rows, in) times WIDTH columns, for each number of `in` `next` bytes further. Rows of x,
  * start and y lie apart as said; `widen`, `rows` and `chains` are constants, `in` is a multiple of `chains`; scales and
@@ -83,32 +81,38 @@ typedef void Widen(const char *numbers, floats *wide);
 INLINE void panel(Widen widen, const char *w, int64_t next, const float *scales, const float *x, int64_t x_apart,
                   int64_t in, int rows, int chains, const float *start, int64_t start_apart, float *y,
                   int64_t y_apart) {
-    floats sums[BLOCK][PARTS] = {0}, more[PARTS] = {0}, wide[PARTS];
-    for (int64_t i = 0; i < in; i += chains) {
-        __builtin_prefetch(w + AHEAD);
-        widen(w, wide);
-        w += next;
+    int parts = rows > 2 ? AT_ONCE : PARTS;
+    for (int first = 0; first < PARTS; first += parts) {
+        floats sums[BLOCK][PARTS] = {0}, more[PARTS] = {0};
+        const char *from = w;
+        for (int64_t i = 0; i < in; i += chains) {
+            floats wide[PARTS];
+            __builtin_prefetch(from + AHEAD);
+            for (int part = 0; part < parts; part++)
+                wide[part] = widen(from, first + part);
+            for (int r = 0; r < rows; r++)
+                for (int part = 0; part < parts; part++)
+                    sums[r][part] += x[r * x_apart + i] * wide[part];
+            from += next;
+            if (chains == 2) {
+                __builtin_prefetch(from + AHEAD);
+                for (int part = 0; part < parts; part++)
+                    more[part] += x[i + 1] * widen(from, first + part);
+                from += next;
+            }
+        }
         for (int r = 0; r < rows; r++)
-            for (int part = 0; part < PARTS; part++)
-                sums[r][part] += x[r * x_apart + i] * wide[part];
-        if (chains == 2) {
-            widen(w, wide);
-            __builtin_prefetch(w + AHEAD);
-            w += next;
-            for (int part = 0; part < PARTS; part++)
-                more[part] += x[i + 1] * wide[part];
-        }
+            for (int part = 0; part < parts; part++) {
+                int64_t at = (first + part) * LANES;
+                if (chains == 2)
+                    sums[r][part] += more[part];
+                if (scales)
+                    sums[r][part] *= load(scales + at);
+                if (start)
+                    sums[r][part] += load(start + r * start_apart + at);
+                memcpy(y + r * y_apart + at, &sums[r][part], sizeof(floats));
+            }
     }
-    for (int r = 0; r < rows; r++)
-        for (int part = 0; part < PARTS; part++) {
-            if (chains == 2)
-                sums[r][part] += more[part];
-            if (scales)
-                sums[r][part] *= load(scales + part * LANES);
-            if (start)
-                sums[r][part] += load(start + r * start_apart + part * LANES);
-            memcpy(y + r * y_apart + part * LANES, &sums[r][part], sizeof(floats));
-        }
 }
 
 /* The same for 1 to BLOCK rows; a row alone has so many chains. */
@@ -123,11 +127,9 @@ INLINE void block(Widen widen, const char *w, int64_t next, const float *scales,
         CASE(1, chains)
         CASE(2, 1)
         CASE(3, 1)
-#if BLOCK == 6
         CASE(4, 1)
         CASE(5, 1)
         CASE(6, 1)
-#endif
     }
 }
 
@@ -242,6 +244,22 @@ typedef struct {
     int64_t count;
 } Memory;
 
+/* Take keys into memory, and values, which lie `between` numbers behind them in rows (rows, count, heads, size): text r
+ * is kept at slots[r], its first `used` positions are there already.
+ */
+void remember(const float *rows_of, int64_t row_apart, int64_t position_apart, int64_t between, float *keys,
+              float *values, int64_t distance, const int64_t *slots, int64_t rows, int64_t heads, int64_t count,
+              int64_t used, int64_t size) {
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t head = 0; head < heads; head++)
+            for (int64_t n = 0; n < count; n++) {
+                const float *from = rows_of + r * row_apart + n * position_apart + head * size;
+                int64_t to = (slots[r] * heads + head) * distance + (used + n) * size;
+                memcpy(keys + to, from, size * sizeof *keys);
+                memcpy(values + to, from + between, size * sizeof *values);
+            }
+}
+
 /* Scores of a query with `count` keys. */
 INLINE void score(const float *q, const float *keys, int64_t count, int64_t size, float *scores) {
     for (int64_t k = 0; k < count; k++, keys += size) {
@@ -281,7 +299,8 @@ INLINE float weigh(float *scores, int64_t length) {
 INLINE void mix(const float *weights, const float *values, int64_t count, int64_t size, float *y) {
     for (int64_t i = 0; i < size; i += WIDTH) {
         floats sums[PARTS];
-        memcpy(sums, y + i, sizeof sums);
+        for (int part = 0; part < PARTS; part++)
+            sums[part] = load(y + i + part * LANES);
         for (int64_t k = 0; k < count; k++)
             for (int part = 0; part < PARTS; part++) {
                 if (part % 2 == 0)
@@ -323,12 +342,12 @@ INLINE void attend_block(const float *const *q, float *const *y, int64_t rows, i
 
 /* Queries and y are (rows, heads, count * shared, size): `shared` queries at each of the last `count` positions, which
  * do not see those after them. Text `order[i]` has prefix p for firsts[p] <= i < firsts[p + 1]: texts of a prefix come
- * behind each other, so that it is read from memory once.
+ * behind each other, so that it is read from memory once. Text t is kept at slots[t].
  */
 void attend(const float *q, float *y, int64_t heads, int64_t count, int64_t shared, int64_t size, const int64_t *order,
             const int64_t *firsts, int64_t parts, const float *old_keys, const float *old_values, int64_t old_distance,
             int64_t before, int64_t columns, const float *keys, const float *values, int64_t distance, int64_t after,
-            int threads) {
+            const int64_t *slots, int threads) {
     int64_t each = count * shared; /* queries of a text and a head */
     _Pragma("omp parallel for num_threads(threads) schedule(static)")
     for (int64_t job = 0; job < parts * heads; job++) {
@@ -340,10 +359,11 @@ void attend(const float *q, float *y, int64_t heads, int64_t count, int64_t shar
             const float *from[BLOCK];
             float *to[BLOCK];
             for (int64_t r = 0; r < rows; r++) {
-                int64_t row = order[(start + r) / each] * heads + head, n = (start + r) % each;
-                from[r] = q + (row * each + n) * size;
-                to[r] = y + (row * each + n) * size;
-                own[r] = (Memory){keys + row * distance, values + row * distance, after - count + 1 + n / shared};
+                int64_t text = order[(start + r) / each], n = (start + r) % each;
+                int64_t query = ((text * heads + head) * each + n) * size, at = (slots[text] * heads + head) * distance;
+                from[r] = q + query;
+                to[r] = y + query;
+                own[r] = (Memory){keys + at, values + at, after - count + 1 + n / shared};
             }
             attend_block(from, to, rows, size, prefix, columns, own);
         }

@@ -23,7 +23,8 @@ LARGEST = 127  # of int8, the same on both sides
 KINDS = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "f": ctypes.c_float, "t": ctypes.c_int}
 ARGUMENTS = {"multiply_bfloat16": "ppppnpnnnt", "multiply_int8": "ppppnpnnnt", "lay_bfloat16": "ppnntt",
              "lay_int8": "ppnnt", "rms_norm": "ppfpnn", "swiglu": "ppnn",
-             "attend": "ppnnnnppnppnnnppnnt"}  # fmt: skip
+             "attend": "ppnnnnppnppnnnppnnpt",
+             "remember": "pnnnppnpnnnnn"}  # fmt: skip
 
 Product = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # of x (n, in) and a start: (n, out)
 
@@ -100,20 +101,32 @@ def attends(size: int) -> bool:
     return kernels() is not None and size % panel_width() == 0
 
 
-def attend(q: torch.Tensor, count: int, groups: TextGroups, before: Stretch, after: Stretch,
+def attend(q: torch.Tensor, count: int, groups: TextGroups, before: Stretch, after: Stretch, slots: torch.Tensor,
            columns: torch.Tensor | None = None) -> torch.Tensor:  # fmt: skip
     """Attention of scaled queries (B * heads, count * shared, D) of the last `count` positions, to q's shape.
 
-    Texts see `before`, the prefix of their group, and `after`, which is their own, up to where they are themselves.
-    `columns` are the prefixes' keys as `key_columns` lays them: they save time where texts share prefixes.
+    Texts see `before`, the prefix of their group, and `after`, which is their own, up to where they are themselves;
+    that of text i is kept at slots[i]. `columns` are the prefixes' keys as `key_columns` lays them: they save time
+    where texts share prefixes.
     """
     q, y = q.contiguous(), torch.empty_like(q, memory_format=torch.contiguous_format)
     texts, (_, queries, size) = len(groups.order), q.shape
     keys, width = (before.keys, 0) if columns is None else (columns.data_ptr(), columns.shape[-1])
     kernels().attend(q.data_ptr(), y.data_ptr(), len(q) // texts, count, queries // count, size,
                      groups.order.data_ptr(), groups.firsts.data_ptr(), len(groups.firsts) - 1, keys, *before[1:],
-                     width, *after, torch.get_num_threads())  # fmt: skip
+                     width, *after, slots.data_ptr(), torch.get_num_threads())  # fmt: skip
     return y
+
+
+def remember(keys_values: torch.Tensor, stretch: Stretch, slots: torch.Tensor) -> None:
+    """Write keys and values (2, B, heads, n, D) to the last n positions of a stretch, those of text i at slots[i].
+
+    Numbers of a position of a text, and those of its heads, lie behind each other.
+    """
+    between, row, _, position, _ = keys_values.stride()
+    _, rows, heads, count, size = keys_values.shape
+    kernels().remember(keys_values.data_ptr(), row, position, between, *stretch[:3], slots.data_ptr(), rows, heads,
+                       count, stretch.length - count, size)  # fmt: skip
 
 
 def key_columns(keys: torch.Tensor) -> torch.Tensor:

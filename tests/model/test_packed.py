@@ -12,7 +12,10 @@ from cadcode.model.checkpoints import load_model, save_model
 from cadcode.program.tokens import PIECES, START
 
 SHARED_HEADS = replace(OPTIONS, num_attention_heads=4, num_key_value_heads=2)
-IDS = torch.randint(3, len(PIECES), (6, 12), generator=torch.Generator().manual_seed(4))
+WIDE = replace(OPTIONS, hidden_size=128)  # heads of 64, which the C source attends to
+WIDE_SHARED = replace(OPTIONS, hidden_size=256, num_attention_heads=4)
+EACH = [OPTIONS, SHARED_HEADS, WIDE, WIDE_SHARED]
+IDS = torch.randint(3, len(PIECES), (7, 12), generator=torch.Generator().manual_seed(4))
 
 
 @pytest.fixture(params=[torch.float32, torch.bfloat16])
@@ -33,7 +36,7 @@ def close(found, expected):
     torch.testing.assert_close(found, expected, atol=5e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("options", [OPTIONS, SHARED_HEADS, replace(OPTIONS, tie_word_embeddings=True),
+@pytest.mark.parametrize("options", [*EACH, replace(OPTIONS, tie_word_embeddings=True),
                                      replace(OPTIONS, intermediate_size=72)])  # fmt: skip
 @pytest.mark.parametrize("points", [256, 64])
 @torch.inference_mode()
@@ -45,7 +48,7 @@ def test_logits_are_those_of_the_plain_decoder(both, options, points):
     close(torch.stack(found, 1), plain(cloud, torch.cat([start, IDS[:2, :11]], 1)))
 
 
-@pytest.mark.parametrize("options", [OPTIONS, SHARED_HEADS])
+@pytest.mark.parametrize("options", EACH)
 @pytest.mark.parametrize("shared", [False, True])
 @torch.inference_mode()
 def test_several_tokens_at_once_are_one_after_the_other(both, options, shared):
@@ -54,7 +57,7 @@ def test_several_tokens_at_once_are_one_after_the_other(both, options, shared):
         for steps in ([1] * 6, [3, 1, 2], [6]):
             logits, cache = model.prefill(clouds(2), START, room=8)
             cache = cache.select(torch.tensor([0, 0, 1, 0, 1, 1])) if shared else cache
-            ids, read = IDS if shared else IDS[:2], 0
+            ids, read = IDS[: 6 if shared else 2], 0
             for count in steps:
                 logits = model.step(ids[:, read : read + count], read + 1, cache)
                 read += count
@@ -63,9 +66,10 @@ def test_several_tokens_at_once_are_one_after_the_other(both, options, shared):
         close(last[2], last[0])
 
 
-@pytest.mark.parametrize("options", [OPTIONS, SHARED_HEADS])
+@pytest.mark.parametrize("options", EACH)
 @pytest.mark.parametrize("parts, stay", [
     ([0, 0, 0, 0], [3, 1]), ([0, 1, 2], [2, 0]), ([2, 0, 0, 2, 2], [0, 3, 4]), ([1, 1, 0, 2], [3, 3, 0, 0]),
+    ([0, 1, 2, 2], [1, 1]), ([1] * 4 + [0] * 3, [6, 5, 5, 0, 2, 2]), ([0, 1], [1, 1, 0, 1, 0, 0]),
 ])  # fmt: skip
 @torch.inference_mode()
 def test_rows_share_leave_and_repeat_as_with_the_plain_cache(both, options, parts, stay):
@@ -81,17 +85,17 @@ def test_rows_share_leave_and_repeat_as_with_the_plain_cache(both, options, part
     close(found[1], found[0])
 
 
+@pytest.mark.parametrize("options", [OPTIONS, WIDE])
 @torch.inference_mode()
-def test_a_selection_leaves_the_cache_it_was_made_of_alone(both):
-    _, model = both()
+def test_prefixes_can_be_selected_from_again(both, options):
+    _, model = both(options)
     _, cache = model.prefill(clouds(2), START, room=8)
-    first = cache.select(torch.tensor([0, 1]))
-    model.step(IDS[:2, 0], 1, first)
-    second = first.select(torch.tensor([1, 0]))
-    ahead = model.step(IDS[:2, 1], 2, second)
-    again = model.step(IDS[:2, 1].flip(0), 2, first)
+    first = cache.select(torch.tensor([0, 1, 1]))
+    ahead = model.step(IDS[:3, 0], 1, first)
+    second = cache.select(torch.tensor([1, 1, 0]))
+    again = model.step(IDS[:3, 0].flip(0), 1, second)
     close(again.flip(0), ahead)
-    assert (first.used, second.used, cache.used) == (259, 259, 257)
+    assert (first.used, second.used, cache.used) == (258, 258, 257)
 
 
 @pytest.mark.parametrize("parts, count", [([0, 0, 0], 1), ([0, 1], 2), ([1, 0, 1, 1], 2), ([2, 0], 3)])

@@ -5,6 +5,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 #ifdef __AVX512F__
 #define LANES 16
@@ -68,10 +71,26 @@ INLINE floats widen_bfloat16(const char *numbers, int part) {
     return (floats)(part % 2 ? stored & 0xffff0000u : stored << 16);
 }
 
+/* A byte of every word, moved to its top, the rest 0. x86 does that in one instruction, which compilers do not find. */
+INLINE words top_byte(words stored, int part) {
+#ifdef __AVX2__
+    __m128i zero = _mm_setr_epi32(0x00808080, 0x04808080, 0x08808080, 0x0c808080);
+    __m128i from = _mm_add_epi32(zero, _mm_set1_epi32(part << 24));
+#endif
+#if LANES == 16 && defined __AVX512BW__
+    return (words)_mm512_shuffle_epi8((__m512i)stored, _mm512_broadcast_i32x4(from));
+#elif LANES == 8 && defined __AVX2__
+    return (words)_mm256_shuffle_epi8((__m256i)stored, _mm256_broadcastsi128_si256(from));
+#else
+    return stored << (24 - 8 * part) & 0xff000000u;
+#endif
+}
+
+/* 2^24 times the numbers: scales are that much smaller. */
 INLINE floats widen_int8(const char *numbers, int part) {
     words stored;
     memcpy(&stored, numbers, sizeof stored);
-    return __builtin_convertvector((ints)(stored << (24 - 8 * part)) >> 24, floats);
+    return __builtin_convertvector((ints)top_byte(stored, part), floats);
 }
 
 /* y (rows, WIDTH) = start + x (rows, in) times WIDTH columns, for each number of `in` `next` bytes further. Rows of x,

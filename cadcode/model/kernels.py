@@ -19,6 +19,7 @@ from cadcode.model.compiled import library
 SOURCE = Path(__file__).with_name("kernels.c")
 PARTS, CHAINS = 4, 2  # as in the source
 LARGEST = 127  # of int8, the same on both sides
+WIDENED = 2.0**24  # what int8 is multiplied by where it is widened
 
 KINDS = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "f": ctypes.c_float, "t": ctypes.c_int}
 ARGUMENTS = {"multiply_bfloat16": "ppppnpnnnt", "multiply_int8": "ppppnpnnnt", "lay_bfloat16": "ppnntt",
@@ -165,7 +166,7 @@ class Panels:
         more = -self.out % panel_width()
         whole = (F.pad(matrix, (0, 0, 0, more)) if more else matrix).contiguous()
         self.width, self.laid = self.out + more, torch.empty_like(whole)
-        self.scales = None if scales is None else F.pad(scales, (0, more))
+        self.scales = None if scales is None else F.pad(scales, (0, more)) / WIDENED
         if scales is None:
             _lay_bfloat16(whole, self.laid, back=False)
         else:

@@ -95,6 +95,8 @@ def _load_small(folder: Path, config: dict, name: str, device: str, dtype: str, 
     network = network.to(device)
     if device == "cpu" and numbers == torch.float32:
         network.pack(stored)
+    elif device.startswith("cuda"):
+        network.fix()
     return LoadedModel(spec, network, CompactLanguage(), folder, revision_of(folder))
 
 

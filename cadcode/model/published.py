@@ -46,7 +46,10 @@ def load_published(folder: Path, config: dict, name: str, device: str, dtype: st
         widen(network)
     normals = features == NORMAL_FEATURES
     spec = replace(spec, normals=normals, program_units=50.0 if normals else 100.0)
-    return LoadedModel(spec, network.to(device), language, folder, revision_of(folder), reads)
+    network = network.to(device)
+    if device.startswith("cuda"):
+        network.fix()
+    return LoadedModel(spec, network, language, folder, revision_of(folder), reads)
 
 
 _SOME = ModelSpec("", UNKNOWN_LICENCE, max_new_tokens=768, free_text=True)

@@ -24,12 +24,11 @@ class PublishedModel(SmallModel):
         """Logits (B, V) behind the prompt `start` (an id or several), given points (B, P, 3 or 6), and the cache."""
         prompt = torch.atleast_1d(torch.as_tensor(start, device=points.device)).expand(len(points), -1)
         embeddings = self.embed(points, prompt)
-        length = embeddings.shape[1]
-        cache = KeyValueCache(self.options, len(points), length + room, embeddings.dtype, points.device)
+        cache = self.new_cache(embeddings, room)
         hidden = self.model(embeddings, self.positions(points, prompt), cache, tail=1)
         return self.lm_head(hidden[:, -1]), cache
 
     def step(self, ids: torch.Tensor, written: int, cache: KeyValueCache) -> torch.Tensor:
         ids = ids.view(len(ids), -1)
         positions = cache.used - self.skipped + torch.arange(ids.shape[1], device=ids.device)
-        return self.lm_head(self.model(self.model.embed_tokens(ids), positions, cache)[:, -1])
+        return self.go_on(self.model.embed_tokens(ids), positions, cache)

@@ -137,6 +137,10 @@ def attend(q, k, v, mask=None):
     if q.shape[1] != k.shape[1]:
         if queries == 1 and mask is None:  # keys read where they lie: repeating them costs most of a step
             return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+        if mask is not None:  # heads that share keys as further queries of one head
+            shared = q.shape[1] // k.shape[1]
+            y = attend(q.unflatten(1, (-1, shared)).flatten(2, 3), k, v, mask.repeat(shared, 1))
+            return y.unflatten(2, (shared, queries)).flatten(1, 2)
         k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))
     if q.requires_grad and q.device.type == "cpu":
         return explicit_attention(q, k, v, mask)

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from cadcode.model.fixed import FixedCache, FixedMemory
 from cadcode.model.packed import PackedQwen2
 from cadcode.model.points import FEATURES, FourierPointEncoder
 from cadcode.model.qwen2 import KeyValueCache, Qwen2, Qwen2Options
@@ -21,6 +22,7 @@ class SmallModel(nn.Module):
         if options.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
         self.packed: PackedQwen2 | None = None
+        self.fixed: FixedMemory | None = None
 
     def pack(self, kind: torch.dtype | None = None) -> None:
         """From now on write with a copy of the weights that is arranged for it; later changes of weights are not seen.
@@ -28,6 +30,10 @@ class SmallModel(nn.Module):
         For float32 on a CPU. `kind` is what matrices are stored as, int8 or the smallest that loses nothing.
         """
         self.packed = PackedQwen2(self.model, self.lm_head, kind)
+
+    def fix(self) -> None:
+        """From now on write by steps of fixed shapes, which CUDA records."""
+        self.fixed = FixedMemory(self.options, self.last_logits)
 
     @property
     def options(self) -> Qwen2Options:
@@ -56,7 +62,7 @@ class SmallModel(nn.Module):
         if self.packed is not None:
             cache = self.packed.new_cache(len(points), length + room)
             return self.packed(embeddings, positions, cache), cache
-        cache = KeyValueCache(self.options, len(points), length + room, text.dtype, points.device)
+        cache = self.new_cache(embeddings, room)
         return self.lm_head(self.model(embeddings, positions, cache, tail=1)[:, -1]), cache
 
     def step(self, ids: torch.Tensor, written: int, cache) -> torch.Tensor:
@@ -69,7 +75,24 @@ class SmallModel(nn.Module):
         embeddings = self.model.embed_tokens(ids)
         if self.packed is not None:
             return self.packed(embeddings, positions, cache)
-        return self.lm_head(self.model(embeddings, positions, cache)[:, -1])
+        return self.go_on(embeddings, positions, cache)
+
+    def new_cache(self, embeddings: torch.Tensor, room: int) -> KeyValueCache | FixedCache:
+        """With space for embeddings (B, L, H) and `room` more."""
+        (batch, length, _), dtype, device = embeddings.shape, embeddings.dtype, embeddings.device
+        if self.fixed is not None:
+            return self.fixed.new_cache(batch, length + room, dtype, device)
+        return KeyValueCache(self.options, batch, length + room, dtype, device)
+
+    def go_on(self, embeddings: torch.Tensor, positions: torch.Tensor, cache: KeyValueCache | FixedCache):
+        """Logits (B, V) after embeddings (B, n, H) that follow what is in the cache."""
+        if isinstance(cache, FixedCache):
+            return cache.step(embeddings, positions)
+        return self.last_logits(embeddings, positions, cache)
+
+    def last_logits(self, embeddings, positions, cache, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits (B, V) after the last of embeddings (B, n, H); `mask` as for `Qwen2.forward`."""
+        return self.lm_head(self.model(embeddings, positions, cache, mask=mask)[:, -1])
 
 
 def point_positions(count: int) -> torch.Tensor:

@@ -11,6 +11,7 @@ from pathlib import Path
 from cadcode.errors import CadcodeError
 
 INTERVAL = 0.02  # seconds between two looks at the memory
+LOG = "log"  # what a command said
 
 
 @dataclass(frozen=True)
@@ -31,20 +32,34 @@ def cadcode_command(*words: str) -> list[str]:
 
 
 def spent(command: list[str], folder: Path) -> Spent:
-    """Run a command in a folder to its end. CadcodeError with its last words where it fails."""
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
-    log = folder / "log"
+    """Run a command in a folder to its end, twice: looking at its memory slows it down, so time is that of the first.
+
+    CadcodeError with its last words where it fails.
+    """
     started = time.perf_counter()
-    with open(log, "wb") as words:
-        process = subprocess.Popen(command, cwd=folder, stdout=words, stderr=words, env=environment)
-    watch = Watch(process.pid)
-    _, status, usage = os.wait4(process.pid, 0)
+    usage = _ended(_begun(command, folder), folder)
     seconds = time.perf_counter() - started
+    process = _begun(command, folder)
+    watch = Watch(process.pid)
+    _ended(process, folder)
+    return Spent(seconds, usage.ru_utime + usage.ru_stime, watch.peak_mb())
+
+
+def _begun(command: list[str], folder: Path) -> subprocess.Popen:
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+    with open(folder / LOG, "wb") as words:
+        return subprocess.Popen(command, cwd=folder, stdout=words, stderr=words, env=environment)
+
+
+def _ended(process: subprocess.Popen, folder: Path):
+    """What a process used, once it has ended."""
+    _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        lines = log.read_text(errors="replace").strip().splitlines() or ["no words"]
-        raise CadcodeError(f"{' '.join(command[:4])} ... ended with code {process.returncode}: {lines[-1][:200]}")
-    return Spent(seconds, usage.ru_utime + usage.ru_stime, watch.peak_mb())
+        lines = (folder / LOG).read_text(errors="replace").strip().splitlines() or ["no words"]
+        command = " ".join(process.args[:4])
+        raise CadcodeError(f"{command} ... ended with code {process.returncode}: {lines[-1][:200]}")
+    return usage
 
 
 class Watch:

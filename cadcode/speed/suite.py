@@ -15,7 +15,7 @@ from cadcode.model.spec import LoadedModel
 from cadcode.pipeline import Options, reconstruct
 from cadcode.speed import large, running, writing
 from cadcode.speed.parts import Part, cloud_of, parts
-from cadcode.speed.processes import cadcode_command, spent
+from cadcode.speed.processes import LOG, cadcode_command, spent
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,6 @@ def large_file(faces: int) -> dict:
         folder = Path(name)
         count = large.write_sphere(folder / "large.stl", faces)
         process = spent([sys.executable, "-m", "cadcode.speed.large", "large.stl"], folder)
-        seconds, kept, watertight = (folder / "log").read_text().split()
+        seconds, kept, watertight = (folder / LOG).read_text().split()
     return dict(faces=count, kept=int(kept), watertight=watertight == "True", seconds=float(seconds),
                 process=process.as_dict())  # fmt: skip

@@ -36,10 +36,16 @@ class QualityOptions:
 
 @dataclass(frozen=True)
 class Figure:
-    """One configuration over all parts: IoU per part, None where no program was valid."""
+    """One configuration over all parts: IoU per part, None where no program was valid, and the programs."""
 
     name: str
     ious: tuple[float | None, ...]
+    texts: tuple[str | None, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, found: list[tuple[float | None, str | None]]) -> "Figure":
+        """From the IoU and the text of every part."""
+        return cls(name, *zip(*found, strict=True))
 
     def as_dict(self, resamples: int, seed: int) -> dict:
         values = np.array([iou or 0.0 for iou in self.ious])
@@ -52,7 +58,8 @@ class Figure:
 
 
 def difference(ours: Figure, theirs: Figure, resamples: int, seed: int) -> dict:
-    """Mean of the differences of IoU part by part, with the 95 % interval of that mean by bootstrap over the parts.
+    """Mean of the differences of IoU part by part, with the 95 % interval of that mean by bootstrap over the parts, and
+    how many of the parts got the same program of both.
 
     Far narrower than what the intervals of either figure suggest: parts that are hard for one are hard for the other.
     ValueError where the figures are not of the same parts.
@@ -61,8 +68,9 @@ def difference(ours: Figure, theirs: Figure, resamples: int, seed: int) -> dict:
     gaps = np.array([(a or 0.0) - (b or 0.0) for a, b in pairs])
     draws = np.random.default_rng(seed).integers(len(gaps), size=(resamples, len(gaps)))
     low, high = np.quantile(gaps[draws].mean(1), [0.025, 0.975])
+    same = sum(a is not None and a == b for a, b in zip(ours.texts, theirs.texts, strict=True)) / len(gaps)
     return dict(name=ours.name, parts=len(gaps), difference=float(gaps.mean()), interval=[float(low), float(high)],
-                better=float((gaps > 0.01).mean()), worse=float((gaps < -0.01).mean()))  # fmt: skip
+                better=float((gaps > 0.01).mean()), worse=float((gaps < -0.01).mean()), same=same)  # fmt: skip
 
 
 # --- generated parts -------------------------------------------------------------------------------------------------
@@ -72,23 +80,23 @@ def generated_quality(model: LoadedModel, options: QualityOptions, progress=lamb
     """Greedy and best of N (chosen by distance to the points) on held-out programs, without the CAD kernel."""
     parts = held_out(options.parts)
     best = f"best of {options.candidates}"
-    ious: dict[str, list[float | None]] = {"greedy": [], best: []}
+    found: dict[str, list] = {"greedy": [], best: []}
     for start in range(0, len(parts), options.batch):
         group = [_Part.of(s.program, start + i, options) for i, s in enumerate(parts[start : start + options.batch])]
         points = torch.from_numpy(np.stack([p.cloud for p in group])).to(model.network.device)
         decoding = DecodeOptions(mode="sample", candidates=options.candidates, seed=options.seed)
         for part, drafts in zip(group, decode(model.network, model.language, points, decoding), strict=True):
-            programs = [(d.source, parse(d.text)) for d in drafts]
-            ious["greedy"].append(next((part.iou(p) for source, p in programs if source == "greedy"), None))
-            ious[best].append(part.iou(min((p for _, p in programs), key=part.distance, default=None)))
+            found["greedy"].append(part.measured(next((d.text for d in drafts if d.source == "greedy"), None)))
+            nearest = min((d.text for d in drafts), key=lambda text: part.distance(parse(text)), default=None)
+            found[best].append(part.measured(nearest))
         progress(min(start + options.batch, len(parts)))
-    return [Figure(name, tuple(values)) for name, values in ious.items()]
+    return [Figure.of(name, values) for name, values in found.items()]
 
 
 def robust_quality(model: LoadedModel, options: QualityOptions, progress=lambda done: None) -> list[Figure]:
     """Greedy on held-out programs as `generated_quality`, from clean points and from points as scanners give them."""
     parts = held_out(options.parts)
-    ious: dict[str, list[float | None]] = {name: [] for name in SCANS}
+    found: dict[str, list] = {name: [] for name in SCANS}
     for start in range(0, len(parts), options.batch):
         group = [_Part.of(s.program, start + i, options) for i, s in enumerate(parts[start : start + options.batch])]
         for name, scan in SCANS.items():
@@ -96,10 +104,10 @@ def robust_quality(model: LoadedModel, options: QualityOptions, progress=lambda 
                       for i, part in enumerate(group)]  # fmt: skip
             points = torch.from_numpy(np.stack(clouds).astype(np.float32) / 100).to(model.network.device)
             drafts = decode(model.network, model.language, points, DecodeOptions(mode="greedy", candidates=1))
-            programs = [parse(found[0].text) if found else None for found in drafts]
-            ious[name] += [part.iou(program) for part, program in zip(group, programs, strict=True)]
+            texts = [one[0].text if one else None for one in drafts]
+            found[name] += [part.measured(text) for part, text in zip(group, texts, strict=True)]
         progress(min(start + options.batch, len(parts)))
-    return [Figure(name, tuple(values)) for name, values in ious.items()]
+    return [Figure.of(name, values) for name, values in found.items()]
 
 
 def _clean(surface, rng, count):
@@ -158,7 +166,11 @@ class _Part:
     def distance(self, program: Program | Rejected) -> float:
         return distance_to_input(program, self.target) if isinstance(program, Program) else float("inf")
 
-    def iou(self, program: Program | Rejected | None) -> float | None:
+    def measured(self, text: str | None) -> tuple[float | None, str | None]:
+        """IoU and text of a draft."""
+        return (None, None) if text is None else (self.iou(parse(text)), text)
+
+    def iou(self, program: Program | Rejected) -> float | None:
         """By points in the box of both, however far the program reaches; None where it is none, 0 without a solid."""
         if not isinstance(program, Program):
             return None
@@ -186,16 +198,16 @@ def folder_quality(folder: Path, model: LoadedModel, sandbox, options: QualityOp
     settings[f"best of {options.candidates}"] = sampled
     if refined:
         settings["refined"] = replace(sampled, search=Options().search)
-    ious: dict[str, list[float | None]] = {name: [] for name in settings}
+    found: dict[str, list] = {name: [] for name in settings}
     for done, path in enumerate(paths, 1):
         shape = load_shape(path, cad_reader=sandbox.read_cad)
         for name, setting in settings.items():
-            ious[name].append(_iou(reconstruct(shape, model, sandbox, setting)))
+            found[name].append(_measured(reconstruct(shape, model, sandbox, setting)))
         progress(done)
-    return [Figure(name, tuple(values)) for name, values in ious.items()]
+    return [Figure.of(name, values) for name, values in found.items()]
 
 
-def _iou(result: Result) -> float | None:
-    """The IoU of the chosen program; None where none was valid, the fall-back to the bounding box included."""
+def _measured(result: Result) -> tuple[float | None, str | None]:
+    """IoU and text of the chosen program; None where none was valid, the fall-back to the bounding box included."""
     chosen = result.chosen
-    return None if chosen is None or chosen.source == "bounding box" else chosen.error.iou
+    return (None, None) if chosen is None or chosen.source == "bounding box" else (chosen.error.iou, chosen.text)

@@ -25,13 +25,14 @@ def quality(
     candidates: Annotated[int | None, typer.Option(min=2, help="Of best of N (default 10).")] = None,
     refined: Annotated[bool, typer.Option("--refined", help="The whole search as well (meshes only).")] = False,
     against: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Another model on the same parts: the difference, in pairs.")
+        str | None, typer.Option(metavar="MODEL", help="Another on the same parts, --dtype auto: differences in pairs.")
     ] = None,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Greedy from noisy, few, uneven and missing points (generated parts).")
     ] = False,
     seed: Seed = None,
     device: Device = None,
+    dtype: Dtype = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
     json: Json = False,
     debug: Debug = False,
@@ -46,8 +47,8 @@ def quality(
     if robustness and (meshes is not None or refined):
         raise UsageError("--robustness is measured on generated parts; leave out the folder and --refined")
     options = QualityOptions(**named(parts=parts, candidates=candidates, seed=seed))
-    measured = _figures(meshes, model, device, threads, refined, robustness, options)
-    others = [] if against is None else _figures(meshes, against, device, threads, refined, robustness, options)
+    measured = _figures(meshes, model, device, dtype, threads, refined, robustness, options)
+    others = [] if against is None else _figures(meshes, against, device, None, threads, refined, robustness, options)
     figures = [f.as_dict(options.resamples, options.seed) for f in measured]
     pairs = [difference(a, b, options.resamples, options.seed) for a, b in zip(measured, others, strict=False)]
     if json:
@@ -60,16 +61,16 @@ def quality(
         Console(highlight=False).print(difference_table(pairs, against))
 
 
-def _figures(meshes, model, device, threads, refined, robustness, options):
+def _figures(meshes, model, device, dtype, threads, refined, robustness, options):
     from cadcode.bench import folder_quality, generated_quality, robust_quality
     from cadcode.execution.sandbox import Sandbox
     from cadcode.generate import load
 
     if meshes is None:
         measure = robust_quality if robustness else generated_quality
-        return measure(load(model, device, threads), options)
+        return measure(load(model, device, threads, dtype), options)
     with Sandbox() as sandbox:
-        return folder_quality(meshes, load(model, device, threads), sandbox, options, refined)
+        return folder_quality(meshes, load(model, device, threads, dtype), sandbox, options, refined)
 
 
 @bench.command("speed")

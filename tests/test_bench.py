@@ -108,6 +108,23 @@ def test_pairs_see_a_difference_that_single_intervals_do_not():
         difference(ours, Figure("greedy", (1.0,)), 100, 0)
 
 
+def test_the_same_program_is_the_same_text_of_a_valid_one():
+    texts = ("a", "b", None, "c"), ("a", "d", None, "c")
+    ours, theirs = (Figure("x", (1.0, 0.5, None, 1.0), one) for one in texts)
+    assert difference(ours, theirs, 10, 0)["same"] == 0.5
+
+
+def test_one_model_in_two_kinds_of_numbers(model, tmp_path):
+    folder = str(tmp_path / "tiny")
+    call = ["bench", "quality", "--model", folder, "--against", folder, "--parts", "3", "--candidates", "2", "--json"]
+    for dtype in ("float32", "bfloat16"):
+        result = CliRunner().invoke(app, [*call, "--dtype", dtype])
+        assert result.exit_code == 0, result.output
+        pairs = json.loads(result.stdout)["differences"]
+        assert [0 <= pair["same"] <= 1 for pair in pairs] == [True, True]
+        assert dtype == "bfloat16" or all(pair["difference"] == 0 for pair in pairs)
+
+
 def test_scans_are_points_of_the_surface_with_their_fault():
     surface = np.random.default_rng(0).uniform(-100, 100, (3000, 3))
     clouds = {name: scan(surface, np.random.default_rng(1), 128) for name, scan in SCANS.items()}

@@ -151,11 +151,13 @@ def quality_table(figures: list[dict]) -> Table:
 
 def difference_table(pairs: list[dict], against: str) -> Table:
     """The difference of two models part by part, one configuration a row, with the 95 % interval of its mean."""
-    table = Table("", "parts", "difference", "95 % interval", "better on", "worse on", title=f"IoU against {against}")
+    columns = ("", "parts", "difference", "95 % interval", "better", "worse", "same program")
+    table = Table(*columns, title=f"IoU against {against}")
     for pair in pairs:
         low, high = pair["interval"]
         numbers = [f"{pair['difference']:+.3f}", f"{low:+.3f} to {high:+.3f}"]
-        table.add_row(pair["name"], str(pair["parts"]), *numbers, f"{pair['better']:.0%}", f"{pair['worse']:.0%}")
+        shares = [f"{pair[name]:.0%}" for name in ("better", "worse", "same")]
+        table.add_row(pair["name"], str(pair["parts"]), *numbers, *shares)
     return table
 
 

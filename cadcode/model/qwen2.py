@@ -56,8 +56,15 @@ class KeyValueCache:
     def select(self, rows: torch.Tensor) -> "KeyValueCache":
         """The cache of some batch rows (B' indices, repeats allowed): to share a prefill, for beams, finished rows."""
         picked = object.__new__(KeyValueCache)
-        picked.keys, picked.values, picked.used = self.keys[:, rows], self.values[:, rows], self.used
+        picked.keys, picked.values = (self._picked(store, rows) for store in (self.keys, self.values))
+        picked.used = self.used
         return picked
+
+    def _picked(self, store: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Only what is in use is copied: memory that nobody writes to costs nothing."""
+        new = store.new_empty((store.shape[0], len(rows), *store.shape[2:]))
+        new[:, :, :, : self.used] = store[:, :, :, : self.used].index_select(1, rows)
+        return new
 
 
 def rope(positions: torch.Tensor, head_dim: int, theta: float):

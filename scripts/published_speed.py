@@ -4,9 +4,9 @@
     python scripts/published_speed.py /tmp/tiny --layers 2 --hidden 64 --vocabulary 400
 
 Each engine runs in a process of its own: load, embed 256 points, write `--tokens` tokens greedily; on CUDA once more,
-because the first time it prepares itself, and the second time counts. Printed: seconds to
-load, seconds to the first token, tokens a second after it, the share of the rate at which memory could deliver the
-weights (of steps and readings in turns), and the most memory that the process ever held. `--dtype int8` is ours alone: `--engine ours`.
+because the first time it prepares itself, and the second time counts. Printed: seconds to load, seconds to the first
+token, tokens a second after it, the share of the rate at which memory could deliver the weights (steps and readings in
+turns), and the most memory that the process ever held. `--dtype int8` is ours alone: `--engine ours`.
 """
 
 import argparse

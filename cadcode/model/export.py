@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 
 from cadcode.errors import OutputError, UsageError
 from cadcode.model.spec import IMAGES, LoadedModel
-from cadcode.model.stored import StoredLinear
 from cadcode.model.tokenizer import build_tokenizer
 from cadcode.model.weights import ENCODER, IN_FLOAT32, SINGLE
 
@@ -26,7 +25,7 @@ def export_model(model: LoadedModel, folder: Path) -> list[Path]:
     """Write the files above in the dtype the model was loaded in; returns their paths. OutputError, UsageError."""
     if model.reads == IMAGES:
         raise UsageError(f"{model.spec.name} is exported without its vision tower; load it to read points")
-    if _kind(model) == torch.int8:
+    if matrix_kind(model) == torch.int8:
         raise UsageError(f"{model.spec.name} is exported in the numbers it was published in; load it without int8")
     try:
         (folder / ENCODER).mkdir(parents=True, exist_ok=True)
@@ -39,19 +38,18 @@ def export_model(model: LoadedModel, folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _kind(model: LoadedModel) -> torch.dtype:
+def matrix_kind(model: LoadedModel) -> torch.dtype:
     """What the matrices are stored as."""
-    head = model.network.lm_head
-    return head.kind if isinstance(head, StoredLinear) else head.weight.dtype
+    network = model.network
+    return network.packed.kind if network.lm_head is None else network.lm_head.weight.dtype
 
 
 def _write_weights(model: LoadedModel, folder: Path) -> None:
     weights = model.network.state_dict()
-    for name, module in model.network.named_modules():
-        if isinstance(module, StoredLinear):
-            weights[f"{name}.weight"] = module.product.matrix()
+    if model.network.lm_head is None:
+        weights |= model.network.packed.state("model.layers.{}.", "lm_head.weight")
     weights = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-    kind = _kind(model)
+    kind = matrix_kind(model)
     encoder = {name: weights.pop(name) for name in list(weights) if name.startswith(IN_FLOAT32)}
     if model.network.options.tie_word_embeddings:
         del weights["lm_head.weight"]
@@ -66,7 +64,7 @@ def _save(weights: dict[str, torch.Tensor], path: Path) -> None:
 
 def _write_settings(model: LoadedModel, folder: Path) -> None:
     options, end = asdict(model.network.options), model.language.end_id
-    theta, dtype = options.pop("rope_theta"), str(_kind(model)).removeprefix("torch.")
+    theta, dtype = options.pop("rope_theta"), str(matrix_kind(model)).removeprefix("torch.")
     config = dict(options, model_type="qwen2", architectures=["Qwen2ForCausalLM"], hidden_act="silu", rope_theta=theta,
                   rope_parameters=dict(rope_type="default", rope_theta=theta), dtype=dtype, torch_dtype=dtype,
                   max_position_embeddings=model.spec.points + 2048, eos_token_id=end)  # fmt: skip

@@ -210,3 +210,7 @@ class Columns:
     @property
     def bytes(self) -> int:
         return self.columns.nbytes
+
+    def matrix(self) -> torch.Tensor:
+        """The matrix (out, in) again."""
+        return self.columns.t().contiguous()

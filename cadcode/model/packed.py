@@ -1,10 +1,12 @@
-"""The decoder of `qwen2` arranged for writing: the same function in fewer and larger operations.
+"""The decoder of `qwen2` arranged for writing on a processor: the same function in fewer and larger operations.
 
-With a few million parameters a step costs as much in starting operations as in reading weights. So matrices that
-read the same input become one, and what adds to a product is part of it. The two halves that rotary positions turn lie
-side by side, so that a turn is one complex product. In float32 results differ in the last digits only.
+A step costs as much in starting operations as in reading weights, of small models. So matrices that read the same input
+become one, and what adds to a product is part of it. The two halves that rotary positions turn lie side by side, so
+that a turn is one complex product. It computes in float32, whatever the matrices are stored in; results differ in the
+last digits only.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -32,13 +34,17 @@ class PackedLayer:
 
 
 class PackedQwen2:
-    """`Qwen2` and its head, with a cache of its own kind; for a dtype with a complex partner, such as float32."""
+    """`Qwen2` and its head, with a cache of its own kind. Matrices are stored as `kind`, see `kernels.product`.
 
-    def __init__(self, model: Qwen2, head: nn.Linear, kind: torch.dtype | None = None):
-        self.options = model.options
-        self.layers = [pack(layer, model.options, kind) for layer in model.layers]
-        self.norm, self.head = model.norm.weight.detach(), product(head.weight, kind)
-        self.turns = turns(model.options, head.weight.device)
+    With `take` the model loses its layers, one after the other: there is not memory for large ones twice.
+    """
+
+    def __init__(self, model: Qwen2, head: nn.Linear, kind: torch.dtype | None = None, take: bool = False):
+        self.options, self.kind = model.options, kind
+        layers = taken(model.layers) if take else model.layers
+        self.layers = [pack(layer, model.options, kind) for layer in layers]
+        self.norm, self.head = wide(model.norm.weight), product(head.weight, kind)
+        self.turns = turns(model.options, torch.arange(POSITIONS))
 
     @property
     def bytes(self) -> int:
@@ -52,10 +58,11 @@ class PackedQwen2:
         return Alone(o.num_hidden_layers, batch, o.num_key_value_heads, length, o.head_dim, self.norm)
 
     def __call__(self, embeddings: torch.Tensor, positions: torch.Tensor, cache: Alone | Shared) -> torch.Tensor:
-        """Logits (B, V) behind the embeddings (B, n, H) at rotary positions (n,)."""
+        """Logits (B, V) behind the embeddings (B, n, H) at rotary positions (n,), or (n, D / 2)."""
         batch, count, size = embeddings.shape
         first, x = cache.used == 0, embeddings.reshape(-1, size)  # (B * n, H)
-        turn = self.turns[positions]  # (n, ...)
+        known = positions.ndim == 1 and int(positions[-1]) < POSITIONS  # they rise
+        turn = self.turns[positions] if known else turns(self.options, positions)  # (n, ...)
         cache.extend(count)
         for index, layer in enumerate(self.layers):
             qkv = layer.qkv(self.normed(x, layer.norm), layer.qkv_bias)
@@ -98,6 +105,29 @@ class PackedQwen2:
         return y.transpose(1, 2).reshape(q.shape[0] * q.shape[1], -1)
 
 
+    def state(self, layer: str, head: str) -> dict[str, torch.Tensor]:
+        """Weights of the plain layers and the head again, by their names, matrices in the bfloat16 they are stored in.
+
+        `layer` is a name with a place for the layer's number.
+        """
+        found = {head: self.head.matrix()}
+        for index, packed in enumerate(self.layers):
+            before = layer.format(index)
+            found |= {before + name: weight for name, weight in unpacked(packed, self.options).items()}
+        return found
+
+
+def taken(layers: nn.ModuleList) -> Iterator[Layer]:
+    while len(layers):
+        layer = layers[0]
+        del layers[0]
+        yield layer
+
+
+def wide(weight: torch.Tensor) -> torch.Tensor:
+    return weight.detach().float()
+
+
 def pack(layer: Layer, options: Qwen2Options, kind: torch.dtype | None) -> PackedLayer:
     attention, mlp, size = layer.self_attn, layer.mlp, options.head_dim
     q, k, v = attention.q_proj, attention.k_proj, attention.v_proj
@@ -105,11 +135,25 @@ def pack(layer: Layer, options: Qwen2Options, kind: torch.dtype | None) -> Packe
     bias = torch.cat([halves_beside(q.bias, size), halves_beside(k.bias, size), v.bias])
     gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
     return PackedLayer(
-        layer.input_layernorm.weight.detach(), product(qkv, kind), bias.detach(),
+        wide(layer.input_layernorm.weight), product(qkv, kind), wide(bias),
         product(attention.o_proj.weight, kind),
-        layer.post_attention_layernorm.weight.detach(), product(gate_up, kind),
+        wide(layer.post_attention_layernorm.weight), product(gate_up, kind),
         product(mlp.down_proj.weight, kind),
     )  # fmt: skip
+
+
+def unpacked(layer: PackedLayer, options: Qwen2Options) -> dict[str, torch.Tensor]:
+    """The weights that `pack` was given, by their names, if they are stored in bfloat16."""
+    size, key_heads = options.head_dim, options.num_key_value_heads
+    sizes = [heads * size for heads in (options.num_attention_heads, key_heads, key_heads)]
+    found = {"input_layernorm.weight": layer.norm, "post_attention_layernorm.weight": layer.later_norm,
+             "self_attn.o_proj.weight": layer.out.matrix(), "mlp.down_proj.weight": layer.down.matrix()}  # fmt: skip
+    for name, rows in (("weight", layer.qkv.matrix()), ("bias", layer.qkv_bias)):
+        q, k, v = rows.split(sizes)
+        found |= {f"self_attn.q_proj.{name}": halves_apart(q, size), f"self_attn.k_proj.{name}": halves_apart(k, size),
+                  f"self_attn.v_proj.{name}": v}  # fmt: skip
+    found["mlp.gate_proj.weight"], found["mlp.up_proj.weight"] = layer.gate_up.matrix().chunk(2)
+    return found
 
 
 def halves_beside(rows: torch.Tensor, size: int) -> torch.Tensor:
@@ -117,12 +161,18 @@ def halves_beside(rows: torch.Tensor, size: int) -> torch.Tensor:
     return rows.unflatten(0, (-1, 2, size // 2)).transpose(1, 2).flatten(0, 2)
 
 
-def turns(options: Qwen2Options, device) -> torch.Tensor:
-    """Complex numbers (POSITIONS, (heads + 2 * key heads) * D / 2) that turn pairs to their rotary positions (Su et al.
-    2021, arXiv:2104.09864): those of queries, which also get the scale of attention, and of keys; values stay.
+def halves_apart(rows: torch.Tensor, size: int) -> torch.Tensor:
+    """The way back."""
+    return rows.unflatten(0, (-1, size // 2, 2)).transpose(1, 2).flatten(0, 2)
+
+
+def turns(options: Qwen2Options, positions: torch.Tensor) -> torch.Tensor:
+    """Complex numbers (n, (heads + 2 * key heads) * D / 2) that turn pairs to rotary positions (Su et al. 2021,
+    arXiv:2104.09864), (n,) or (n, D / 2): those of queries, which also get the scale of attention, and of keys; values
+    stay.
     """
-    exponents = torch.arange(0, options.head_dim, 2, device=device, dtype=torch.float32) / options.head_dim
-    angles = torch.arange(POSITIONS, device=device).float()[:, None] * (1.0 / options.rope_theta**exponents)
+    exponents = torch.arange(0, options.head_dim, 2, dtype=torch.float32) / options.head_dim
+    angles = positions.float().view(len(positions), -1) * (1.0 / options.rope_theta**exponents)
     heads = (options.num_attention_heads, options.num_key_value_heads, options.num_key_value_heads)
     turned = torch.cat([angles.repeat(1, heads[0] + heads[1]), torch.zeros_like(angles).repeat(1, heads[2])], 1)
     scales = torch.ones_like(turned)

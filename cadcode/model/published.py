@@ -41,6 +41,7 @@ def load_published(folder: Path, config: dict, name: str, device: str, dtype: st
     fit(network, weights, numbers, folder)
     prepare(network)
     if stored is not None:
+        network.pack(stored)
         store(network, stored)
     elif device == "cpu" and not fast_bfloat16(device):
         widen(network)

@@ -2,8 +2,8 @@
 
 import torch
 
-from cadcode.model.qwen2 import KeyValueCache
-from cadcode.model.small import SmallModel
+from cadcode.model.packed import PackedQwen2
+from cadcode.model.small import Cache, SmallModel
 
 
 class PublishedModel(SmallModel):
@@ -20,15 +20,17 @@ class PublishedModel(SmallModel):
         """Their rotary positions (L,)."""
         return torch.arange(points.shape[1] + prompt.shape[1], device=prompt.device)
 
-    def prefill(self, points: torch.Tensor, start, room: int) -> tuple[torch.Tensor, KeyValueCache]:
+    def pack(self, kind: torch.dtype | None = None) -> None:
+        """As `SmallModel.pack`, but the plain layers and the head are given up."""
+        self.packed = PackedQwen2(self.model, self.lm_head, kind, take=True)
+        self.lm_head = None
+
+    def prefill(self, points: torch.Tensor, start, room: int) -> tuple[torch.Tensor, Cache]:
         """Logits (B, V) behind the prompt `start` (an id or several), given points (B, P, 3 or 6), and the cache."""
         prompt = torch.atleast_1d(torch.as_tensor(start, device=points.device)).expand(len(points), -1)
-        embeddings = self.embed(points, prompt)
-        cache = self.new_cache(embeddings, room)
-        hidden = self.model(embeddings, self.positions(points, prompt), cache, tail=1)
-        return self.lm_head(hidden[:, -1]), cache
+        return self.begin(self.embed(points, prompt), self.positions(points, prompt), room)
 
-    def step(self, ids: torch.Tensor, written: int, cache: KeyValueCache) -> torch.Tensor:
+    def step(self, ids: torch.Tensor, written: int, cache: Cache) -> torch.Tensor:
         ids = ids.view(len(ids), -1)
         positions = cache.used - self.skipped + torch.arange(ids.shape[1], device=ids.device)
         return self.go_on(self.model.embed_tokens(ids), positions, cache)

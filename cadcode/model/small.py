@@ -3,11 +3,13 @@
 import torch
 from torch import nn
 
+from cadcode.model.cache import Alone, Shared
 from cadcode.model.fixed import FixedCache, FixedMemory
 from cadcode.model.packed import PackedQwen2
 from cadcode.model.points import FEATURES, FourierPointEncoder
 from cadcode.model.qwen2 import KeyValueCache, Qwen2, Qwen2Options
 
+Cache = KeyValueCache | FixedCache | Alone | Shared
 PREFIX_LENGTH = 256  # text always starts at this rotary position, however many points there are
 
 
@@ -57,13 +59,8 @@ class SmallModel(nn.Module):
         prefix = self.point_encoder(points)
         text = self.model.embed_tokens(torch.full((len(points), 1), start, device=points.device))
         embeddings = torch.cat([prefix.to(text.dtype), text], dim=1)
-        length = embeddings.shape[1]
         positions = torch.cat([point_positions(points.shape[1]), torch.tensor([PREFIX_LENGTH])]).to(points.device)
-        if self.packed is not None:
-            cache = self.packed.new_cache(len(points), length + room)
-            return self.packed(embeddings, positions, cache), cache
-        cache = self.new_cache(embeddings, room)
-        return self.lm_head(self.model(embeddings, positions, cache, tail=1)[:, -1]), cache
+        return self.begin(embeddings, positions, room)
 
     def step(self, ids: torch.Tensor, written: int, cache) -> torch.Tensor:
         """Logits (B, V) after one more token a row (B,) or several (B, n), numbered from `written` on.
@@ -72,20 +69,24 @@ class SmallModel(nn.Module):
         """
         ids = ids.view(len(ids), -1)
         positions = PREFIX_LENGTH + written + torch.arange(ids.shape[1], device=ids.device)
-        embeddings = self.model.embed_tokens(ids)
+        return self.go_on(self.model.embed_tokens(ids), positions, cache)
+
+    def begin(self, embeddings: torch.Tensor, positions: torch.Tensor, room: int) -> tuple[torch.Tensor, Cache]:
+        """Logits (B, V) after embeddings (B, L, H) at rotary positions, and a cache with space for `room` more."""
+        (batch, length, _), dtype, device = embeddings.shape, embeddings.dtype, embeddings.device
+        if self.packed is not None:
+            cache = self.packed.new_cache(batch, length + room)
+            return self.packed(embeddings, positions, cache), cache
+        if self.fixed is not None:
+            cache = self.fixed.new_cache(batch, length + room, dtype, device)
+        else:
+            cache = KeyValueCache(self.options, batch, length + room, dtype, device)
+        return self.lm_head(self.model(embeddings, positions, cache, tail=1)[:, -1]), cache
+
+    def go_on(self, embeddings: torch.Tensor, positions: torch.Tensor, cache: Cache) -> torch.Tensor:
+        """Logits (B, V) after embeddings (B, n, H) that follow what is in the cache."""
         if self.packed is not None:
             return self.packed(embeddings, positions, cache)
-        return self.go_on(embeddings, positions, cache)
-
-    def new_cache(self, embeddings: torch.Tensor, room: int) -> KeyValueCache | FixedCache:
-        """With space for embeddings (B, L, H) and `room` more."""
-        (batch, length, _), dtype, device = embeddings.shape, embeddings.dtype, embeddings.device
-        if self.fixed is not None:
-            return self.fixed.new_cache(batch, length + room, dtype, device)
-        return KeyValueCache(self.options, batch, length + room, dtype, device)
-
-    def go_on(self, embeddings: torch.Tensor, positions: torch.Tensor, cache: KeyValueCache | FixedCache):
-        """Logits (B, V) after embeddings (B, n, H) that follow what is in the cache."""
         if isinstance(cache, FixedCache):
             return cache.step(embeddings, positions)
         return self.last_logits(embeddings, positions, cache)

@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 
 from cadcode.decoding import DecodeOptions, decode
-from cadcode.model.export import export_model
+from cadcode.model.export import export_model, matrix_kind
 from cadcode.model.spec import LoadedModel
-from cadcode.model.stored import StoredLinear
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def transformers(model: LoadedModel, clock: Clock) -> Writer:
 
     with tempfile.TemporaryDirectory() as folder:
         export_model(model, Path(folder))
-        dtype = model.network.lm_head.weight.dtype
+        dtype = matrix_kind(model)
         network = Qwen2ForCausalLM.from_pretrained(folder, dtype=dtype).to(model.network.device).eval()
 
     def generate(embeddings: torch.Tensor, count: int):
@@ -98,8 +97,7 @@ def weight_bytes(model: LoadedModel) -> int:
     if network.packed is not None:
         return network.packed.bytes
     modules = [*network.model.layers.modules(), network.lm_head]
-    stored = sum(module.product.bytes for module in modules if isinstance(module, StoredLinear))
-    return stored + sum(w.nbytes for module in modules for w in module.parameters(recurse=False))
+    return sum(w.nbytes for module in modules for w in module.parameters(recurse=False))
 
 
 def bandwidth(size: int, device, repeats: int, clock: Clock) -> float:

@@ -1,13 +1,15 @@
 """Matrices stored in bfloat16 or int8 and multiplied in float32: the numbers of float32, or of the rounded matrix."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from published_models import byte_tokenizer, random_published, save_published
+from published_models import OPTIONS, byte_tokenizer, random_published, save_published
 from tiny_models import clouds
 from torch import nn
 
 from cadcode.errors import UsageError
-from cadcode.model import kernels, stored
+from cadcode.model import kernels, packed, stored
 from cadcode.model.checkpoints import load_model
 from cadcode.model.kernels import rounded
 from cadcode.model.stored import StoredLinear, pick_numbers, store
@@ -78,7 +80,7 @@ def test_what_is_stored_depends_on_the_machine(monkeypatch):
 def test_a_published_model_is_stored_as_published_on_a_processor(tmp_path):
     folder = str(save_published(random_published().bfloat16(), tmp_path, byte_tokenizer()))
     network, exact, small = (load_model(folder, dtype=dtype).network for dtype in ("auto", "float32", "int8"))
-    assert network.lm_head.kind == torch.bfloat16 and small.lm_head.kind == torch.int8
+    assert network.packed.kind == torch.bfloat16 and small.packed.kind == torch.int8
     states = [model.prefill(clouds(2), (3,), 8) for model in (network, exact, small)]
     for step in range(4):
         logits, wanted, near = (logits for logits, _ in states)
@@ -95,3 +97,29 @@ def test_the_embedded_model_writes_nearly_the_same_in_int8():
     exact, small = load_model().network, load_model(dtype="int8").network
     logits, wanted = (model.prefill(clouds(2), 1, 1)[0] for model in (small, exact))
     assert (logits - wanted).abs().mean() < 0.05 * wanted.std() and not torch.equal(logits, wanted)
+
+
+@needs_compiler
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_stored_decoder_gives_its_weights_back(tied):
+    plain = random_published(options=replace(OPTIONS, tie_word_embeddings=tied)).bfloat16()
+    weights = {name: weight.clone() for name, weight in plain.state_dict().items() if "layers" in name}
+    head = plain.lm_head.weight.clone()
+    plain.pack(torch.bfloat16)
+    assert len(plain.model.layers) == 0 and plain.lm_head is None
+    found = plain.packed.state("model.layers.{}.", "head")
+    assert torch.equal(found.pop("head"), head) and set(found) == set(weights)
+    assert all(torch.equal(found[name].bfloat16(), weight) for name, weight in weights.items())
+
+
+@needs_compiler
+@torch.inference_mode()
+def test_positions_beyond_the_table_turn_as_well(monkeypatch):
+    logits = []
+    for positions in (packed.POSITIONS, 4):
+        monkeypatch.setattr(packed, "POSITIONS", positions)
+        network = random_published()
+        network.pack()
+        found, cache = network.prefill(clouds(1, 8), (3,), 2)
+        logits += [torch.cat([found, network.step(torch.tensor([4]), 1, cache)])]
+    torch.testing.assert_close(logits[0], logits[1])

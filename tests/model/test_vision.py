@@ -191,6 +191,19 @@ def test_weights_saved_by_transformers_5_are_found(exact, folder, seeing, tmp_pa
     assert set(again) == set(weights) and all(torch.equal(again[name], weights[name]) for name in weights)
 
 
+@torch.inference_mode()
+def test_pictures_are_read_the_same_by_the_decoder_for_processors(folder, seeing):
+    packed, logits = load_model(str(folder), reads="images").network, []
+    if packed.packed is None:
+        pytest.skip("no C compiler here")
+    for network in (seeing.network, packed):
+        found, cache = network.prefill(patches(2), seeing.language.start_id, 4)
+        logits.append([found] + [network.step(torch.tensor([[5, 6], [7, 8]])[:, i], i, cache) for i in range(2)])
+    expected, found = (torch.stack(each) for each in logits)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-3)
+
+
 @pytest.mark.parametrize("name", ["cadcode-small", "filapro/cad-recode", "filapro/cad-recode-v1.5"])
 @pytest.mark.parametrize("reads", ["images", "text"])
 def test_other_models_read_neither_pictures_nor_text(name, reads):

@@ -54,7 +54,7 @@ class Alone:
 
     def attend(self, layer: int, q: torch.Tensor, count: int) -> torch.Tensor:
         """Attention (B * heads, n * shared, D) of the last n = `count` positions over all."""
-        if attends(q.shape[2]):
+        if self.compiled:
             return attend(q, count, self.texts, NOTHING, self.stretch(layer), self.slots)
         weights = later_hidden(self.scores(layer, q), count).softmax(-1)
         return self.mix(layer, weights)
@@ -82,8 +82,9 @@ class Alone:
     def picked(self, rows: torch.Tensor) -> "Alone":
         """Some texts, repeats allowed. Either they go on or those that are here, which may share slots with them."""
         slots, count = self.slots[rows].tolist(), self.store.shape[2] // self.heads
-        repeats = [i for i, slot in enumerate(slots) if slot in slots[:i]]
-        free = [slot for slot in range(count) if slot not in slots]
+        first = {slot: i for i, slot in reversed(list(enumerate(slots)))}  # the text that keeps a slot
+        repeats = [i for i, slot in enumerate(slots) if first[slot] != i]
+        free = [slot for slot in range(count) if slot not in first]
         if not self.compiled or len(free) < len(repeats):
             room = 2 * len(rows) if self.compiled else len(rows)
             return self.copied(rows, room, self.store.shape[3])
@@ -119,7 +120,7 @@ class Shared:
 
     def __init__(self, prefix: Alone, parts: torch.Tensor, own: Alone | None = None):
         layers, _, _, _, size = prefix.store.shape
-        if prefix.columns is None and len(parts) > prefix.batch and attends(size):
+        if prefix.columns is None and len(parts) > prefix.batch and prefix.compiled:
             prefix.columns = key_columns(prefix.store[:, 0])
         self.prefix, self.parts = prefix, parts
         self.own = own or Alone(layers, len(parts), prefix.heads, GROWTH, size, prefix.store)
@@ -137,7 +138,7 @@ class Shared:
 
     def attend(self, layer: int, q: torch.Tensor, count: int) -> torch.Tensor:
         """As `Alone.attend`: one softmax over the scores of the prefix and of the text."""
-        if attends(q.shape[2]):
+        if self.own.compiled:
             columns = None if self.prefix.columns is None else self.prefix.columns[layer]
             return attend(q, count, self.groups.texts, self.prefix.stretch(layer), self.own.stretch(layer),
                           self.own.slots, columns)
@@ -169,7 +170,9 @@ class Groups:
     """Rows as equally large groups, one a part, so that one matrix product serves all rows of a part."""
 
     def __init__(self, parts: list[int], count: int, heads: int):
-        members = [[row for row, part in enumerate(parts) if part == one] for one in range(count)]
+        members = [[] for _ in range(count)]
+        for row, part in enumerate(parts):
+            members[part].append(row)
         self.texts = TextGroups.of(members)
         self.parts, self.size, self.heads = count, max(map(len, members)), heads
         padded = [row for rows in members for row in rows + [0] * (self.size - len(rows))]

@@ -23,15 +23,16 @@ class PolishOptions:
     cost: float = 1e-3  # the score may fall by this much, never below where the search began
 
 
-def polished(parameters: Parameters, values: np.ndarray, surface: np.ndarray, blur: float, options: PolishOptions):
+def polished(parameters: Parameters, values: np.ndarray, surface: np.ndarray, blur: float, options: PolishOptions,
+             held: frozenset[int] = frozenset()):  # fmt: skip
     """Values (P,) nearer to the points `surface` (N, 3), None where there are none.
 
-    `blur` is how far, in program units, a point may lie off the surface before it counts less.
+    `blur` is how far, in program units, a point may lie off the surface before it counts less; the values `held` stay.
     """
     from scipy.optimize import least_squares  # slow to load, and not every run comes here
 
-    groups = parameters.groups(values)
-    if len(groups) > options.numbers:
+    groups = [group for group in parameters.groups(values) if held.isdisjoint(group)]
+    if not 0 < len(groups) <= options.numbers:
         return None
     spread = np.zeros((len(values), len(groups)))  # from groups to numbers
     for column, group in enumerate(groups):

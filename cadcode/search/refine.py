@@ -85,6 +85,8 @@ def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(
         _polish(variant, options.polish, min(options.polish.cost, variant.score - least))
     for move in moves:
         _snap_to_plane(variant, move, options, min(options.snap_cost, variant.score - least))
+    if only is None:
+        _snap_together(variant, moves, options)
     return variant
 
 
@@ -124,6 +126,22 @@ def _jump_to_planes(variant: Variant, move: Move, reach: float):
 def _snap_to_plane(variant: Variant, move: Move, options: RefineOptions, allowance: float):
     for plane in _planes_near(variant, move, options.snap_reach)[:1]:
         variant.attempt(_moved(variant, move, plane - variant.values[move.slots[0]]), move.bodies, allowance)
+
+
+def _snap_together(variant: Variant, moves: list[Move], options: RefineOptions):
+    """Let all faces take the input's planes at once, and everything else follow: a slanted side fits again only when
+    both of its ends have moved.
+    """
+    values, held = variant.values.copy(), set()
+    for move in moves:
+        for plane in _planes_near(variant, move, options.snap_reach)[:1]:
+            values[list(move.slots)] = plane
+            held |= set(move.slots)
+    if np.allclose(values, variant.values, rtol=0, atol=SAME):
+        return
+    goal = variant.goal
+    found = polished(variant.parameters, values, goal.surface, goal.blur, options.polish, frozenset(held))
+    variant.attempt(values if found is None else found, tuple(range(len(variant.program().steps))), 0.0)
 
 
 def _planes_near(variant: Variant, move: Move, reach: float) -> list[float]:

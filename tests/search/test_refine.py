@@ -77,6 +77,18 @@ def test_snapping_costs_no_more_than_was_won(parts, fits):
     assert refine(program, fit, eager).program() == program
 
 
+def test_a_slanted_side_lets_go_when_both_of_its_ends_move(parts, fits):
+    """A rib that ends just before the wall: moved alone, neither the face nor the corner fits better."""
+    parameters = Parameters(parts["bracket and rib"].program)
+    exact, values = parameters.values, parameters.values.copy()
+    rib = [i for i, slot in enumerate(parameters.slots) if slot.body == 2]
+    [face], [corner] = ([i for i in rib if exact[i] == value] for value in (48.0, -3.0))
+    values[face], values[corner] = 47.9, -3.0 - 0.1 * 21 / 65  # along the slanted side
+    gap = parameters.program(values)
+    found = Parameters(refine(gap, fits["bracket and rib"]).program()).values
+    assert np.allclose(found[[face, corner]], exact[[face, corner]], atol=2e-3)
+
+
 def test_a_trial_that_breaks_a_body_is_refused(fits):
     variant = Variant(bar(-10.0, 20.0, 50.0), fits["step"])
     upside_down = np.where(variant.values == 10.0, -20.0, variant.values)

@@ -64,9 +64,12 @@ class CloudFit:
         closeness = self._closeness(away, self.spacing)
         return Skin(field.body_distance(body, self.surface), points, normals, areas, closeness)
 
-    def score(self, program: Program, measured: list[Skin]) -> float:
-        there = float(self._closeness(self.distances(program, measured)).mean())
-        return (1 - self.options.back) * there + self.options.back * _back(program, measured)
+    def score(self, program: Program, measured: list[Skin], least: float = 0.0) -> float:
+        """How close program and input are to each other, in [0, 1]; see `Goal` for `least`."""
+        there = (1 - self.options.back) * float(self._closeness(self.distances(program, measured)).mean())
+        if there + self.options.back < least:
+            return there
+        return there + self.options.back * _back(program, measured)
 
     def distances(self, program: Program, measured: list[Skin]) -> np.ndarray:
         """Signed distance (N,) of the input's points to the program."""

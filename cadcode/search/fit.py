@@ -8,7 +8,8 @@ a missing wire, lowers it by the mean distance of the input's surface from the p
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from cadcode.geometry.sampling import sample_surface
 from cadcode.geometry.section import section
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
-from cadcode.program.field import body_bounds, body_distance, combine, combined_distances, inside_body, prepared_body
-from cadcode.program.syntax import Extrude, Program
+from cadcode.program.field import body_bounds, body_distance, combine, combined_distances, prepared_body, span
+from cadcode.program.outline import faces_inside
+from cadcode.program.syntax import AXES, Extrude, Program
 
 MARGIN = 4.0  # program units around the part's box, so that reaching out of it costs
 OUTSIDE = 25.0  # program units out of the box that halve the score
@@ -36,8 +38,11 @@ class Goal(Protocol):
 
     def measure(self, body: Extrude) -> Any: ...
 
-    def score(self, program: Program, measured: list) -> float:
-        """In [0, 1], higher is better; `measured` holds what `measure` said of each body."""
+    def score(self, program: Program, measured: list, least: float = 0.0) -> float:
+        """In [0, 1], higher is better; `measured` holds what `measure` said of each body.
+
+        If it is below `least`, another number below that may be returned: that many trials are worse is soon seen.
+        """
         ...
 
 
@@ -53,13 +58,32 @@ class FitOptions:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Filled:
-    """What a fit knows of one body: which points it fills, how far it is, how far it reaches out of the grid's box."""
+    """What a fit knows of one body: which points it fills, how far it reaches out of the grid's box, how far it is."""
 
     points: np.ndarray  # (M,) bool
-    distances: np.ndarray  # (D,) from the first points of the input's surface, signed
     outside: float
+    body: Extrude
+    surface: np.ndarray  # (D, 3) the first points of the input's
+
+    @cached_property
+    def distances(self) -> np.ndarray:
+        """(D,) from those points, signed."""
+        return body_distance(self.body, self.surface)
+
+
+class Slabs(NamedTuple):
+    """Points (M, 3) in the order of one coordinate, so that those between two levels lie behind each other."""
+
+    order: np.ndarray  # (M,)
+    levels: np.ndarray  # (M,) that coordinate, rising
+    across: np.ndarray  # (M, 2) the others, as `AXES` names them, each behind each other
+
+    @classmethod
+    def of(cls, points: np.ndarray, i: int, j: int, k: int) -> "Slabs":
+        order = np.argsort(points[:, k], kind="stable")
+        return cls(order, points[order, k], np.stack([points[order, i], points[order, j]]).T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +111,23 @@ class Fit:
         return section(self.vertices, self.faces, axis, level)
 
     def measure(self, body: Extrude) -> Filled:
-        """Which points one body fills, how far it is, and how far it reaches out."""
+        """What is known of one body."""
         body = prepared_body(body)
         low, high = body_bounds(body)
         outside = float(max(np.max(self.box[0] - low), np.max(high - self.box[1]), 0.0))
-        away = body_distance(body, self.surface[: self.far_points])
-        return Filled(inside_body(body, self.points), away, outside)
+        return Filled(self.inside_body(body), outside, body, self.surface[: self.far_points])
+
+    @cached_property
+    def slabs(self) -> dict[str, Slabs]:
+        return {plane: Slabs.of(self.points, *axes) for plane, axes in AXES.items()}
+
+    def inside_body(self, body: Extrude) -> np.ndarray:
+        """As `field.inside_body` of the points, (M,) bool, in half of its time."""
+        slabs, (low, high) = self.slabs[body.plane], span(body)
+        found = np.zeros(len(self.points), bool)
+        between = slice(np.searchsorted(slabs.levels, low, "right"), np.searchsorted(slabs.levels, high, "left"))
+        found[slabs.order[between]] = faces_inside(body.faces, slabs.across[between])
+        return found
 
     def filled(self, program: Program, measured: list[Filled]) -> np.ndarray:
         """Which points the program fills, (M,) bool."""
@@ -101,12 +136,15 @@ class Fit:
             filled = combine(step.operation, filled, body.points)
         return filled
 
-    def score(self, program: Program, measured: list[Filled]) -> float:
-        """How well the program agrees with the input, in [0, 1]."""
+    def score(self, program: Program, measured: list[Filled], least: float = 0.0) -> float:
+        """How well the program agrees with the input, in [0, 1]; see `Goal` for `least`."""
         outside = max(b.outside for s, b in zip(program.steps, measured, strict=True) if s.operation == "union")
+        most = self.agreement(self.filled(program, measured)) / (1 + outside / OUTSIDE)
+        if most < least:
+            return most
         away = combined_distances(program, [body.distances for body in measured])
         far = float(np.abs(away).mean()) if len(away) else 0.0
-        return self.agreement(self.filled(program, measured)) / (1 + outside / OUTSIDE) / (1 + far / FAR)
+        return most / (1 + far / FAR)
 
     def agreement(self, filled: np.ndarray) -> float:
         """The score of an occupancy (M,), wherever the surfaces are."""
@@ -129,7 +167,8 @@ def measure_fit(shape: Shape, frame: Frame, options: FitOptions = FitOptions()) 
     points = np.concatenate([cells, *_either_side(surface, normals, options, rng)])
     inside = np.abs(winding_numbers(tree, points)) > 0.5
     planes = upright_planes(vertices, shape.faces, options.plane_area)
-    return Fit(points, inside, grid, box, planes, surface[: options.surface_points], vertices, shape.faces,
+    surface = np.asfortranarray(surface[: options.surface_points])  # which is asked for one axis after the other
+    return Fit(points, inside, grid, box, planes, surface, vertices, shape.faces,
                options.far_points)  # fmt: skip
 
 

@@ -61,8 +61,9 @@ class Variant:
                 return False
             steps[index], measured[index] = Step(steps[index].operation, body), self.goal.measure(body)
             self.work += sum(len(f.outline.edges) if isinstance(f.outline, Loop) else 1 for f in body.faces)
-        score = self.goal.score(Program(tuple(steps)), measured)
-        if score < self.score - allowance:
+        least = self.score - allowance
+        score = self.goal.score(Program(tuple(steps)), measured, least)
+        if score < least:
             return False
         self.values, self.score, self._steps, self._measured = values, score, steps, measured
         return True

@@ -4,10 +4,11 @@ import math
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from itertools import count
+from itertools import count, zip_longest
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from cadcode import __version__
 from cadcode.decoding import DecodeOptions, Draft
 from cadcode.drafts import model_inputs, upright, view_count, write
 from cadcode.execution.check import check
-from cadcode.execution.outcome import Failed, Solid
+from cadcode.execution.outcome import Failed, Outcome, Solid
 from cadcode.execution.sandbox import Sandbox
 from cadcode.geometry.frame import PROGRAM_UNITS, Frame
 from cadcode.geometry.io import Shape
@@ -126,7 +127,8 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
             fresh = rank(drafts, search_target(shape, frame, one), frame, one, model.spec)
         with clock("run"):
             judged += judge_best(fresh, judged, target, sandbox, one)
-            judged += [judge(c, target, sandbox, one) for c in left_out_greedy(fresh, judged)]
+            greedy = left_out_greedy(fresh, judged)
+            judged += [judge(c, sandbox.run(c.text, one.export), target, one) for c in greedy]
         if one.search.refine:
             with clock("refine"):
                 better = improved(fresh, shape, frame, one, target.has_volume, clock)
@@ -258,20 +260,28 @@ def bounding_box(shape: Shape, frame: Frame) -> Candidate:
 def judge_best(
     candidates: list[Candidate], known: list[Candidate], target: Target, sandbox: Sandbox, options: Options
 ) -> list[Candidate]:
-    """Run and measure candidates in their order, none of the `known` again, until `execute` sound ones are measured."""
-    judged, measured, texts = [], 0, {c.text for c in known}
-    for candidate in candidates:
-        if measured == options.search.execute:
-            break
-        if candidate.failure is None and candidate.text not in texts:
-            judged.append(judge(candidate, target, sandbox, options))
+    """Run and measure candidates in their order, none of the `known` again, until `execute` sound ones are measured.
+
+    While one is measured the next runs, if it will be needed whatever comes of the first.
+    """
+    texts = {c.text for c in known}
+    left = [c for c in candidates if c.failure is None and c.text not in texts]
+    judged, measured, following = [], 0, None
+    with ThreadPoolExecutor(1) as ahead:
+        begun = lambda candidate: ahead.submit(sandbox.run, candidate.text, options.export)  # noqa: E731
+        for candidate, after in zip_longest(left, left[1:]):
+            if measured == options.search.execute:
+                break
+            outcome = (following or begun(candidate)).result()
+            needed = after is not None and measured + 1 < options.search.execute
+            following = begun(after) if needed else None
+            judged.append(judge(candidate, outcome, target, options))
             measured += judged[-1].error is not None and judged[-1].solid.valid
     return judged
 
 
-def judge(candidate: Candidate, target: Target, sandbox: Sandbox, options: Options) -> Candidate:
+def judge(candidate: Candidate, outcome: Outcome, target: Target, options: Options) -> Candidate:
     """The candidate with its solid and error, or with the reason why it has none."""
-    outcome = sandbox.run(candidate.text, options.export)
     if isinstance(outcome, Failed):
         return replace(candidate, failure=f"{outcome.kind}: {outcome.reason}")
     error = compare(outcome.vertices, outcome.faces, target, options.metrics)

@@ -11,7 +11,7 @@ from tiny_models import OPTIONS, clouds, tiny_model
 from cadcode.decoding import DecodeOptions, decode
 from cadcode.model import fixed
 from cadcode.model.checkpoints import load_model, save_model
-from cadcode.model.fixed import FixedCache
+from cadcode.model.fixed import FixedCache, Recording
 from cadcode.model.language import CompactLanguage
 from cadcode.model.qwen2 import KeyValueCache
 from cadcode.program.tokens import PIECES, START
@@ -127,10 +127,41 @@ def test_published_models_write_the_same(device):
     assert torch.equal(torch.stack(ids[0]), torch.stack(ids[1]))
 
 
+def kinds(model):
+    return [kind for buffers in model.fixed._buffers for kind in buffers._kinds.values()]
+
+
+def faithful(run):
+    """A recording for tests without CUDA: the same work on the same memory."""
+    logits = run()
+    return Recording(lambda: logits.copy_(run()), logits)
+
+
+def wrong(run):
+    logits = run()
+    return Recording(lambda: logits.zero_(), logits)
+
+
+def refused(run):
+    raise RuntimeError("CUDA error: out of memory")
+
+
+@pytest.mark.parametrize("recorder, used", [(faithful, True), (wrong, False), (refused, False)])
+@torch.inference_mode()
+def test_a_recording_is_used_if_it_gives_the_same_numbers(monkeypatch, recorder, used):
+    monkeypatch.setattr(fixed, "recordable", lambda tensor: True)
+    monkeypatch.setattr(fixed, "recorded", recorder)
+    plain = tiny_model(0)
+    other = copy.deepcopy(plain)
+    other.fix()
+    selections, counts = [[0, 1, 1, 2], None, None, None, [3, 0, 1, 1], None, [1, 2]], [1] * 7
+    close(written(other, selections, counts)[0], written(plain, selections, counts)[0])
+    assert any(kind._recording for kind in kinds(other)) == used
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
 def test_steps_are_recorded_on_cuda(tmp_path):
     save_model(tiny_model(), tmp_path)
     model = load_model(str(tmp_path), device="cuda")
     decode(model.network, model.language, clouds(2).cuda(), DecodeOptions(max_new_tokens=40))
-    kinds = [kind for buffers in model.network.fixed._buffers for kind in buffers._kinds.values()]
-    assert any(kind._graph is not None for kind in kinds)
+    assert any(kind._recording for kind in kinds(model.network))

@@ -150,6 +150,7 @@ INLINE void block(Widen widen, const char *w, int64_t next, const float *scales,
         CASE(5, 1)
         CASE(6, 1)
     }
+#undef CASE
 }
 
 /* Where the b-th of so many blocks of nearly the same size begins. */

@@ -182,29 +182,37 @@ void multiply_int8(const char *w, const float *scales, const float *x, const flo
         column(widen_int8, 1, w + to * in, scales + to, x, start ? start + to : 0, start_apart, y + to, rows, in, out);
 }
 
-/* Panels of a matrix (out, in), and the way back. `out` is a multiple of WIDTH. */
+/* Panels of a matrix (out, in), and the way back; `out` is a multiple of WIDTH. A row gives TILE numbers at a time, so
+ * that what is read and what is written stay in the cache.
+ */
+#define TILE 32
+
 void lay_bfloat16(uint16_t *matrix, uint16_t *panels, int64_t out, int64_t in, int back, int threads) {
     _Pragma("omp parallel for num_threads(threads) schedule(static)")
     for (int64_t panel = 0; panel < out / WIDTH; panel++)
-        for (int64_t i = 0; i < in; i++)
+        for (int64_t tile = 0; tile < in; tile += TILE)
             for (int64_t row = 0; row < WIDTH; row++) {
-                int64_t pair = row / (2 * LANES), half = row / LANES % 2;
-                uint16_t *plain = matrix + (panel * WIDTH + row) * in + i;
-                uint16_t *laid = panels + (panel * in + i) * WIDTH + (pair * LANES + row % LANES) * 2 + half;
-                if (back)
-                    *plain = *laid;
-                else
-                    *laid = *plain;
+                int64_t pair = row / (2 * LANES), half = row / LANES % 2, end = tile + TILE < in ? tile + TILE : in;
+                uint16_t *plain = matrix + (panel * WIDTH + row) * in;
+                uint16_t *laid = panels + panel * in * WIDTH + (pair * LANES + row % LANES) * 2 + half;
+                for (int64_t i = tile; i < end; i++)
+                    if (back)
+                        plain[i] = laid[i * WIDTH];
+                    else
+                        laid[i * WIDTH] = plain[i];
             }
 }
 
 void lay_int8(const int8_t *matrix, int8_t *panels, int64_t out, int64_t in, int threads) {
     _Pragma("omp parallel for num_threads(threads) schedule(static)")
     for (int64_t panel = 0; panel < out / WIDTH; panel++)
-        for (int64_t i = 0; i < in; i++)
+        for (int64_t tile = 0; tile < in; tile += TILE)
             for (int64_t row = 0; row < WIDTH; row++) {
-                int64_t place = row % LANES * PARTS + row / LANES;
-                panels[(panel * in + i) * WIDTH + place] = matrix[(panel * WIDTH + row) * in + i];
+                const int8_t *plain = matrix + (panel * WIDTH + row) * in;
+                int8_t *laid = panels + panel * in * WIDTH + row % LANES * PARTS + row / LANES;
+                int64_t end = tile + TILE < in ? tile + TILE : in;
+                for (int64_t i = tile; i < end; i++)
+                    laid[i * WIDTH] = plain[i];
             }
 }
 

@@ -19,6 +19,7 @@ from cadcode.model.compiled import library
 SOURCE = Path(__file__).with_name("kernels.c")
 PARTS, CHAINS = 4, 2  # as in the source
 LARGEST = 127  # of int8, the same on both sides
+ROUNDED = 128  # rows at a time, so that what is made of them on the way stays in the cache
 WIDENED = 2.0**24  # what int8 is multiplied by where it is widened
 
 KINDS = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "f": ctypes.c_float, "t": ctypes.c_int}
@@ -153,9 +154,13 @@ def product(matrix: torch.Tensor, kind: torch.dtype | None = None) -> Product:
 
 def rounded(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """A matrix (out, in) as int8 and what to multiply its rows by (out,): the largest of a row becomes 127."""
-    wide = matrix.float()
-    scales = wide.abs().amax(1).clamp_min_(torch.finfo(torch.float32).tiny) / LARGEST
-    return (wide / scales[:, None]).round_().to(torch.int8), scales
+    whole, scales = torch.empty_like(matrix, dtype=torch.int8), matrix.new_empty(len(matrix), dtype=torch.float32)
+    for start in range(0, len(matrix), ROUNDED):
+        rows = slice(start, start + ROUNDED)
+        wide = matrix[rows].float()
+        scales[rows] = wide.abs().amax(1).clamp_min_(torch.finfo(torch.float32).tiny) / LARGEST
+        whole[rows] = (wide / scales[rows, None]).round_()
+    return whole, scales
 
 
 class Panels:

@@ -6,6 +6,7 @@ hold the same models as transformers classes.
 """
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,16 @@ def load_published(folder: Path, config: dict, name: str, device: str, dtype: st
     config = _flat(config)
     options = _options(config, folder)
     language = read_language(folder, config, options.vocab_size, spec, reads)
+    with ThreadPoolExecutor(1) as aside:
+        revision = aside.submit(revision_of, folder)  # it reads all files, too
+        network, normals = _network(folder, config, options, language, device, dtype, reads)
+    spec = replace(spec, normals=normals, program_units=50.0 if normals else 100.0)
+    return LoadedModel(spec, network, language, folder, revision.result(), reads)
+
+
+def _network(folder: Path, config: dict, options: Qwen2Options, language, device: str, dtype: str, reads: str):
+    """The network, ready on its device, and whether it reads points with normals. ModelError."""
+    layout = LAYOUTS[config["model_type"]]
     weights = read_weights(folder, lambda key: _renamed(key, layout, reads))
     features = _features(weights, folder)
     if options.tie_word_embeddings and "model.embed_tokens.weight" in weights:
@@ -45,12 +56,10 @@ def load_published(folder: Path, config: dict, name: str, device: str, dtype: st
         store(network, stored)
     elif device == "cpu" and not fast_bfloat16(device):
         widen(network)
-    normals = features == NORMAL_FEATURES
-    spec = replace(spec, normals=normals, program_units=50.0 if normals else 100.0)
     network = network.to(device)
     if device.startswith("cuda"):
         network.fix()
-    return LoadedModel(spec, network, language, folder, revision_of(folder), reads)
+    return network, features == NORMAL_FEATURES
 
 
 _SOME = ModelSpec("", UNKNOWN_LICENCE, max_new_tokens=768, free_text=True)

@@ -28,6 +28,7 @@ from cadcode.program.parse import parse
 from cadcode.program.readable import readable
 from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
 from cadcode.program.transform import moved
+from cadcode.search.fit import Fit
 from cadcode.search.improve import SearchOptions, improve, improve_cloud, measure_goal
 from cadcode.search.nice import nice_in_world
 from cadcode.search.select import SearchTarget, distance_to_input, price
@@ -35,6 +36,8 @@ from cadcode.search.stack import SECTIONS
 
 FLOOR = 1e-4  # of the size: about what meshes and their faces know
 DISTANCE_WEIGHT = 2.0  # of the mean distance beside the IoU: 1 % of the size off weighs as much as 2 % of the volume
+TOLERANCE = 1e-6  # of the size: faces so close are one to the kernel, where it fails without
+SHORT = 0.02  # of the IoU: what the kernel may make less of a program; the search knows it to about half of that
 NEXT_ROUND = 1_000_003  # between the seeds of two rounds
 
 
@@ -56,7 +59,8 @@ class Candidate:
     """A program on its way: ranked by `distance` (program units), then perhaps run and measured.
 
     `text` is readable CadQuery in world units; None where the draft is no program of the dialect. `distance` is
-    infinite for a program without a solid and NaN where the search made the program and did not rank it.
+    infinite for a program without a solid and NaN where the search made the program and did not rank it. `expected` is
+    the IoU that the search saw: the kernel may fail at combining bodies, and then does better with the text `tolerant`.
     """
 
     source: str
@@ -67,6 +71,8 @@ class Candidate:
     solid: Solid | None = None
     error: Errors | None = None
     failure: str | None = None
+    expected: float | None = None
+    tolerant: str | None = None
 
     def as_dict(self) -> dict:
         known = np.isfinite(self.distance)
@@ -188,6 +194,9 @@ def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Optio
     candidates: dict[str, Candidate] = {}
     for one in found:
         candidate = candidate_of(one.source, nice_in_world(one.program, frame, goal), frame, math.nan)
+        if isinstance(goal, Fit):
+            tolerant = text_of(candidate.program, frame, TOLERANCE * float(shape.extents.max()))
+            candidate = replace(candidate, expected=goal.iou(candidate.program), tolerant=tolerant)
         candidates.setdefault(candidate.text, candidate)
     return list(candidates.values())
 
@@ -238,10 +247,14 @@ def placed(text: str, scale: float, translation) -> str:
 
 
 def candidate_of(source, program, frame, distance, log_probability=None) -> Candidate:
-    scale, translation = frame.program_to_world_transform()
-    text = readable(moved(program, scale, translation))
     failure = "the program leaves no solid" if distance == math.inf else None
-    return Candidate(source, program, text, distance, log_probability, failure=failure)
+    return Candidate(source, program, text_of(program, frame), distance, log_probability, failure=failure)
+
+
+def text_of(program: Program, frame: Frame, tolerance: float | None = None) -> str:
+    """A program (program frame) as readable CadQuery in world units."""
+    scale, translation = frame.program_to_world_transform()
+    return readable(moved(program, scale, translation), tolerance=tolerance)
 
 
 def box_program(shape: Shape, frame: Frame) -> Program:
@@ -276,6 +289,10 @@ def judge_best(
             needed = after is not None and measured + 1 < options.search.execute
             following = begun(after) if needed else None
             judged.append(judge(candidate, outcome, target, options))
+            if falls_short(judged[-1]):
+                second = replace(candidate, text=candidate.tolerant)
+                second = judge(second, sandbox.run(second.text, options.export), target, options)
+                judged[-1] = max(judged[-1], second, key=lambda c: (c.error and c.error.iou) or 0.0)
             measured += judged[-1].error is not None and judged[-1].solid.valid
     return judged
 
@@ -288,6 +305,12 @@ def judge(candidate: Candidate, outcome: Outcome, target: Target, options: Optio
     if error.reason:
         return replace(candidate, failure=error.reason)
     return replace(candidate, solid=outcome, error=error)
+
+
+def falls_short(candidate: Candidate) -> bool:
+    """Whether the kernel made much less of a program than the search saw in it."""
+    found = candidate.error and candidate.error.iou
+    return candidate.expected is not None and found is not None and found < candidate.expected - SHORT
 
 
 def badness(candidate: Candidate, size: float) -> float:

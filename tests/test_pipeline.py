@@ -278,6 +278,31 @@ def test_candidates_are_run_in_order_until_enough_are_measured(shape):
     assert [c.error is not None for c in found] == [False, True, False, True]
 
 
+class Saying:
+    """For each text a part of a shape's corners."""
+
+    def __init__(self, shape, heights):
+        self.shape, self.heights, self.texts = shape, heights, []
+
+    def run(self, text, export=()):
+        self.texts.append(text)
+        corners = self.shape.vertices.copy()
+        corners[:, 2] = corners[:, 2].min() + self.heights[text] * (corners[:, 2] - corners[:, 2].min())
+        return Solid(corners, self.shape.faces, 1.0, True)
+
+
+@pytest.mark.parametrize("expected, tolerant, texts, iou", [
+    (0.95, 0.9, ["plain", "tolerant"], 0.9), (0.95, 0.3, ["plain", "tolerant"], 0.5), (0.51, 0.9, ["plain"], 0.5),
+    (None, 0.9, ["plain"], 0.5),
+])  # fmt: skip
+def test_what_the_kernel_fails_at_is_tried_with_a_tolerance(shape, expected, tolerant, texts, iou):
+    sandbox = Saying(shape, {"plain": 0.5, "tolerant": tolerant})
+    candidate = Candidate("edited", None, "plain", expected=expected, tolerant="tolerant")
+    [found] = judge_best([candidate], [], measure_target(shape, FAST.metrics), sandbox, FAST)
+    assert sandbox.texts == texts and found.error.iou == pytest.approx(iou, abs=0.01)
+    assert found.text == ("tolerant" if iou == 0.9 else "plain")
+
+
 def test_what_is_known_is_not_run_again(shape):
     sandbox, known = Counting(), [Candidate("0", None, "text 0"), Candidate("1", None, "text 1")]
     candidates = [Candidate(str(i), None, f"text {i}", 1.0 * i) for i in range(3)]

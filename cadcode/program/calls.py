@@ -190,16 +190,16 @@ def extrude(profile: Profile, until) -> Program:
     return _prism(profile.plane, height, profile.faces)
 
 
-def union(solid: Program, toUnion) -> Program:
-    return _combine(solid, "union", toUnion)
+def union(solid: Program, toUnion, tol=None) -> Program:
+    return _combine(solid, "union", toUnion, tol)
 
 
-def cut(solid: Program, toCut) -> Program:
-    return _combine(solid, "cut", toCut)
+def cut(solid: Program, toCut, tol=None) -> Program:
+    return _combine(solid, "cut", toCut, tol)
 
 
-def intersect(solid: Program, toIntersect) -> Program:
-    return _combine(solid, "intersect", toIntersect)
+def intersect(solid: Program, toIntersect, tol=None) -> Program:
+    return _combine(solid, "intersect", toIntersect, tol)
 
 
 METHODS = {
@@ -219,10 +219,12 @@ def _prism(plane: Plane, height: float, faces: tuple[Face, ...]) -> Program:
     return Program((Step("union", Extrude(plane.name, plane.offset, height, moved_faces(faces, shift))),))
 
 
-def _combine(left: Program, operation: str, right) -> Program:
-    """Append `right` to `left`, body by body where set algebra allows it."""
+def _combine(left: Program, operation: str, right, tolerance) -> Program:
+    """Append `right` to `left`, body by body where set algebra allows it; a tolerance helps the kernel alone."""
     if not isinstance(right, Program):
         raise Outside(f"{operation} takes a solid")
+    if tolerance is not None:
+        _number(tolerance, "a tolerance")
     first, *rest = right.steps
     inner = {step.operation for step in rest}
     # A + (b + c) = A + b + c; A - (b + c) = A - b - c; A & (b & c - d) = A & b & c - d

@@ -20,8 +20,10 @@ from cadcode.program.transform import control_box, moved
 EXACT = 1.2e-7  # of the size: numbers this close are one, and are rounded this far
 
 
-def readable(program: Program, header: str = "") -> str:
+def readable(program: Program, header: str = "", tolerance: float | None = None) -> str:
     """Text for people; numbers keep the units of the tree. The lines of `header` become comments at the top.
+
+    `tolerance`: how far apart the kernel takes faces for the same where bodies are combined; None: its own.
 
     Raises ValueError as `emit.compact` does.
     """
@@ -40,7 +42,8 @@ def readable(program: Program, header: str = "") -> str:
         calls = [f'cq.Workplane("{step.body.plane}"{origin})', *Drawing(name, step, places).calls()]
         features[index] = f"# {describe(name, step)}\n{statement(name, calls)}"
     result = [f"result = {names[0]}"]
-    result += [f"result = result.{s.operation}({n})" for n, s in zip(names[1:], program.steps[1:], strict=True)]
+    fuzzy = "" if tolerance is None else f", tol={tolerance:g}"
+    result += [f"result = result.{s.operation}({n}{fuzzy})" for n, s in zip(names[1:], program.steps[1:], strict=True)]
     blocks = [IMPORT, f"# parameters\n{parameters.text()}", *(features[i] for i in sorted(features)), "\n".join(result)]
     return comment(header) + "\n\n".join(blocks) + "\n"
 

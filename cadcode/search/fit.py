@@ -149,10 +149,18 @@ class Fit:
     def agreement(self, filled: np.ndarray) -> float:
         """The score of an occupancy (M,), wherever the surfaces are."""
         n = self.grid_size
+        near = np.count_nonzero(filled[n:] == self.inside[n:]) / (len(filled) - n)
+        return 0.5 * self._iou(filled) + 0.5 * near
+
+    def iou(self, program: Program) -> float:
+        """The IoU of a program with the input, on the grid."""
+        return self._iou(self.filled(program, [self.measure(step.body) for step in program.steps]))
+
+    def _iou(self, filled: np.ndarray) -> float:
+        n = self.grid_size
         both = np.count_nonzero(filled[:n] & self.inside[:n])
         either = np.count_nonzero(filled[:n] | self.inside[:n])
-        near = np.count_nonzero(filled[n:] == self.inside[n:]) / (len(filled) - n)
-        return 0.5 * (both / either if either else 0.0) + 0.5 * near
+        return both / either if either else 0.0
 
 
 def measure_fit(shape: Shape, frame: Frame, options: FitOptions = FitOptions()) -> Fit:  # noqa: B008 (frozen)

@@ -63,6 +63,20 @@ def test_readable_text_parses_back_to_the_tree(program):
     np.testing.assert_allclose(numbers_of(back), numbers_of(program), atol=1e-6 * np.ptp(control_box(program)))
 
 
+@settings(max_examples=20, deadline=None)
+@given(programs(most=4))
+def test_a_tolerance_for_the_kernel_changes_no_tree(program):
+    plain, tolerant = readable(program), readable(program, tolerance=1e-4)
+    assert parse(tolerant) == parse(plain)
+    assert tolerant.count(", tol=0.0001)") == len(program.steps) - 1
+
+
+def test_a_tolerance_is_a_number():
+    text = compact(parse("import cadquery as cq\nr=cq.Workplane('XY').box(1,2,3).union(cq.Workplane('XY').box(3,2,1))"))
+    assert isinstance(parse(text[:-1] + ",tol=0.1)"), Program)
+    assert isinstance(parse(text[:-1] + ",tol=cq.Workplane('XY').box(1,1,1))"), Rejected)
+
+
 @settings(max_examples=50, deadline=None)
 @given(programs(whole=False), st.sampled_from([0.01, 0.37, 1.7, 2500]), st.tuples(*[st.floats(-1000, 1000)] * 3))
 def test_readable_text_keeps_numbers_to_a_millionth_of_the_size(program, scale, shift):

@@ -134,7 +134,7 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
         with clock("run"):
             judged += judge_best(fresh, judged, target, sandbox, one)
             greedy = left_out_greedy(fresh, judged)
-            judged += [judge(c, sandbox.run(c.text, one.export), target, one) for c in greedy]
+            judged += [run_and_judge(c, target, sandbox, one) for c in greedy]
         if one.search.refine:
             with clock("refine"):
                 better = improved(fresh, shape, frame, one, target.has_volume, clock)
@@ -290,11 +290,15 @@ def judge_best(
             following = begun(after) if needed else None
             judged.append(judge(candidate, outcome, target, options))
             if falls_short(judged[-1]):
-                second = replace(candidate, text=candidate.tolerant)
-                second = judge(second, sandbox.run(second.text, options.export), target, options)
+                second = run_and_judge(replace(candidate, text=candidate.tolerant), target, sandbox, options)
                 judged[-1] = max(judged[-1], second, key=lambda c: (c.error and c.error.iou) or 0.0)
             measured += judged[-1].error is not None and judged[-1].solid.valid
     return judged
+
+
+def run_and_judge(candidate: Candidate, target: Target, sandbox: Sandbox, options: Options) -> Candidate:
+    """What becomes of one candidate by itself."""
+    return judge(candidate, sandbox.run(candidate.text, options.export), target, options)
 
 
 def judge(candidate: Candidate, outcome: Outcome, target: Target, options: Options) -> Candidate:

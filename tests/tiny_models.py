@@ -1,5 +1,8 @@
 """A tiny random model, and its weights in a folder: large enough weights that positions and points matter."""
 
+import copy
+from dataclasses import replace
+
 import torch
 
 from cadcode.model.checkpoints import save_model
@@ -10,6 +13,20 @@ from cadcode.program import tokens
 from cadcode.program.tokens import PIECES, START
 
 OPTIONS = Qwen2Options(len(PIECES), 32, 64, 2, 2, 2)
+SHARED_HEADS = replace(OPTIONS, num_attention_heads=4, num_key_value_heads=2)
+
+
+def twins(plain: SmallModel, arrange) -> tuple[SmallModel, SmallModel]:
+    """A model and the same one after `arrange`, such as `SmallModel.pack`, which writes in another way."""
+    other = copy.deepcopy(plain)
+    arrange(other)
+    return plain, other
+
+
+def close(found: torch.Tensor, expected: torch.Tensor) -> None:
+    """Logits are equal but for rounding."""
+    assert expected.std() > 0.5  # or nothing is compared
+    torch.testing.assert_close(found, expected, atol=5e-4, rtol=1e-4)
 
 
 def tiny_model(seed=0, options=OPTIONS, std=0.3) -> SmallModel:

@@ -81,18 +81,14 @@ class Alone:
 
     def picked(self, rows: torch.Tensor) -> "Alone":
         """Some texts, repeats allowed. Either they go on or those that are here, which may share slots with them."""
-        slots, count = self.slots[rows].tolist(), self.store.shape[2] // self.heads
-        first = {slot: i for i, slot in reversed(list(enumerate(slots)))}  # the text that keeps a slot
-        repeats = [i for i, slot in enumerate(slots) if first[slot] != i]
-        free = [slot for slot in range(count) if slot not in first]
-        if not self.compiled or len(free) < len(repeats):
+        count = self.store.shape[2] // self.heads
+        if not self.compiled or len(rows) > count:
             room = 2 * len(rows) if self.compiled else len(rows)
             return self.copied(rows, room, self.store.shape[3])
-        used, targets = self.by_slot()[..., : self.used, :], free[: len(repeats)]
-        if repeats:
-            used[:, :, targets] = used[:, :, [slots[i] for i in repeats]]
-        for i, slot in zip(repeats, targets, strict=True):
-            slots[i] = slot
+        slots, sources, targets = shared_out(self.slots[rows].tolist(), count)
+        used = self.by_slot()[..., : self.used, :]
+        if sources:
+            used[:, :, targets] = used[:, :, sources]
         return self._with(self.store, slots)
 
     def copied(self, rows: torch.Tensor, slots: int, length: int) -> "Alone":
@@ -160,6 +156,18 @@ class Shared:
             return Shared(self.prefix, parts, own)
         prefix = self.prefix.copied(needed, len(needed), self.prefix.used)
         return Shared(prefix, torch.searchsorted(needed, parts), own)
+
+
+def shared_out(slots: list[int], count: int) -> tuple[list[int], list[int], list[int]]:
+    """A slot each of `count`, at least as many, for texts that go on from `slots`, repeats allowed.
+
+    The first text stays where it is; for the others what is in the second list has to be copied to the third.
+    """
+    first = {slot: i for i, slot in reversed(list(enumerate(slots)))}  # the text that keeps a slot
+    free = (slot for slot in range(count) if slot not in first)
+    found = [slot if first[slot] == i else next(free) for i, slot in enumerate(slots)]
+    moved = [i for i, slot in enumerate(slots) if first[slot] != i]
+    return found, [slots[i] for i in moved], [found[i] for i in moved]
 
 
 def each_alone(count: int) -> TextGroups:

@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 import torch
 
+from cadcode.model.cache import shared_out
 from cadcode.model.qwen2 import KeyValueCache, Qwen2Options
 
 MOST = 64  # texts at once; with more of them the work takes longer than its start
@@ -172,13 +173,10 @@ class FixedCache:
         slots, count = [self._slots[row] for row in rows.tolist()], self._buffers.slots
         if not count // SPARE < len(slots) <= count:
             return self._copied(slots)
-        repeats = [i for i, slot in enumerate(slots) if slot in slots[:i]]
-        free = [slot for slot in range(count) if slot not in slots][: len(repeats)]
-        for store in (self._buffers.keys, self._buffers.values) if repeats else ():
+        slots, sources, targets = shared_out(slots, count)
+        for store in (self._buffers.keys, self._buffers.values) if sources else ():
             used = store[..., : self.used, :]
-            used[:, free] = used[:, [slots[i] for i in repeats]]
-        for i, slot in zip(repeats, free, strict=True):
-            slots[i] = slot
+            used[:, targets] = used[:, sources]
         return FixedCache(self._memory, self._buffers, slots, self.used)
 
     def _copied(self, slots: list[int]) -> "FixedCache | KeyValueCache":

@@ -104,7 +104,6 @@ class PackedQwen2:
         y = F.scaled_dot_product_attention(q.transpose(1, 2), k, v, is_causal=True, scale=1.0)
         return y.transpose(1, 2).reshape(q.shape[0] * q.shape[1], -1)
 
-
     def state(self, layer: str, head: str) -> dict[str, torch.Tensor]:
         """Weights of the plain layers and the head again, by their names, matrices in the bfloat16 they are stored in.
 

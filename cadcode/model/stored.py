@@ -43,6 +43,7 @@ class StoredLinear(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.product(x.flatten(0, -2), self.bias).view(*x.shape[:-1], self.out_features)
 
+
 class StoredEmbedding(nn.Embedding):
     """An nn.Embedding in bfloat16 whose rows are read in float32."""
 

@@ -1,12 +1,9 @@
 """Steps of fixed shapes against the plain ones: the same logits, however texts share, grow, repeat and leave."""
 
-import copy
-from dataclasses import replace
-
 import pytest
 import torch
 from published_models import random_published
-from tiny_models import OPTIONS, clouds, tiny_model
+from tiny_models import OPTIONS, SHARED_HEADS, close, clouds, tiny_model, twins
 
 from cadcode.decoding import DecodeOptions, decode
 from cadcode.model import fixed
@@ -14,9 +11,9 @@ from cadcode.model.checkpoints import load_model, save_model
 from cadcode.model.fixed import FixedCache, Recording
 from cadcode.model.language import CompactLanguage
 from cadcode.model.qwen2 import KeyValueCache
+from cadcode.model.small import SmallModel
 from cadcode.program.tokens import PIECES, START
 
-SHARED_HEADS = replace(OPTIONS, num_attention_heads=4, num_key_value_heads=2)
 IDS = torch.randint(3, len(PIECES), (9, 12), generator=torch.Generator().manual_seed(4))
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here"))]
 
@@ -26,17 +23,9 @@ def both(request):
     """A model, and the same one whose steps have fixed shapes."""
 
     def make(options=OPTIONS):
-        plain = tiny_model(0, options).to(request.param)
-        other = copy.deepcopy(plain)
-        other.fix()
-        return plain, other
+        return twins(tiny_model(0, options).to(request.param), SmallModel.fix)
 
     return make
-
-
-def close(found, expected):
-    assert expected.std() > 0.5  # or nothing is compared
-    torch.testing.assert_close(found, expected, atol=5e-4, rtol=1e-4)
 
 
 def written(model, selections, counts, batch=3):
@@ -115,11 +104,8 @@ def test_drafts_are_those_of_the_plain_steps(both, mode):
 @pytest.mark.parametrize("device", DEVICES)
 @torch.inference_mode()
 def test_published_models_write_the_same(device):
-    plain = random_published(std=0.2).to(device)
-    other = copy.deepcopy(plain)
-    other.fix()
     ids = []
-    for model in (plain, other):
+    for model in twins(random_published(std=0.2).to(device), SmallModel.fix):
         logits, cache = model.prefill(clouds(2).to(device), (5, 6), room=20)
         ids.append([logits.argmax(-1)])
         for step in range(1, 20):
@@ -151,9 +137,7 @@ def refused(run):
 def test_a_recording_is_used_if_it_gives_the_same_numbers(monkeypatch, recorder, used):
     monkeypatch.setattr(fixed, "recordable", lambda tensor: True)
     monkeypatch.setattr(fixed, "recorded", recorder)
-    plain = tiny_model(0)
-    other = copy.deepcopy(plain)
-    other.fix()
+    plain, other = twins(tiny_model(0), SmallModel.fix)
     selections, counts = [[0, 1, 1, 2], None, None, None, [3, 0, 1, 1], None, [1, 2]], [1] * 7
     close(written(other, selections, counts)[0], written(plain, selections, counts)[0])
     assert any(kind._recording for kind in kinds(other)) == used

@@ -1,17 +1,16 @@
 """The decoder arranged for writing against the plain one: the same logits, however texts share, grow and leave."""
 
-import copy
 from dataclasses import replace
 
 import pytest
 import torch
-from tiny_models import OPTIONS, clouds, tiny_model
+from tiny_models import OPTIONS, SHARED_HEADS, close, clouds, tiny_model, twins
 
 from cadcode.model.cache import Groups
 from cadcode.model.checkpoints import load_model, save_model
+from cadcode.model.small import SmallModel
 from cadcode.program.tokens import PIECES, START
 
-SHARED_HEADS = replace(OPTIONS, num_attention_heads=4, num_key_value_heads=2)
 WIDE = replace(OPTIONS, hidden_size=128)  # heads of 64, which the C source attends to
 WIDE_SHARED = replace(OPTIONS, hidden_size=256, num_attention_heads=4)
 EACH = [OPTIONS, SHARED_HEADS, WIDE, WIDE_SHARED]
@@ -23,17 +22,9 @@ def both(request):
     """A model and the same one packed; with weights of bfloat16 its products are those of the C source."""
 
     def make(options=OPTIONS):
-        plain = tiny_model(0, options).to(request.param).float()
-        packed = copy.deepcopy(plain)
-        packed.pack()
-        return plain, packed
+        return twins(tiny_model(0, options).to(request.param).float(), SmallModel.pack)
 
     return make
-
-
-def close(found, expected):
-    assert expected.std() > 0.5  # or nothing is compared
-    torch.testing.assert_close(found, expected, atol=5e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("options", [*EACH, replace(OPTIONS, tie_word_embeddings=True),

@@ -10,12 +10,13 @@ import pytest
 import cadcode
 
 ROOT = Path(cadcode.__file__).parent
-BELOW_PIPELINE = ("search", "decoding", "model", "execution", "program", "geometry", "errors")
+BELOW_PIPELINE = ("search", "decoding", "model", "execution", "program", "geometry", "errors", "units")
 
 # A package or module of `cadcode` (or a pattern of their names) -> what it may import beside itself.
 MAY_IMPORT = {
     "errors": (),
-    "geometry": ("errors",),
+    "units": (),
+    "geometry": ("errors", "units"),
     "program": ("errors",),
     "execution": ("errors",),
     "model": ("program", "errors"),
@@ -30,9 +31,9 @@ MAY_IMPORT = {
     "bench": ("evaluate", "pipeline", "data", *BELOW_PIPELINE),
     "speed": ("machine", "pipeline", "data", *BELOW_PIPELINE),
     "machine": ("errors",),
-    "edge": ("errors",),
+    "edge": ("errors", "units"),
     "doctor": ("machine", "model", "execution", "errors"),
-    "report": ("program", "geometry", "errors"),
+    "report": ("program", "geometry", "errors", "units"),
     "batch": ("generate", "edge", "machine", "report", "pipeline", *BELOW_PIPELINE),
     "check": ("errors",),
     "generate": ("edge", "machine", "report", "prompted", "pipeline", *BELOW_PIPELINE),

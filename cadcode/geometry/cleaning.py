@@ -29,7 +29,9 @@ class Refused(Exception):
 class Raw:
     """What a reader found: `vertices` (V, 3), `faces` (F, 3) or None for a cloud, `normals` (V, 3) of a cloud or None.
 
-    `soup`: corners are repeated by design of the format, so that merging them is no repair to report.
+    `soup`: corners are repeated by design of the format, so that merging them is no repair to report. `unit` is the
+    unit of the coordinates where the file says it, a key of `units.MILLIMETRES`. `warnings` are notes that the user
+    has to see even where tables are not shown.
     """
 
     vertices: np.ndarray
@@ -37,6 +39,19 @@ class Raw:
     normals: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     soup: bool = False
+    unit: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user says about a file that the file does not say itself."""
+
+    unit: str | None = None  # of its numbers, a name of `units.NAMED`; None: the file's own, or unknown
+    columns: tuple[int, ...] | None = None  # of a table: x, y, z and perhaps the three of the normal, counted from 1
+
+
+AS_IT_SAYS = ReadOptions()
 
 
 def clean_mesh(raw: Raw):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cadcode.geometry.cleaning import Raw, Refused
+from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused
 from cadcode.geometry.mesh_formats import triangle_soup
 
 SEPARATORS = (";", "\t", ",", None)  # None: any white space. A comma comes late: it may be a decimal comma
@@ -17,7 +17,7 @@ SCAN_ADVICE = 'pip install "cadcode[scan]"'
 ARRAY_ADVICE = "save an array of shape (N, 3), or an .npz with `points` or with `vertices` and `faces`"
 
 
-def read_table(path: Path) -> Raw:
+def read_table(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """Rows of numbers: the columns named x, y, z in a header, else the first three; the next three may be normals."""
     data = path.read_bytes()
     if b"\0" in data:
@@ -73,12 +73,12 @@ def _columns(header: str, row: str, separator: str | None) -> list[int]:
     return list(range(6 if len(fields) >= 6 and all(_is_number(f, separator) for f in fields[:6]) else 3))
 
 
-def read_npy(path: Path) -> Raw:
+def read_npy(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """An array (N, 3 or more): points, then perhaps normals; or (F, 3, 3): triangles."""
     return _from_array(np.load(path, allow_pickle=False))
 
 
-def read_npz(path: Path) -> Raw:
+def read_npz(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """`vertices` and `faces`; or `points` with perhaps `normals`; or one array of any name."""
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name.lower(): archive[name] for name in archive.files}
@@ -108,7 +108,7 @@ def _from_array(array) -> Raw:
     return Raw(array[:, :3], normals=array[:, 3:6] if array.shape[1] >= 6 else None)
 
 
-def read_las(path: Path) -> Raw:
+def read_las(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """LAS and LAZ: scaled coordinates."""
     _check_las(path)
     laspy = _scan_package("laspy")
@@ -137,7 +137,7 @@ def _check_las(path: Path) -> None:
         raise Refused(f"is truncated or damaged: it needs {needed:,} bytes and holds {path.stat().st_size:,}")
 
 
-def read_e57(path: Path) -> Raw:
+def read_e57(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """E57: all scans, each in its pose."""
     with open(path, "rb") as file:
         if file.read(8) != b"ASTM-E57":

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,9 +14,10 @@ import numpy as np
 
 from cadcode.errors import InputError
 from cadcode.geometry import cloud_formats, mesh_formats, pcd, ply
-from cadcode.geometry.cleaning import Raw, Refused, clean_cloud, clean_mesh
+from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, clean_cloud, clean_mesh
+from cadcode.units import MILLIMETRES
 
-READERS: dict[str, Callable[[Path], Raw]] = {
+READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
     ".stl": mesh_formats.read_stl,
     ".obj": mesh_formats.read_obj,
     ".off": mesh_formats.read_off,
@@ -54,7 +55,8 @@ class Shape:
 
     `vertices` (V, 3) float64 are the corners of a mesh or the points of a cloud; `faces` (F, 3) int64 look outwards,
     None for a cloud. `normals` (V, 3) only for clouds that bring them. `watertight` is None for a cloud. `notes` say
-    what was dropped or repaired.
+    what was dropped or repaired; `warnings` are those of them that change the part's size or volume. `unit` is 'mm'
+    where the file or the user says the unit, and lengths are converted to it; None where nobody does.
     """
 
     path: str
@@ -65,6 +67,8 @@ class Shape:
     watertight: bool | None
     notes: tuple[str, ...]
     sha256: str
+    unit: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def from_arrays(cls, vertices, faces=None, normals=None) -> "Shape":
@@ -96,7 +100,7 @@ class Shape:
         return self.bounds[1] - self.bounds[0]
 
 
-def load_shape(path, cad_reader: CadReader | None = None) -> Shape:
+def load_shape(path, cad_reader: CadReader | None = None, options: ReadOptions = AS_IT_SAYS) -> Shape:
     """Read one file; every file that cannot be used is an InputError with the reason in one line.
 
     STEP, BREP and IGES need the CAD kernel, which runs in the sandbox only: `cad_reader(path)` returns the tessellation
@@ -109,8 +113,8 @@ def load_shape(path, cad_reader: CadReader | None = None) -> Shape:
     try:
         with ThreadPoolExecutor(1) as aside:
             digest = aside.submit(_sha256, path)
-            raw = _read_cad(path, cad_reader) if suffix in CAD_SUFFIXES else READERS[suffix](path)
-            return _cleaned(raw, str(path), suffix[1:], digest.result())
+            raw = _read_cad(path, cad_reader) if suffix in CAD_SUFFIXES else READERS[suffix](path, options)
+            return _cleaned(in_millimetres(raw, options.unit), str(path), suffix[1:], digest.result())
     except Refused as refused:
         raise InputError(path, _one_line(refused.reason), refused.advice) from refused
     except PARSE_ERRORS as error:
@@ -119,12 +123,26 @@ def load_shape(path, cad_reader: CadReader | None = None) -> Shape:
         raise InputError(path, reason, "export it again from the program that made it") from error
 
 
+def in_millimetres(raw: Raw, told: str | None) -> Raw:
+    """The same in millimetres, by the unit the user `told`, else by the file's own; as it is where nobody says it."""
+    unit = told or raw.unit
+    if unit is None:
+        return raw
+    factor, notes = MILLIMETRES[unit], ()
+    if factor != 1:
+        notes += (f"converted from {unit} to mm",)
+    if told and raw.unit and told != raw.unit:
+        notes += (f"the file says {raw.unit}, the user {told}",)
+    vertices = raw.vertices if factor == 1 else np.asarray(raw.vertices, dtype=np.float64) * factor
+    return replace(raw, vertices=vertices, unit="mm", notes=raw.notes + notes)
+
+
 def _cleaned(raw: Raw, path: str, format: str, digest: str) -> Shape:
     if raw.faces is None:
         points, normals, notes = clean_cloud(raw)
-        return Shape(path, format, points, None, normals, None, notes, digest)
+        return Shape(path, format, points, None, normals, None, notes, digest, raw.unit, raw.warnings)
     vertices, faces, watertight, notes = clean_mesh(raw)
-    return Shape(path, format, vertices, faces, None, watertight, notes, digest)
+    return Shape(path, format, vertices, faces, None, watertight, notes, digest, raw.unit, raw.warnings)
 
 
 def _one_line(text: str) -> str:
@@ -169,7 +187,8 @@ def _read_cad(path: Path, cad_reader: CadReader | None) -> Raw:
     if cad_reader is None:
         raise Refused("STEP, BREP and IGES need the CAD kernel", "use `cadcode generate`, or convert it to STL")
     vertices, faces = cad_reader(path)
-    return Raw(vertices, faces, soup=True)
+    unit = None if path.suffix.lower() in (".brep", ".brp") else "mm"  # the kernel converts STEP and IGES
+    return Raw(vertices, faces, soup=True, unit=unit)
 
 
 def _check_step(path: Path) -> None:

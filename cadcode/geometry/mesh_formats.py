@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cadcode.geometry.cleaning import BLOCK, Raw, Refused, count_of
+from cadcode.geometry.cleaning import AS_IT_SAYS, BLOCK, Raw, ReadOptions, Refused, count_of
 
 STL_HEADER = 84  # 80 bytes of anything, then the number of triangles as uint32
 STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])  # 50 bytes
@@ -53,7 +53,7 @@ def polygon_mesh(vertices, polygons) -> Raw:
     return Raw(vertices, faces, notes=notes)
 
 
-def read_stl(path: Path) -> Raw:
+def read_stl(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """Binary or ASCII STL. The size decides, not the header: many binary files begin with `solid`."""
     size = path.stat().st_size
     with open(path, "rb") as file:
@@ -99,7 +99,7 @@ def _read_ascii_stl(path: Path) -> Raw:
     return triangle_soup(np.array(corners).astype(np.float64), notes)
 
 
-def read_obj(path: Path) -> Raw:
+def read_obj(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """Wavefront OBJ: `v` and `f` lines of all objects and groups; materials, textures and normals are not read."""
     vertices, polygons = [], []
     for line in path.read_bytes().replace(b"\\\n", b" ").replace(b"\\\r\n", b" ").splitlines():
@@ -116,7 +116,7 @@ def read_obj(path: Path) -> Raw:
     return polygon_mesh(np.array(vertices).astype(np.float64), polygons)
 
 
-def read_off(path: Path) -> Raw:
+def read_off(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """Text OFF, also with colours or normals (COFF, NOFF, CNOFF), which are not read."""
     text = path.read_text(encoding="utf-8", errors="replace")
     lines = [words for line in text.splitlines() if (words := line.split("#")[0].split())]
@@ -137,7 +137,7 @@ def read_off(path: Path) -> Raw:
     return polygon_mesh(np.array([words[:3] for words in body[:vertex_count]]).astype(np.float64), polygons)
 
 
-def read_scene(path: Path) -> Raw:
+def read_scene(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """GLB, GLTF or 3MF: every mesh of the scene, where its transform puts it, joined into one."""
     import trimesh
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cadcode.geometry.cleaning import Raw, Refused
+from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused
 
 KINDS = {"F": "f", "I": "i", "U": "u"}
 
 
-def read_pcd(path: Path) -> Raw:
+def read_pcd(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """The fields x, y, z and, where there are, normal_x, normal_y, normal_z."""
     data = path.read_bytes()
     header, body = _split(data)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cadcode.geometry.cleaning import Raw, Refused
+from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused
 from cadcode.geometry.mesh_formats import cut_equal_polygons, cut_notes, polygon_mesh
 
 TYPES = {
@@ -36,7 +36,7 @@ class Element:
     properties: tuple[Property, ...]
 
 
-def read_ply(path: Path) -> Raw:
+def read_ply(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """The `vertex` and `face` elements; without faces a cloud, with its normals nx, ny, nz."""
     data = path.read_bytes()
     encoding, elements, offset = _read_header(data)

@@ -1,0 +1,5 @@
+"""Bodies, sheets, islands, flipped faces, units of STEP."""
+
+from faults.fault import Fault
+
+FAULTS: tuple[Fault, ...] = ()

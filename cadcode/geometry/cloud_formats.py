@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused
-from cadcode.geometry.mesh_formats import triangle_soup
+from cadcode.geometry.polygons import triangle_soup
 
 SEPARATORS = (";", "\t", ",", None)  # None: any white space. A comma comes late: it may be a decimal comma
 COMMENTS = ("#", "//")

@@ -8,19 +8,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
 from cadcode.errors import InputError
-from cadcode.geometry import cloud_formats, mesh_formats, pcd, ply
+from cadcode.geometry import cloud_formats, mesh_formats, obj, off, pcd, ply, stl
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, clean_cloud, clean_mesh
+from cadcode.geometry.packed import PACKED, unpacked
 from cadcode.units import MILLIMETRES
 
 READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
-    ".stl": mesh_formats.read_stl,
-    ".obj": mesh_formats.read_obj,
-    ".off": mesh_formats.read_off,
+    ".stl": stl.read_stl,
+    ".obj": obj.read_obj,
+    ".off": off.read_off,
     ".glb": mesh_formats.read_scene,
     ".gltf": mesh_formats.read_scene,
     ".3mf": mesh_formats.read_scene,
@@ -38,7 +39,8 @@ READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
     ".e57": cloud_formats.read_e57,
 }
 CAD_SUFFIXES = (".step", ".stp", ".brep", ".brp", ".iges", ".igs")
-SUFFIXES = frozenset(READERS) | frozenset(CAD_SUFFIXES)
+PLAIN = frozenset(READERS) | frozenset(CAD_SUFFIXES)
+SUFFIXES = PLAIN | frozenset(PACKED)
 
 # What parsers raise on damaged files. trimesh and numpy promise nothing narrower.
 PARSE_ERRORS = (
@@ -111,16 +113,39 @@ def load_shape(path, cad_reader: CadReader | None = None, options: ReadOptions =
     path = Path(path)
     suffix = _check_file(path)
     try:
-        with ThreadPoolExecutor(1) as aside:
-            digest = aside.submit(_sha256, path)
-            raw = _read_cad(path, cad_reader) if suffix in CAD_SUFFIXES else READERS[suffix](path, options)
-            return _cleaned(in_millimetres(raw, options.unit), str(path), suffix[1:], digest.result())
+        with ThreadPoolExecutor(1) as aside, unpacked(path, suffix, PLAIN) as (file, notes):
+            digest, kind = aside.submit(_sha256, path), file.suffix.lower()
+            raw = _read_cad(file, cad_reader) if kind in CAD_SUFFIXES else READERS[kind](file, options)
+            raw = replace(raw, notes=notes + raw.notes)
+            return _cleaned(in_millimetres(raw, options.unit), str(path), kind[1:], digest.result())
     except Refused as refused:
         raise InputError(path, _one_line(refused.reason), refused.advice) from refused
+    except InputError as error:  # of the sandbox, which knows the unpacked file only
+        raise InputError(path, error.reason, error.advice) from error
     except PARSE_ERRORS as error:
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         reason = _one_line(f"cannot be read as {suffix[1:].upper()} ({said})")
         raise InputError(path, reason, "export it again from the program that made it") from error
+
+
+def suffix_of(path) -> str:
+    """The suffix in small letters; of a packed file also that of the file in it, as `.stl.gz`, if it is a known one."""
+    path = PurePath(path)
+    packed = path.suffix.lower()
+    inner = PurePath(path.stem).suffix.lower() if packed in PACKED else ""
+    return (inner if inner in PLAIN else "") + packed
+
+
+def stem_of(path) -> str:
+    """The name of a file without its suffix: `part` of a/part.stl and a/part.stl.gz."""
+    name = PurePath(path).name
+    return name[: len(name) - len(suffix_of(name))]
+
+
+def is_shape_file(path) -> bool:
+    """Whether the name is that of a mesh, point cloud or CAD file, perhaps packed. Files in a ZIP are not looked at."""
+    suffix = suffix_of(path)
+    return suffix in SUFFIXES and suffix != ".gz" or len(suffix) > len(PurePath(path).suffix)
 
 
 def in_millimetres(raw: Raw, told: str | None) -> Raw:
@@ -164,13 +189,13 @@ def _check_file(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(path, f"cannot be opened ({reason})", "check the path and its permissions") from error
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        known = " ".join(sorted(name[1:] for name in SUFFIXES))
+    if not is_shape_file(path):
+        known, suffix = " ".join(sorted(name[1:] for name in SUFFIXES)), "".join(path.suffixes[-2:]).lower()
+        suffix = suffix if path.suffix.lower() in PACKED else path.suffix.lower()
         raise InputError(path, f"has an unsupported suffix '{suffix}'", f"convert it to one of: {known}")
     if size == 0:
         raise InputError(path, "is empty", "export it again from the program that made it")
-    return suffix
+    return suffix_of(path)
 
 
 def _sha256(path: Path) -> str:

@@ -1,160 +1,122 @@
-"""PLY meshes and clouds, ASCII and binary, with polygons of any length (Turk's format, Stanford 1994).
+"""Reader of PLY meshes and clouds, ASCII and binary, with polygons and strips of any length."""
 
-An ASCII body is turned into 64-bit floats first, so that one reader serves both kinds.
-"""
-
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused
-from cadcode.geometry.mesh_formats import cut_equal_polygons, cut_notes, polygon_mesh
+from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
+from cadcode.geometry.ply_header import Element, read_header
+from cadcode.geometry.ply_rows import Columns, read_lines, read_stream
+from cadcode.geometry.polygons import Rows, check_numbers, polygon_mesh, precision_notes
+from cadcode.geometry.text import as_text, numbers_by_line
 
-TYPES = {
-    "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
-    "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4",
-    "double": "f8", "float64": "f8",
-}  # fmt: skip
-ORDERS = {"ascii": "<", "binary_little_endian": "<", "binary_big_endian": ">"}
 INDEX_NAMES = ("vertex_indices", "vertex_index")
-
-
-@dataclass(frozen=True)
-class Property:
-    """A number, or (`count_type` given) a list of numbers with its length in front."""
-
-    name: str
-    type: str
-    count_type: str | None = None
-
-
-@dataclass(frozen=True)
-class Element:
-    name: str
-    count: int
-    properties: tuple[Property, ...]
+STRIP_END = -1
+UNSIGNED_END = 2**32 - 1  # the same as uint32
 
 
 def read_ply(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
-    """The `vertex` and `face` elements; without faces a cloud, with its normals nx, ny, nz."""
-    data = path.read_bytes()
-    encoding, elements, offset = _read_header(data)
-    body = memoryview(data)[offset:]
+    """The elements `vertex`, `face` and `tristrips`; without the last two a cloud, with its normals nx, ny, nz.
+
+    Raises Refused for a damaged header or body, and for faces without vertex_indices.
+    """
+    data, notes = as_text(path.read_bytes())
+    encoding, elements, start = read_header(data)
     if encoding == "ascii":
-        body = memoryview(np.array(bytes(body).split()).astype(np.float64).tobytes())
+        columns, body_notes = _read_ascii(elements, data[start:])
+    else:
+        columns, body_notes = _read_binary(elements, data, start)
+    if "vertex" not in columns:
+        raise Refused("has no vertices")
+    return _assemble(columns, {element.name for element in elements}, notes + body_notes)
+
+
+def _read_binary(elements: list[Element], data: bytes, place: int) -> tuple[dict[str, Columns], tuple[str, ...]]:
     columns = {}
     for element in elements:
         if element.count:
-            columns[element.name], used = _read_element(element, body)
-            body = body[used:]
-    if "vertex" not in columns:
-        raise Refused("has no vertices")
-    return _assemble(columns["vertex"], columns.get("face", {}))
+            columns[element.name], place = read_stream(element, data, place)
+    return columns, ()
 
 
-def _read_header(data: bytes) -> tuple[str, list[Element], int]:
-    """(encoding, elements, where the body starts)."""
-    end = data.find(b"end_header")
-    if data[:3] != b"ply" or end < 0:
-        raise Refused("is no PLY file (its header does not begin with `ply` or does not end)")
-    offset = data.index(b"\n", end) + 1
-    lines = [words for line in data[:end].decode("latin-1").splitlines() if (words := line.split())]
-    encoding = next((words[1] for words in lines if words[0] == "format"), "missing")
-    if encoding not in ORDERS:
-        raise Refused(f"has an unknown PLY format '{encoding}'")
-    return encoding, _read_elements(lines, encoding), offset
+def _read_ascii(elements: list[Element], text: bytes) -> tuple[dict[str, Columns], tuple[str, ...]]:
+    """Line by line where there are as many lines as rows, else as one stream of numbers."""
+    numbers, lines = numbers_by_line(text.rstrip(b"\0\x1a"))
+    if len(lines) - 1 != sum(element.count for element in elements):
+        return _read_binary(elements, numbers.tobytes(), 0)
+    columns, notes, row = {}, (), 0
+    for element in elements:
+        if element.count:
+            starts, ends = (lines[row + i : row + i + element.count] for i in (0, 1))
+            columns[element.name], more = read_lines(element, numbers, starts, ends)
+            row, notes = row + element.count, notes + more
+    return columns, notes
 
 
-def _read_elements(lines, encoding: str) -> list[Element]:
-    elements = []
-    for words in lines:
-        if words[0] == "element":
-            elements.append(Element(words[1], int(words[2]), ()))
-        elif words[0] == "property":
-            last = elements[-1]
-            elements[-1] = Element(last.name, last.count, last.properties + (_property(words, encoding),))
-    return elements
-
-
-def _property(words, encoding: str) -> Property:
-    *types, name = words[2:] if words[1] == "list" else words[1:]
-    types = ["<f8" if encoding == "ascii" else ORDERS[encoding] + TYPES[word] for word in types]
-    return Property(name, types[-1], types[0] if len(types) == 2 else None)
-
-
-def _read_element(element: Element, body: memoryview):
-    """({property: column (N,) or, for lists, (N, n) or a list of N arrays}, bytes used).
-
-    Nearly always the lists of all rows are as long as those of the first: then the element is one structured array.
-    """
-    lengths, _, _ = _read_row(element, body, 0)
-    fields = []
-    for prop, length in zip(element.properties, lengths, strict=True):
-        if prop.count_type:
-            fields.append((f"{prop.name} length", prop.count_type))
-        fields.append((prop.name, prop.type, (length,)) if prop.count_type else (prop.name, prop.type))
-    row = np.dtype(fields)
-    if len(body) >= row.itemsize * element.count:
-        rows = np.frombuffer(body, dtype=row, count=element.count)
-        lists = [(p, n) for p, n in zip(element.properties, lengths, strict=True) if p.count_type]
-        if all((rows[f"{prop.name} length"] == length).all() for prop, length in lists):
-            return {prop.name: rows[prop.name] for prop in element.properties}, row.itemsize * element.count
-    elif not any(prop.count_type for prop in element.properties):
-        _refuse_truncated(element)
-    return _read_rows(element, body)
-
-
-def _read_rows(element: Element, body: memoryview):
-    """The slow way, row by row, for lists of different lengths."""
-    columns = {prop.name: [] for prop in element.properties}
-    offset = 0
-    for _ in range(element.count):
-        _, values, offset = _read_row(element, body, offset)
-        for prop, value in zip(element.properties, values, strict=True):
-            columns[prop.name].append(value if prop.count_type else value[0])
-    return columns, offset
-
-
-def _read_row(element: Element, body: memoryview, offset: int):
-    """(list lengths, values, offset behind the row)."""
-    lengths, values = [], []
-    for prop in element.properties:
-        length = 1
-        if prop.count_type:
-            length, offset = int(_take(element, body, prop.count_type, 1, offset)[0]), offset + _size(prop.count_type)
-        values.append(_take(element, body, prop.type, length, offset))
-        offset += length * _size(prop.type)
-        lengths.append(length)
-    return lengths, values, offset
-
-
-def _size(type: str) -> int:
-    return int(type[2:])
-
-
-def _take(element: Element, body: memoryview, type: str, count: int, offset: int):
-    if count < 0 or offset + count * _size(type) > len(body):
-        _refuse_truncated(element)
-    return np.frombuffer(body, dtype=type, count=count, offset=offset)
-
-
-def _refuse_truncated(element: Element):
-    raise Refused(f"is truncated or damaged: not all {element.count:,} rows of '{element.name}' are there")
-
-
-def _assemble(vertex, face) -> Raw:
-    if any(axis not in vertex for axis in "xyz"):
+def _assemble(columns: dict[str, Columns], names: set[str], notes: tuple[str, ...]) -> Raw:
+    vertex = columns["vertex"]
+    vertices, warnings = _axes(vertex, ("x", "y", "z")), ()
+    if vertices is None:
         raise Refused(f"has vertices without x, y, z ({', '.join(vertex)})")
-    vertices = np.stack([np.asarray(vertex[axis], dtype=np.float64) for axis in "xyz"], axis=1)
-    indices = next((face[name] for name in INDEX_NAMES if name in face), None)
-    if indices is None:
-        has_normals = all(name in vertex for name in ("nx", "ny", "nz"))
-        normals = np.stack([vertex[name] for name in ("nx", "ny", "nz")], axis=1) if has_normals else None
-        return Raw(vertices, normals=normals)
-    if isinstance(indices, list):
-        return polygon_mesh(vertices, [row.astype(np.int64) for row in indices])
-    if indices.shape[1] < 3:
+    if all(vertex[axis].dtype.itemsize == 4 for axis in "xyz"):
+        coarse, warnings = precision_notes(vertices)
+        notes += coarse
+    vertices = vertices.astype(np.float64)
+    polygons = _polygons(columns["face"]) if "face" in columns else None
+    if "tristrips" in columns:
+        strips = _strips(columns["tristrips"], len(vertices))
+        notes += (f"read {count_of(int(strips.lengths.sum()) // 3, 'triangle')} of triangle strips",)
+        polygons = strips if polygons is None else _joined(polygons, strips)
+    if polygons is not None or names & {"face", "tristrips"}:
+        return polygon_mesh(vertices, polygons or Rows(np.empty(0), np.empty(0)), notes, warnings)
+    return Raw(vertices, normals=_axes(vertex, ("nx", "ny", "nz")), notes=notes, warnings=warnings)
+
+
+def _axes(vertex: Columns, names: tuple[str, str, str]):
+    """Three columns of numbers as one array (V, 3), None where one is missing."""
+    columns = [vertex.get(name) for name in names]
+    return np.stack(columns, axis=1) if all(isinstance(column, np.ndarray) for column in columns) else None
+
+
+def _indices(columns: Columns, element: str) -> Rows:
+    """Lists of vertex numbers, as whole numbers."""
+    rows = next((columns[name] for name in INDEX_NAMES if isinstance(columns.get(name), Rows)), None)
+    if rows is None:
+        raise Refused(f"has rows of '{element}' without lists of vertex_indices ({', '.join(columns)})")
+    if rows.values.dtype.kind == "f" and not (
+        np.isfinite(rows.values).all() and (rows.values == np.floor(rows.values)).all()
+    ):
+        raise Refused(f"has rows of '{element}' whose vertex_indices are no whole numbers")
+    return Rows(rows.values.astype(np.int64), rows.lengths)
+
+
+def _polygons(face: Columns) -> Rows:
+    rows = _indices(face, "face")
+    if len(rows.lengths) and rows.lengths.max() < 3:
         raise Refused("has faces of fewer than 3 corners only")
-    faces = cut_equal_polygons(indices)
-    return Raw(vertices, faces, notes=cut_notes(len(indices) if indices.shape[1] > 3 else 0, 0))
+    return rows
+
+
+def _strips(columns: Columns, count: int) -> Rows:
+    """The triangles of strips: any three numbers in turn, every other one turned round; -1 begins a new strip.
+
+    Triangles with a corner twice only lead from one part of a strip to the next.
+    """
+    rows = _indices(columns, "tristrips")
+    numbers = np.insert(rows.values, rows.starts, STRIP_END)
+    numbers[numbers == UNSIGNED_END] = STRIP_END
+    check_numbers(numbers[numbers != STRIP_END], count)
+    places = np.arange(len(numbers))
+    begun = np.maximum.accumulate(np.where(numbers == STRIP_END, places, 0)) + 1
+    triangles = np.stack([numbers[:-2], numbers[1:-1], numbers[2:]], axis=1)
+    odd = (places - begun)[:-2] % 2 == 1
+    triangles[odd] = triangles[odd][:, [1, 0, 2]]
+    a, b, c = triangles.T
+    triangles = triangles[(triangles != STRIP_END).all(axis=1) & (a != b) & (b != c) & (c != a)]
+    return Rows(triangles.reshape(-1), np.full(len(triangles), 3))
+
+
+def _joined(first: Rows, second: Rows) -> Rows:
+    return Rows(np.concatenate([first.values, second.values]), np.concatenate([first.lengths, second.lengths]))
+
+

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.io import load_shape
-from cadcode.geometry.mesh_formats import STL_TRIANGLE
+from cadcode.geometry.stl import STL_TRIANGLE
 
 
 def write_sphere(path: Path, faces: int) -> int:

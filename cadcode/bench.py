@@ -11,7 +11,7 @@ import torch
 
 from cadcode.data.dataset import HELD_OUT, held_out
 from cadcode.decoding import DecodeOptions, decode
-from cadcode.geometry.io import SUFFIXES, load_shape
+from cadcode.geometry.io import is_shape_file, load_shape
 from cadcode.geometry.sampling import farthest_points
 from cadcode.model.checkpoints import LoadedModel
 from cadcode.pipeline import Options, Result, reconstruct
@@ -190,7 +190,7 @@ class _Part:
 def folder_quality(folder: Path, model: LoadedModel, sandbox, options: QualityOptions, refined: bool,
                    progress=lambda done: None) -> list[Figure]:  # fmt: skip
     """Greedy, best of N and (`refined`) the whole search on the meshes of a folder, executed and measured."""
-    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
+    paths = sorted(p for p in Path(folder).rglob("*") if is_shape_file(p))
     plain = Options().seeded(options.seed)
     plain = replace(plain, search=replace(plain.search, refine=False, execute=1), export=())
     settings = {"greedy": replace(plain, decoding=replace(plain.decoding, mode="greedy", candidates=1))}

@@ -252,11 +252,11 @@ def _mesh_measures(folder: Path) -> list[dict]:
 
     from cadcode.data.statistics import POINTS, Skin, measures
     from cadcode.geometry.cleaning import signed_volume
-    from cadcode.geometry.io import CAD_SUFFIXES, SUFFIXES, load_shape
+    from cadcode.geometry.io import CAD_SUFFIXES, PLAIN, load_shape
     from cadcode.geometry.skin import curved_faces, sample_faces, through_holes
 
     rng, found = np.random.default_rng(0), []
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES.difference(CAD_SUFFIXES)):
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in PLAIN.difference(CAD_SUFFIXES)):
         shape = load_shape(path)
         if not shape.is_cloud:
             points, normals, faces = sample_faces(shape, POINTS, rng)

@@ -8,7 +8,7 @@ import numpy as np
 
 from cadcode.errors import InputError, UsageError
 from cadcode.execution.outcome import Failed
-from cadcode.geometry.io import SUFFIXES, load_shape
+from cadcode.geometry.io import is_shape_file, load_shape, stem_of
 from cadcode.geometry.metrics import Errors, MetricOptions, PaperErrors, Target, compare, compare_paper, measure_target
 
 DEFAULTS = MetricOptions()
@@ -54,7 +54,7 @@ def evaluate_folder(programs, references, sandbox, options: MetricOptions = DEFA
     for folder in (programs, references):
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a folder")
-    paths = sorted(path for path in references.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = sorted(path for path in references.rglob("*") if is_shape_file(path) and path.is_file())
     if not paths:
         raise UsageError(f"{references} holds no mesh, point cloud or CAD file")
     return [_evaluate_file(path, path.relative_to(references), programs, sandbox, options) for path in paths]
@@ -79,12 +79,12 @@ def summary(rows: list[Evaluation]) -> dict:
 
 
 def _evaluate_file(path: Path, relative: Path, programs: Path, sandbox, options: MetricOptions) -> Evaluation:
-    name = relative.with_suffix("").as_posix()
+    name = relative.with_name(stem_of(relative)).as_posix()
     try:
         target = measure_target(load_shape(path, sandbox.read_cad), options)
     except InputError as error:
         return Evaluation(name, UNREADABLE, str(error))
-    program = programs / relative.with_suffix(".py")
+    program = programs / f"{name}.py"
     try:
         text = program.read_text(encoding="utf-8", errors="replace")
     except OSError as error:

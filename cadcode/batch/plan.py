@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cadcode.errors import UsageError
-from cadcode.geometry.io import SUFFIXES
+from cadcode.geometry.io import is_shape_file, stem_of
 from cadcode.report.files import check_inputs, identity
 
 UNREADABLE, DUPLICATE = "unreadable", "duplicate"
@@ -23,7 +23,7 @@ class Part:
     @property
     def stem(self) -> str:
         """Where its files go, from the output folder and without a suffix."""
-        return str(PurePosixPath(self.name).with_suffix(""))
+        return str(PurePosixPath(self.name).with_name(stem_of(self.name)))
 
     def seed(self, seed: int) -> int:
         """A seed of its own, the same in every order, on every number of workers and every system."""
@@ -120,7 +120,7 @@ def _walk(folder: Path, output: Path) -> tuple[list[Path], list[tuple[Path, str]
         for path in paths:
             if os.path.isdir(path):
                 (links if os.path.islink(path) else folders).append(path)
-            elif path.suffix.lower() in SUFFIXES:
+            elif is_shape_file(path):
                 files.append(path)
     return files, closed
 

@@ -145,7 +145,7 @@ def stem_of(path) -> str:
 def is_shape_file(path) -> bool:
     """Whether the name is that of a mesh, point cloud or CAD file, perhaps packed. Files in a ZIP are not looked at."""
     suffix = suffix_of(path)
-    return suffix in SUFFIXES and suffix != ".gz" or len(suffix) > len(PurePath(path).suffix)
+    return suffix in PLAIN or suffix == ".zip" or suffix.count(".") == 2
 
 
 def in_millimetres(raw: Raw, told: str | None) -> Raw:

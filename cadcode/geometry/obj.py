@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
-from cadcode.geometry.polygons import Rows, polygon_mesh
+from cadcode.geometry.polygons import polygon_mesh
+from cadcode.geometry.rows import Rows
 from cadcode.geometry.text import as_text, shown
 
 WIRES = (b"l", b"p")

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused
-from cadcode.geometry.polygons import Rows, polygon_mesh, rows_at
+from cadcode.geometry.polygons import polygon_mesh
+from cadcode.geometry.rows import Rows, rows_at
 from cadcode.geometry.text import as_text, numbers_by_line
 
 KEYWORD = re.compile(rb"(ST|st)?([Cc])?(N)?(4)?(n)?(?:OFF|off|Off)")

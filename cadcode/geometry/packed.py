@@ -12,8 +12,8 @@ from cadcode.geometry.cleaning import Refused, count_of
 
 PACKED = (".gz", ".zip")
 LARGEST = 1 << 30  # bytes unpacked
-MOST_GROWTH = 1000  # times the packed size: DEFLATE reaches 1,032 with nothing but zeros
-SMALL = 1 << 20  # bytes that are unpacked whatever their growth
+MOST_GROWTH = 200  # times the packed size: meshes reach 30, nothing but zeros 1,032
+SMALL = 1 << 26  # bytes that are unpacked whatever their growth
 BLOCK = 1 << 20
 TEXTS = (".txt", ".csv", ".asc")  # often a licence or a list of parts: a shape only if nothing else is one
 SHOWN = 5  # names in a message

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
+from cadcode.geometry.cutting import check_numbers
 from cadcode.geometry.ply_header import Element, read_header
 from cadcode.geometry.ply_rows import Columns, read_lines, read_stream
-from cadcode.geometry.polygons import Rows, check_numbers, polygon_mesh, precision_notes
+from cadcode.geometry.polygons import polygon_mesh, precision_notes
+from cadcode.geometry.rows import Rows
 from cadcode.geometry.text import as_text, numbers_by_line
 
 INDEX_NAMES = ("vertex_indices", "vertex_index")
@@ -58,7 +60,7 @@ def _assemble(columns: dict[str, Columns], names: set[str], notes: tuple[str, ..
     vertices, warnings = _axes(vertex, ("x", "y", "z")), ()
     if vertices is None:
         raise Refused(f"has vertices without x, y, z ({', '.join(vertex)})")
-    if all(vertex[axis].dtype.itemsize == 4 for axis in "xyz"):
+    if all(vertex[axis].dtype.str[1:] == "f4" for axis in "xyz"):
         coarse, warnings = precision_notes(vertices)
         notes += coarse
     vertices = vertices.astype(np.float64)

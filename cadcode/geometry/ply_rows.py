@@ -10,7 +10,7 @@ import numpy as np
 
 from cadcode.geometry.cleaning import Refused, count_of
 from cadcode.geometry.ply_header import Element, Property
-from cadcode.geometry.polygons import Rows, rows_at
+from cadcode.geometry.rows import Rows, rows_at
 
 CODES = {"i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "f4": "f", "f8": "d"}  # of `struct`
 ROWS = 1 << 18  # that are gathered at a time

@@ -65,7 +65,7 @@ def _solid_notes(counts: Counter) -> tuple[str, ...]:
 def _words(text: bytes) -> list[bytes]:
     """All words in small letters, without the names of solids, which may be anything."""
     words = []
-    for line in text.lower().splitlines():
+    for line in filter(None, text.lower().splitlines()):
         row = line.split()
         if row[:2] == [b"end", STARTS]:
             row = [ENDS, *row[2:]]

@@ -12,6 +12,7 @@ import numpy as np
 
 from cadcode import __version__
 from cadcode.errors import OutputError, UsageError
+from cadcode.geometry.io import stem_of
 from cadcode.program.emit import comment
 from cadcode.report.picture import RESULT_COLOUR, png_bytes, render, side_by_side
 
@@ -36,11 +37,11 @@ def plan(inputs: list[Path], output: str, suffixes: tuple[str, ...]) -> list[Job
     if single and len(inputs) > 1:
         raise UsageError(f"-o {output} holds one program, not {len(inputs)}; name a folder")
     if output == "-":
-        return [Job(inputs[0], None, inputs[0].stem)]
+        return [Job(inputs[0], None, stem_of(inputs[0]))]
     if single:
         jobs = [Job(inputs[0], Path(output).parent, Path(output).stem)]
     else:
-        jobs = [Job(path, Path(output), path.stem) for path in inputs]
+        jobs = [Job(path, Path(output), stem_of(path)) for path in inputs]
     _check_stems(jobs)
     check_inputs(inputs, (job.folder / f"{job.stem}.{suffix}" for job in jobs for suffix in suffixes))
     return jobs

@@ -81,14 +81,18 @@ def _by_lines(body: Body) -> tuple[np.ndarray, Rows] | None:
 
 
 def _by_numbers(body: Body, width: int, colour: bool) -> tuple[np.ndarray, Rows]:
-    """(vertices (V, 3), polygons) of one stream of numbers, whose colours are as long as the stream's end tells."""
+    """(vertices (V, 3), polygons) of one stream of numbers.
+
+    Colours are as long as the stream's end tells; where it leaves several lengths, faces have the fewest corners.
+    """
     layouts = product([width + extra for extra in ((4, 3) if colour else (0,))], COLOUR_WIDTHS)
     numbers = body.numbers.tolist()
     walks = [(*_walk(body, numbers, *layout), layout[0]) for layout in layouts]
-    fitting = [walk for walk in walks if walk[1] == len(numbers)] + [walk for walk in walks if walk[1] is not None]
-    if not fitting:
+    whole = [walk for walk in walks if walk[1] is not None]
+    if not whole:
         raise Refused(f"is truncated: it declares {body.declared}, {len(numbers)} numbers are there")
-    faces, _, width = fitting[0]
+    whole = [walk for walk in whole if walk[1] == len(numbers)] or whole[:1]
+    faces, _, width = min(whole, key=lambda walk: body.numbers[walk[0]].max(initial=0))
     points = body.numbers[3 : 3 + body.vertex_count * width].reshape(-1, width)[:, :3]
     return points, _integers(rows_at(body.numbers, faces + 1, body.numbers[faces]))
 

@@ -1,21 +1,35 @@
 """STL, OBJ, OFF, PLY and packed files."""
 
 import gzip
-import io
 import struct
-import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from faults.fault import Fault
-from faults.parts import BRACKET, EXTENTS, VOLUME, box, volume
+from faults.parts import BRACKET, EXTENTS, VOLUME, volume
+from faults.text_files import (
+    BOX,
+    DART,
+    U_PROFILE,
+    ascii_ply,
+    big_endian_ply,
+    binary_stl,
+    obj,
+    off,
+    ply,
+    prism_obj,
+    prism_ply,
+    strips_ply,
+    text_stl,
+    zipped,
+)
 
-TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
-BOX = box((20, 20, 20), (0, 0, 50))  # beside the bracket
-U_PROFILE = np.array([[0, 0], [60, 0], [60, 40], [50, 40], [50, 10], [10, 10], [10, 40], [0, 40]])  # area 1,200
-DART = np.array([[0, 0], [40, 20], [0, 40], [10, 20]])  # area 600, concave at its last corner
+COUNT = len(BRACKET[0])
+BOTH = dict(extents=(60.0, 40.0, 70.0), volume=VOLUME + volume(BOX))
+U = dict(extents=(60.0, 40.0, 25.0), volume=30_000.0)
+FAR = np.array([1e6, 2e6, 0])
 
 
 def saved(name: str, make: Callable[[], bytes | str], folder: Path) -> Path:
@@ -30,102 +44,6 @@ def fault(name: str, file: str, make: Callable[[], bytes | str], **right) -> Fau
         right = {"extents": EXTENTS, "volume": VOLUME, "closed": True, "warned": False} | right
     return Fault(name, partial(saved, file, make), **right)
 
-
-def text_stl(mesh=BRACKET, name: str = "part", number: str = "{:.6f}") -> str:
-    facets = "".join(
-        " facet normal 0 0 0\n  outer loop\n"
-        + "".join(f"   vertex {' '.join(map(number.format, corner))}\n" for corner in triangle)
-        + "  endloop\n endfacet\n"
-        for triangle in mesh[0][mesh[1]]
-    )
-    return f"solid {name}\n{facets}endsolid {name}\n"
-
-
-def binary_stl(mesh=BRACKET, header: bytes = b"solid exported", count: int | None = None, shift=0.0) -> bytes:
-    rows = np.zeros(len(mesh[1]), dtype=TRIANGLE)
-    rows["corners"] = mesh[0][mesh[1]] + shift
-    return header.ljust(80)[:80] + struct.pack("<I", len(rows) if count is None else count) + rows.tobytes()
-
-
-def obj(mesh=BRACKET, face: str = "f {} {} {}\n", start: int = 1) -> str:
-    return "".join("v {:.6f} {:.6f} {:.6f}\n".format(*v) for v in mesh[0]) + "".join(
-        face.format(*row) for row in mesh[1] + start
-    )
-
-
-def off(mesh=BRACKET, counts: str = "OFF\n{} {} 0\n", separator: str = " ") -> str:
-    vertices = "".join(separator.join(f"{x:.6f}" for x in row) + "\n" for row in mesh[0])
-    return counts.format(*map(len, mesh)) + vertices + "".join(
-        separator.join(map(str, (3, *row))) + "\n" for row in mesh[1]
-    )  # fmt: skip
-
-
-def ply(format: str, body: bytes, faces: str, types: str = "float") -> bytes:
-    axes = "".join(f"property {types} {axis}\n" for axis in "xyz")
-    return f"ply\nformat {format} 1.0\nelement vertex {len(BRACKET[0])}\n{axes}{faces}end_header\n".encode() + body
-
-
-def ascii_ply(extra: str = "", lost: str = "") -> bytes:
-    vertices = "".join("{:.6f} {:.6f} {:.6f}\n".format(*v) for v in BRACKET[0])
-    faces = "".join(f"3 {a} {b} {c}{extra}\n" for a, b, c in BRACKET[1])
-    faces = faces.removesuffix(f"{lost}\n") + "\n" if lost else faces
-    header = f"element face {len(BRACKET[1])}\nproperty list uchar int vertex_indices\n"
-    return ply("ascii", (vertices + faces).encode(), header)
-
-
-def big_endian_ply() -> bytes:
-    rows = np.zeros(len(BRACKET[1]), dtype=[("flags", "u1"), ("count", "u1"), ("corners", ">u4", 3)])
-    rows["count"], rows["corners"] = 3, BRACKET[1]
-    faces = f"obj_info num_cols 5\nelement face {len(rows)}\nproperty uchar flags\nproperty list uchar uint vertex_index\n"
-    edge = "element edge 1\nproperty int vertex1\nproperty int vertex2\n"
-    body = BRACKET[0].astype(">f8").tobytes() + rows.tobytes() + bytes(8)
-    return ply("binary_big_endian", body, faces + edge, "double")
-
-
-def strips_ply() -> bytes:
-    """Every triangle a strip of its own, but the first two, which share an edge, with the second turned round."""
-    strips = np.insert(BRACKET[1], 3, -1, axis=1).reshape(-1).astype("<i4")
-    header = "element tristrips 1\nproperty list int int vertex_indices\n"
-    body = BRACKET[0].astype("<f4").tobytes() + struct.pack("<i", len(strips)) + strips.tobytes()
-    return ply("binary_little_endian", body, header)
-
-
-def prism(outline, first: int) -> tuple[list, list[list[int]]]:
-    """(vertices, polygons) of an outline, 25 high, whose caps begin at corner `first`."""
-    n = len(outline)
-    caps = [(first + i) % n for i in range(n)]
-    sides = [[i, (i + 1) % n, (i + 1) % n + n, i + n] for i in range(n)]
-    return [(*p, z) for z in (0, 25) for p in outline], [caps[::-1], [c + n for c in caps], *sides]
-
-
-def prism_obj(outline, first: int) -> str:
-    vertices, polygons = prism(outline, first)
-    return "".join(f"v {x} {y} {z}\n" for x, y, z in vertices) + "".join(
-        f"f {' '.join(str(c + 1) for c in polygon)}\n" for polygon in polygons
-    )
-
-
-def prism_ply() -> str:
-    vertices, polygons = prism(U_PROFILE, 0)
-    axes = "".join(f"property float {axis}\n" for axis in "zxy")
-    header = f"ply\nformat ascii 1.0\ncomment element face 3\nelement vertex {len(vertices)}\n{axes}"
-    faces = f"element face {len(polygons)}\nproperty list uchar int vertex_index\nend_header\n"
-    return header + faces + "".join(f"{z} {x} {y}\n" for x, y, z in vertices) + "".join(
-        f"{len(p)} {' '.join(map(str, p))}\n" for p in polygons
-    )  # fmt: skip
-
-
-def zipped(**files: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name.replace("__", "."), content)
-    return buffer.getvalue()
-
-
-BOTH = dict(extents=(60.0, 40.0, 70.0), volume=VOLUME + volume(BOX))
-U = dict(extents=(60.0, 40.0, 25.0), volume=30_000.0)
-FAR = np.array([1e6, 2e6, 0])
 
 STL_FAULTS = (
     fault("STL, byte order mark", "a.stl", lambda: b"\xef\xbb\xbf" + text_stl().encode()),
@@ -154,14 +72,16 @@ STL_FAULTS = (
     fault("STL, unit in the header", "a.stl", lambda: binary_stl((BRACKET[0] / 25.4, BRACKET[1]), b"ATF UNITS=in"),
           unit="mm", notes=("converted from inch",)),
     fault("STL, millimetres in the header", "a.stl", lambda: binary_stl(header=b"units: mm"), unit="mm"),
-    fault("STL, unit mentioned", "a.stl", lambda: binary_stl(header=b"saved in inches"), notes=("mentions the unit inch",)),
+    fault("STL, unit mentioned", "a.stl", lambda: binary_stl(header=b"saved in inches"),
+          notes=("mentions the unit inch",)),
     fault("STL, colours in the header", "a.stl", lambda: binary_stl(header=b"COLOR=\x80\x80,MATERIAL= UNITS=10.0")),
     fault("STL, far away", "a.stl", lambda: binary_stl(shift=FAR / 10)),
     fault("STL, very far away", "a.stl", lambda: binary_stl(shift=FAR), notes=("far from the origin",)),
     fault("STL, too far away", "a.stl", lambda: binary_stl(shift=FAR * 16), volume=None, closed=None, extents=None,
           warned=True, notes=("far from the origin",)),
     fault("STL, text far away", "a.stl", lambda: text_stl((BRACKET[0] + FAR, BRACKET[1]))),
-    fault("STL, blank lines", "a.stl", lambda: "solid x\n" + "\n" * 200_000 + "facet\nendfacet\n", refused="0 readable"),
+    fault("STL, blank lines", "a.stl", lambda: "solid x\n" + "\n" * 200_000 + "facet\nendfacet\n",
+          refused="0 readable"),
 )  # fmt: skip
 
 OBJ_FAULTS = (
@@ -173,7 +93,7 @@ OBJ_FAULTS = (
           notes=("free-form",)),
     fault("OBJ, surfaces only", "a.obj", lambda: obj(face="curv 0 1 {} {} {}\n"), refused="free-form"),
     fault("OBJ, vertex 0", "a.obj", lambda: obj(start=0), refused="vertex 0"),
-    fault("OBJ, no such vertex", "a.obj", lambda: obj(start=2), refused="264"),
+    fault("OBJ, no such vertex", "a.obj", lambda: obj(start=2), refused=f"it has {COUNT}"),
     *(fault(f"OBJ, concave from corner {i}", "a.obj", partial(prism_obj, U_PROFILE, i), **U) for i in range(8)),
     *(fault(f"OBJ, dart from corner {i}", "a.obj", partial(prism_obj, DART, i), extents=(40.0, 40.0, 25.0),
             volume=15_000.0) for i in range(4)),
@@ -186,8 +106,11 @@ OFF_FAULTS = (
     fault("OFF, no keyword", "a.off", lambda: off(counts="{} {} 0\n"), notes=("does not say OFF",)),
     fault("OFF, corners on lines of their own", "a.off", lambda: off().replace("\n3 ", "\n3\n")),
     fault("OFF, textures and normals", "a.off",
-          lambda: " ".join(off(counts="STNOFF {} {} 0\n").replace("\n", " 0 0 1 .5 .5\n", 265)
-                           .replace("0 0 0 1 .5 .5\n", "0\n", 1).split())),
+          lambda: " ".join(off(counts="STNOFF {} {} 0 ", after=" 0 0 1 .5 .5").split())),
+    fault("OFF, colours on one line", "a.off",
+          lambda: " ".join(off(counts="COFF {} {} 0 ", after=" 1 0 0 1", colour=" 9 9 9").split())),
+    fault("OFF, colours of any length", "a.off",
+          lambda: off(colour=" 9 9 9", after=" 1").replace(" 9 9 9\n", "\n", 99)),
     fault("OFF, four dimensions", "a.off", lambda: off(counts="4OFF {} {} 0\n"), refused="dimensions"),
     fault("OFF, binary", "a.off", lambda: b"OFF BINARY\n" + bytes(100), refused="binary OFF"),
     fault("OFF, cut off", "a.off", lambda: off(separator="\n")[:-20], refused="truncated"),
@@ -203,8 +126,9 @@ PLY_FAULTS = (
     fault("PLY, longer rows", "a.ply", lambda: ascii_ply(" 6 .1 .2 .3 .4 .5 .6"), notes=("ignored more numbers",)),
     fault("PLY, shorter row", "a.ply", lambda: ascii_ply(lost=f" {BRACKET[1][-1, 2]}"), refused="fewer numbers"),
     fault("PLY, concave faces", "a.ply", prism_ply, **U),
-    fault("PLY, no rows of faces", "a.ply", lambda: ascii_ply().partition(b"\n3 ")[0].replace(b"face 532", b"face 0")
-          .replace(b"vertex 264", b"vertex 264") + b"\n", volume=None, closed=None, points=264, notes=("point cloud",)),
+    fault("PLY, no rows of faces", "a.ply", lambda: ply("binary_little_endian", BRACKET[0].astype("<f4").tobytes(),
+          "element face 0\nproperty list uchar int vertex_indices\n"), volume=None, closed=None, points=COUNT,
+          notes=("point cloud",)),
     fault("PLY, list of negative length", "a.ply", lambda: ply(
         "binary_little_endian", BRACKET[0].astype("<f4").tobytes() + struct.pack("<i", -3) + bytes(40),
         "element face 2\nproperty list int int vertex_indices\n"), refused="truncated or damaged"),

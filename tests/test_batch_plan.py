@@ -141,3 +141,12 @@ def test_shards_are_written_as_two_numbers():
     for text in ("0/4", "5/4", "2", "2/4/6", "a/b", "-1/4", "", "1/0"):
         with pytest.raises(UsageError, match="--shard"):
             Shard.parse(text)
+
+
+def test_packed_files_are_parts_whose_results_have_the_name_of_the_part(folder, tmp_path):
+    for name in ("c.stl.gz", "d.v2.zip", "e.tar.gz", "b.ply.gz"):
+        (folder / name).write_text("x")
+    planned = plan(folder, tmp_path / "out")
+    assert {part.name: part.stem for part in planned.parts if part.name[0] in "cde"} == {
+        "c.stl.gz": "c", "d.v2.zip": "d.v2", "deep/er/c.v2.xyz": "deep/er/c.v2", "deep/ü b.obj": "deep/ü b"}  # fmt: skip
+    assert left_out(planned) == {"b.stl": "duplicate"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused
+from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
 from cadcode.geometry.polygons import polygon_mesh
 from cadcode.geometry.rows import Rows, rows_at
 from cadcode.geometry.text import as_text, numbers_by_line
@@ -50,7 +50,8 @@ def read_off(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     elif text[keyword.end() :][:64].split()[:1] == [b"BINARY"]:
         raise Refused("is a binary OFF file, which is not read", "export it as text OFF, PLY or STL")
     body = _body(text[keyword.end() if keyword else 0 :])
-    vertices, polygons = _by_lines(body) or _by_numbers(body, 3 + 3 * normal + 2 * texture, colour)
+    vertices, polygons, extra = _by_lines(body) or _by_numbers(body, 3 + 3 * normal + 2 * texture, colour)
+    notes += (f"ignored {count_of(extra, 'number')} after the last face",) if extra else ()
     return polygon_mesh(vertices, polygons, notes)
 
 
@@ -65,8 +66,8 @@ def _body(text: bytes) -> Body:
     return Body(numbers, lines, int(counts[0]), int(counts[1]))
 
 
-def _by_lines(body: Body) -> tuple[np.ndarray, Rows] | None:
-    """(vertices (V, 3), polygons), one a line after the line or lines of the counts; None where that cannot be."""
+def _by_lines(body: Body) -> tuple[np.ndarray, Rows, int] | None:
+    """(vertices (V, 3), polygons, how many numbers follow), one a line after the counts; None where that cannot be."""
     starts, widths = body.lines[:-1], np.diff(body.lines)
     first = 1 if widths[0] in (2, 3) else int(np.searchsorted(body.lines, 3))
     rows = slice(first, first + body.vertex_count), slice(first + body.vertex_count, None)
@@ -77,11 +78,13 @@ def _by_lines(body: Body) -> tuple[np.ndarray, Rows] | None:
     room = widths[rows[1]][: body.face_count] - 1
     if not ((lengths >= 0) & (lengths <= room) & (lengths == np.floor(lengths))).all():
         return None
-    return body.numbers[points[:, None] + np.arange(3)], _integers(rows_at(body.numbers, faces + 1, lengths))
+    end = body.lines[first + body.vertex_count + body.face_count]
+    polygons = _integers(rows_at(body.numbers, faces + 1, lengths))
+    return body.numbers[points[:, None] + np.arange(3)], polygons, int(len(body.numbers) - end)
 
 
-def _by_numbers(body: Body, width: int, colour: bool) -> tuple[np.ndarray, Rows]:
-    """(vertices (V, 3), polygons) of one stream of numbers.
+def _by_numbers(body: Body, width: int, colour: bool) -> tuple[np.ndarray, Rows, int]:
+    """(vertices (V, 3), polygons, how many numbers follow) of one stream of numbers.
 
     Colours are as long as the stream's end tells; where it leaves several lengths, faces have the fewest corners.
     """
@@ -92,9 +95,9 @@ def _by_numbers(body: Body, width: int, colour: bool) -> tuple[np.ndarray, Rows]
     if not whole:
         raise Refused(f"is truncated: it declares {body.declared}, {len(numbers)} numbers are there")
     whole = [walk for walk in whole if walk[1] == len(numbers)] or whole[:1]
-    faces, _, width = min(whole, key=lambda walk: body.numbers[walk[0]].max(initial=0))
+    faces, end, width = min(whole, key=lambda walk: body.numbers[walk[0]].max(initial=0))
     points = body.numbers[3 : 3 + body.vertex_count * width].reshape(-1, width)[:, :3]
-    return points, _integers(rows_at(body.numbers, faces + 1, body.numbers[faces]))
+    return points, _integers(rows_at(body.numbers, faces + 1, body.numbers[faces])), len(numbers) - end
 
 
 def _walk(body: Body, numbers: list[float], width: int, colour: int) -> tuple[np.ndarray, int | None]:

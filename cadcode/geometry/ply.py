@@ -38,14 +38,16 @@ def _read_binary(elements: list[Element], data: bytes, place: int) -> tuple[dict
     for element in elements:
         if element.count:
             columns[element.name], place = read_stream(element, data, place)
-    return columns, ()
+    extra = len(data) - place
+    return columns, (f"ignored {count_of(extra, 'byte')} after the last row",) if extra else ()
 
 
 def _read_ascii(elements: list[Element], text: bytes) -> tuple[dict[str, Columns], tuple[str, ...]]:
     """Line by line where there are as many lines as rows, else as one stream of numbers."""
     numbers, lines = numbers_by_line(text.rstrip(b"\0\x1a"))
     if len(lines) - 1 != sum(element.count for element in elements):
-        return _read_binary(elements, numbers.tobytes(), 0)
+        columns, notes = _read_binary(elements, numbers.tobytes(), 0)
+        return columns, ("ignored more numbers than its header declares",) if notes else ()
     columns, notes, row = {}, (), 0
     for element in elements:
         if element.count:

@@ -144,6 +144,7 @@ SUFFIXES = ("py", "json", "step")
 def test_a_folder_a_file_or_stdout(tmp_path):
     folder, single, stdout = (plan([Path("x/a.b.stl")], out, SUFFIXES)[0] for out in ("out", "out/c.py", "-"))
     assert (folder.folder, folder.stem) == (Path("out"), "a.b")
+    assert plan([Path("x/a.b.stl.gz")], "out", SUFFIXES)[0].stem == "a.b"
     assert (single.folder, single.stem) == (Path("out"), "c")
     assert stdout.folder is None
     (tmp_path / "folder.py").mkdir()

@@ -147,6 +147,6 @@ def test_packed_files_are_parts_whose_results_have_the_name_of_the_part(folder, 
     for name in ("c.stl.gz", "d.v2.zip", "e.tar.gz", "b.ply.gz"):
         (folder / name).write_text("x")
     planned = plan(folder, tmp_path / "out")
-    assert {part.name: part.stem for part in planned.parts if part.name[0] in "cde"} == {
-        "c.stl.gz": "c", "d.v2.zip": "d.v2", "deep/er/c.v2.xyz": "deep/er/c.v2", "deep/ü b.obj": "deep/ü b"}  # fmt: skip
+    stems = {part.name: part.stem for part in planned.parts if "/" not in part.name}
+    assert stems == {"a 1.STEP": "a 1", "b.ply.gz": "b", "c.stl.gz": "c", "d.v2.zip": "d.v2"}
     assert left_out(planned) == {"b.stl": "duplicate"}

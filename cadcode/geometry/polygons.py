@@ -28,7 +28,8 @@ def polygon_mesh(vertices, polygons: Rows, notes: tuple[str, ...] = (), warnings
 
 def precision_notes(vertices) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(notes, warnings) about 32-bit coordinates (V, 3) so far from the origin that a part's details are lost."""
-    low, high = box_of(vertices).astype(np.float64)
+    with np.errstate(all="ignore"):  # NaN
+        low, high = box_of(vertices).astype(np.float64)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         return (), ()
     size, step = (high - low).max(), float(np.spacing(np.float32(np.maximum(-low, high).max())))

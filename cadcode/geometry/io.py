@@ -95,6 +95,11 @@ class Shape:
         return np.stack([self.vertices.min(axis=0), self.vertices.max(axis=0)])
 
     @property
+    def bodies(self) -> int:
+        """The number of closed bodies; 0 where it is not known, as of a cloud and of an open surface."""
+        return 0
+
+    @property
     def extents(self) -> np.ndarray:
         """Side lengths (3,) of the box."""
         return self.bounds[1] - self.bounds[0]

@@ -108,10 +108,10 @@ class Result:
 
     @property
     def is_valid(self) -> bool:
-        """Whether a candidate made a valid, measured solid; the bounding box as the last resort is none."""
-        if self.chosen is None or self.chosen.source == BOX:
-            return False
-        return self.chosen.solid.valid if self.shape is None else self.chosen.is_sound
+        """Whether the result is a valid, measured solid, and no bounding box of something that is no box."""
+        if self.chosen is None or self.shape is None:
+            return self.chosen is not None and self.chosen.solid.valid
+        return self.chosen.is_sound and (self.chosen.source != BOX or at_floor(self.chosen.error, self.shape))
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ def remarks(result: Result) -> Iterator[str]:
     shape, chosen = result.shape, result.chosen
     if chosen is None:
         return
-    if chosen.source == BOX:
+    if not result.is_valid and chosen.source == BOX:
         yield "no candidate makes a valid solid: this is the bounding box of the input"
     elif not result.is_valid:
         why = chosen.error.iou_reason if chosen.error and chosen.error.iou_failed else "the kernel finds faults in it"

@@ -18,6 +18,7 @@ from cadcode.search.parameters import PLANE, SAME, Move, Parameters
 from cadcode.search.polish import PolishOptions, polished
 
 GAIN = 1e-6  # a smaller rise of the score is none
+REACHED = 1e-9  # program units from a plane
 STEP, JUMP = 1000.0, 3000.0  # program units, the largest step and jump worth trying when all of the score is missing
 
 
@@ -82,11 +83,13 @@ def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(
     least = variant.score
     moves = [m for m in variant.parameters.moves() if only is None or m.bodies == (only,)]
     reach = min(options.plane_reach, JUMP * (1 - variant.score))
+    affordable = lambda: variant.work - work < options.work  # noqa: E731
     for move in until(late, moves):
-        _jump_to_planes(variant, move, reach)
+        if affordable():
+            _jump_to_planes(variant, move, reach)
     for step in _steps_for(variant.score, options):
         for _ in range(options.passes):
-            trials = (variant.work - work < options.work and _walk(variant, move, step) for move in until(late, moves))
+            trials = (affordable() and _walk(variant, move, step) for move in until(late, moves))
             if not any(list(trials)):
                 break
     if only is None:
@@ -138,7 +141,8 @@ def _jump_to_planes(variant: Variant, move: Move, reach: float):
 
 def _snap_to_plane(variant: Variant, move: Move, options: RefineOptions, allowance: float):
     for plane in _planes_near(variant, move, options.snap_reach)[:1]:
-        variant.attempt(_moved(variant, move, plane - variant.values[move.slots[0]]), move.bodies, allowance)
+        if abs(plane - variant.values[move.slots[0]]) > REACHED:
+            variant.attempt(_moved(variant, move, plane - variant.values[move.slots[0]]), move.bodies, allowance)
 
 
 def _snap_together(variant: Variant, moves: list[Move], options: RefineOptions, late: Late):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.errors import InputError
-from cadcode.geometry import cloud_formats, mesh_formats, pcd, ply
+from cadcode.geometry import cloud_formats, gltf, mesh_formats, pcd, ply, threemf
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, clean_cloud, clean_mesh
 from cadcode.units import MILLIMETRES
 
@@ -21,9 +21,9 @@ READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
     ".stl": mesh_formats.read_stl,
     ".obj": mesh_formats.read_obj,
     ".off": mesh_formats.read_off,
-    ".glb": mesh_formats.read_scene,
-    ".gltf": mesh_formats.read_scene,
-    ".3mf": mesh_formats.read_scene,
+    ".glb": gltf.read_gltf,
+    ".gltf": gltf.read_gltf,
+    ".3mf": threemf.read_3mf,
     ".ply": ply.read_ply,
     ".pcd": pcd.read_pcd,
     ".xyz": cloud_formats.read_table,

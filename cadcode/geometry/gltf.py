@@ -19,7 +19,18 @@ from cadcode.geometry.gltf_data import (
     view_bytes,
     whole,
 )
-from cadcode.geometry.scene import NO_FACES, Part, Said, check_places, check_size, join, placed_points
+from cadcode.geometry.scene import (
+    MOST_COPIES,
+    MOST_MESHES,
+    MOST_NODES,
+    NO_FACES,
+    Part,
+    Said,
+    check_count,
+    check_size,
+    join,
+    placed_points,
+)
 
 INSTANCES = "EXT_mesh_gpu_instancing"
 READ = ("KHR_mesh_quantization", INSTANCES, draco.NAME)
@@ -43,8 +54,7 @@ def read_gltf(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     points = [(primitive, where) for primitive, where in primitives if mode_of(primitive) == POINTS]
     if not solid:
         return read_points(document, points, said, path.stat().st_size)
-    meshes = read_primitives(document, solid, path.stat().st_size)
-    parts = [Part(*mesh, where) for mesh, (_, where) in zip(meshes, solid, strict=True) if len(mesh[1])]
+    parts = [part for part in read_primitives(document, solid, path.stat().st_size) if len(part.faces)]
     if not parts:
         raise Refused("it has no faces")
     return join(parts, said.note(*primitive_notes(primitives, solid, places)), "m")
@@ -72,7 +82,7 @@ def placed_meshes(document: Document):
             member(tree, "meshes", nodes[node]["mesh"])
             copies = instances(document, nodes[node])
             total += 1 if copies is None else len(copies)
-            check_places(total)
+            check_count(total, MOST_COPIES, "copies of meshes")
             with np.errstate(all="ignore"):
                 placed = matrix[None] if copies is None else matrix @ copies
             places.setdefault(nodes[node]["mesh"], []).append(placed)
@@ -115,7 +125,7 @@ def reached_nodes(nodes: list, roots: list[int]):
             raise Refused(f"its nodes are no tree: node {node} is reached twice")
         parents[node] = parent
         order.append(node)
-        check_places(len(order))
+        check_count(len(order), MOST_NODES, "nodes")
         todo += [(child, node) for child in reversed(node_list(nodes[node], "children"))]
     return order, parents
 
@@ -144,12 +154,9 @@ def numbers(rows: list, key: str, width: int | None = None):
     """`rows` as an array (N, width); Refused where they are something else."""
     width = width or len(REST[key])
     try:
-        table = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
+        return np.array(rows, dtype=np.float64).reshape(len(rows), width)
     except (TypeError, ValueError, OverflowError) as error:
         raise Refused(f"the {key} of a node is not {width} numbers") from error
-    if len(rows) and table.shape[1] != width:
-        raise Refused(f"the {key} of a node is not {width} numbers")
-    return table.reshape(-1, width)
 
 
 def composed(translation, rotation, scale):
@@ -177,7 +184,7 @@ def instances(document: Document, node: dict):
     counts = {table.count for table in tables.values()}
     if len(counts) > 1:
         raise Refused(f"the instances of a node have {' and '.join(map(str, sorted(counts)))} rows")
-    check_places(count := counts.pop())
+    check_count(count := counts.pop(), MOST_COPIES, "copies of a mesh")
     rows = {key: table.all().astype(np.float64) for key, table in tables.items()}
     return composed(*(rows.get(key, np.tile(np.array(rest, dtype=np.float64), (count, 1)))
                       for key, rest in REST.items()))  # fmt: skip
@@ -204,22 +211,30 @@ def primitive_notes(primitives: list, solid: list, places: dict) -> tuple[str, .
     return notes
 
 
-def read_primitives(document: Document, primitives: list, file_size: int):
-    """[(vertices (V, 3), faces (F, 3))] of primitives with transforms (T, 4, 4); equal ones are read once."""
-    keys = [primitive_key(document, primitive) for primitive, _ in primitives]
-    packed = sorted({key[1] for key in keys if key[0] == draco.NAME})
+def read_primitives(document: Document, primitives: list, file_size: int) -> list[Part]:
+    """Meshes of primitives with transforms (T, 4, 4); equal ones are one mesh at several places."""
+    places = {}
+    for primitive, where in primitives:
+        places.setdefault(primitive_key(document, primitive), []).append(where)
+    check_count(sum(map(len, places.values())), MOST_COPIES, "meshes")
+    check_count(len(places), MOST_MESHES, "different meshes")
+    meshes = read_meshes(document, {key: sum(map(len, where)) for key, where in places.items()}, file_size)
+    return [Part(*meshes[key], np.concatenate(where)) for key, where in places.items()]
+
+
+def read_meshes(document: Document, times: dict[tuple, int], file_size: int) -> dict:
+    """{key of a primitive: (vertices (V, 3), faces (F, 3))}; `times` each of them is placed."""
+    packed = sorted({key[1] for key in times if key[0] == draco.NAME})
     decoded = draco.decode_meshes([view_bytes(document, view).tobytes() for view in packed]) if packed else []
     known = {(draco.NAME, view): mesh for view, mesh in zip(packed, decoded, strict=True)}
-    sources = {key: indexed(document, *key) for key in dict.fromkeys(keys) if key not in known}
+    sources = {key: indexed(document, *key) for key in times if key not in known}
     amounts = {key: (len(faces), len(points)) for key, (points, faces) in known.items()}
     amounts |= {key: amount_of(key[0], *source) for key, source in sources.items()}
     work = sum(table.work for source in sources.values() for table in source if table)
     if work > MOST_WORK + file_size:
         raise Refused(f"its meshes have {work:,} rows of numbers, more than fit in the file")
-    copies = [(amounts[key], len(where)) for key, (_, where) in zip(keys, primitives, strict=True)]
-    check_size(*(sum(amount[i] * times for amount, times in copies) for i in (0, 1)), file_size)
-    known |= {key: triangle_mesh(key[0], *source) for key, source in sources.items()}
-    return [known[key] for key in keys]
+    check_size(*(sum(amounts[key][i] * times[key] for key in times) for i in (0, 1)), file_size)
+    return known | {key: triangle_mesh(key[0], *source) for key, source in sources.items()}
 
 
 def primitive_key(document: Document, primitive: dict) -> tuple:

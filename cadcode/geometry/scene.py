@@ -6,9 +6,11 @@ import numpy as np
 
 from cadcode.geometry.cleaning import Raw, Refused
 
-MOST_TRIANGLES = 4_000_000  # and vertices, of a small file with all its copies; larger files may hold more
+MOST_TRIANGLES = 2_500_000  # and vertices, of a small file with all its copies; larger files may hold more
 BYTES_PER_TRIANGLE = 4  # a file has at least these for each triangle or vertex beyond that number
-MOST_PLACES = 200_000  # copies of meshes, and nodes of a scene
+MOST_NODES = 200_000  # of a scene
+MOST_COPIES = 50_000  # of meshes
+MOST_MESHES = 20_000  # different ones
 NO_FACES = "it has no faces, so it was read as a point cloud"
 
 
@@ -35,10 +37,10 @@ class Said:
         return Said(self.notes + texts, self.warnings + texts)
 
 
-def check_places(count: int) -> None:
-    """Refused where a scene has more nodes or copies than any real part."""
-    if count > MOST_PLACES:
-        raise Refused(f"its scene places more than {MOST_PLACES:,} objects", "export one part alone")
+def check_count(count: int, most: int, kind: str) -> None:
+    """Refused where a scene has more of a `kind` of things than any real part."""
+    if count > most:
+        raise Refused(f"its scene has more than {most:,} {kind}", "export one part alone")
 
 
 def check_size(triangles: int, vertices: int, file_size: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
-from cadcode.geometry.scene import MOST_PLACES, Part, Said, check_places, check_size, join
+from cadcode.geometry.scene import MOST_COPIES, MOST_MESHES, MOST_NODES, Part, Said, check_count, check_size, join
 from cadcode.geometry.slicers import Settings, read_settings
 from cadcode.geometry.threemf_model import Model, Object, Reference, read_model
 from cadcode.geometry.threemf_package import Package, open_archive, part_name, root_model
@@ -44,10 +44,9 @@ class Models:
 
     def model(self, part: str) -> Model:
         if part not in self.known:
-            if len(self.known) >= MOST_PARTS:
-                raise Refused(f"it holds more than {MOST_PARTS:,} model parts", "export one part alone")
+            check_count(len(self.known) + 1, MOST_PARTS, "model parts")
             self.known[part] = read_model(self.package, part)
-            check_places(sum(model.size for model in self.known.values()))
+            check_count(sum(model.size for model in self.known.values()), MOST_NODES, "objects")
         return self.known[part]
 
     def object(self, key: Key) -> Object:
@@ -98,6 +97,7 @@ def build_tree(models: Models, items: list[Reference]) -> Build:
         elif key not in children:
             open_.add(key)
             children[key] = targets(models, key[0], key[1], models.object(key).components, left_out)
+            check_count(len(children), MOST_MESHES, "different objects")
             todo.append((key, True))
             todo += [(child, False) for child, _ in reversed(children[key])]
     return Build(done[::-1], children, top, left_out)
@@ -138,8 +138,8 @@ def count_places(build: Build) -> Counter:
     times = Counter(key for key, _ in build.items)
     for key in build.order:
         for child, _ in build.children[key]:
-            times[child] = min(times[child] + times[key], MOST_PLACES + 1)
-    check_places(sum(times.values()))
+            times[child] = min(times[child] + times[key], MOST_COPIES + 1)
+    check_count(sum(times.values()), MOST_COPIES, "copies of objects")
     return times
 
 

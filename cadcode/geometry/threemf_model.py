@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cadcode.geometry.cleaning import Refused
-from cadcode.geometry.scene import check_places
+from cadcode.geometry.scene import MOST_NODES, check_count
 from cadcode.geometry.threemf_package import DEEPEST, Package, named, parse
 
 UNITS = {"micron": "micron", "millimeter": "mm", "centimeter": "cm", "inch": "inch", "foot": "foot", "meter": "m"}
@@ -51,14 +51,14 @@ class Model:
 
     def grow(self) -> None:
         self.size += 1
-        check_places(self.size)
+        check_count(self.size, MOST_NODES, "objects")
 
 
 def read_model(package: Package, name: str) -> Model:
     """The objects and the build of one part; Refused for damage and for required extensions that are not read."""
     reader = Reader()
     try:
-        parse(package.blocks(name), name, reader.start, reader.end, reader.namespace)
+        parse(reader.gathered(package.blocks(name)), name, reader.start, reader.end, reader.namespace)
     except (ValueError, OverflowError) as error:
         raise Refused(f"'{name[:80]}' holds what is no number ({error})") from error
     if reader.core is None:
@@ -73,13 +73,28 @@ class Reader:
         self.model, self.core, self.object, self.depth = Model(), None, None, 0
         self.vertex = self.triangle = self.prefix = ""
         self.others, self.namespaces = {}, {}
+        self.points, self.corners = [], []  # texts of the numbers since the last block
+
+    def gathered(self, blocks):
+        """The same `blocks`; after each its numbers go to their object, which is faster than each by itself."""
+        for block in blocks:
+            yield block
+            self.gather()
+        self.gather()
+
+    def gather(self) -> None:
+        if self.object is not None:
+            self.object.points.extend(map(float, self.points))
+            self.object.corners.extend(map(int, self.corners))
+            self.points.clear()
+            self.corners.clear()
 
     def start(self, name: str, attributes: list[str]) -> None:
         self.depth += 1
-        if name == self.vertex:
-            self.object.points.extend(map(float, three(attributes, XYZ)))
-        elif name == self.triangle:
-            self.object.corners.extend(map(int, three(attributes, CORNERS)))
+        if name == self.triangle:
+            self.corners += attributes[1:6:2] if attributes[0:6:2] == CORNERS else three(attributes, CORNERS)
+        elif name == self.vertex:
+            self.points += attributes[1:6:2] if attributes[0:6:2] == XYZ else three(attributes, XYZ)
         elif self.depth > DEEPEST:
             raise Refused(f"its XML has more than {DEEPEST} elements in each other")
         elif self.depth == 1:
@@ -111,6 +126,7 @@ class Reader:
         self.others = {self.prefix + kind: handler for kind, handler in kinds.items()}
 
     def new_object(self, attributes: dict[str, str]) -> None:
+        self.gather()
         self.object = Object(required(attributes, "id"), attributes.get("type", "model"))
         if self.object.id in self.model.objects:
             raise Refused(f"it holds two objects of the number {self.object.id[:40]}")
@@ -135,9 +151,7 @@ def check_extension(prefix: str, address: str) -> None:
 
 
 def three(attributes: list[str], names: list[str]) -> list[str]:
-    """The values of three attributes, which mostly come first and in order."""
-    if attributes[0:6:2] == names:
-        return attributes[1:6:2]
+    """The values of three attributes in any order among others."""
     values = named(attributes)
     return [required(values, name) for name in names]
 

@@ -11,8 +11,10 @@ from xml.parsers import expat
 from cadcode.geometry.cleaning import Refused
 
 MOST_UNPACKED = 1 << 30  # bytes of all parts that are read
-FREELY_UNPACKED = 150_000_000  # bytes that any file may unpack to
+FREELY_UNPACKED = 200_000_000  # bytes that any file may unpack to
 MOST_RATIO = 20  # beyond that, of unpacked to packed bytes; meshes reach 5 to 15
+FREE_TAGS = 2_000_000  # that any file may have: vertices and triangles
+BYTES_PER_TAG = 3  # beyond that; meshes have 5 to 10
 MOST_SETTINGS = 8_000_000  # bytes of a part that holds no mesh
 LONGEST_TAG = 1_000_000  # bytes
 DEEPEST = 100  # elements in each other
@@ -28,6 +30,7 @@ class Package:
     def __init__(self, archive: zipfile.ZipFile, file_size: int):
         self.archive = archive
         self.left = min(max(FREELY_UNPACKED, MOST_RATIO * file_size), MOST_UNPACKED)
+        self.tags_left = max(FREE_TAGS, file_size / BYTES_PER_TAG)
         self.parts = {part_name(info.filename): info for info in archive.infolist() if not info.is_dir()}
 
     def has(self, name: str) -> bool:
@@ -49,6 +52,9 @@ class Package:
             with self.archive.open(info) as part:
                 while block := part.read(BLOCK):
                     self.left -= len(block)
+                    self.tags_left -= block.count(b"<")
+                    if self.tags_left < 0:
+                        raise Refused("it holds more vertices and triangles than any real part of its size")
                     yield block
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
             raise Refused(f"'{name[:80]}' is damaged: it cannot be unpacked ({error})") from error

@@ -1,5 +1,6 @@
 """Meshes compressed by Draco, decoded in a process of their own: damaged data may kill a native decoder."""
 
+import contextlib
 import io
 import os
 import subprocess
@@ -14,14 +15,15 @@ NAME = "KHR_draco_mesh_compression"
 MEMORY = 3 << 29  # bytes of address space of the decoder, where the system can limit it
 SECONDS = 10  # and one more for each MB
 MISSING = 3  # exit code
+BOOT = "import sys; sys.path = sys.argv[1:]; from cadcode.geometry.draco import main; main()"
 
 
 def decode_meshes(blobs: list[bytes]):
     """[(vertices (V, 3), faces (F, 3))] of Draco `blobs`; Refused where they are damaged or DracoPy is missing."""
     sent = io.BytesIO()
     np.savez(sent, *[np.frombuffer(blob, np.uint8) for blob in blobs])
-    command = [sys.executable, "-c", "from cadcode.geometry.draco import main; main()"]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-I", "-c", BOOT, *filter(os.path.isabs, sys.path)]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # its threads would count as memory
     limit = SECONDS + sum(map(len, blobs)) / 1e6
     try:
         done = subprocess.run(command, input=sent.getvalue(), capture_output=True, timeout=limit, env=environment)
@@ -54,7 +56,9 @@ def main() -> None:
 
 
 def limit_memory() -> None:
+    """Limit this process to `MEMORY`, where the system can (Linux; macOS refuses)."""
     if os.name == "posix":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -162,9 +162,12 @@ def sparse_rows(document: Document, entry, index: int, shape):
     if count > MOST_TRIANGLES or not isinstance(entry, dict):
         raise wrong
     numbers, values = entry.get("indices"), entry.get("values")
-    if not isinstance(numbers, dict) or not isinstance(values, dict) or numbers.get("componentType") not in COMPONENTS:
+    if not isinstance(numbers, dict) or not isinstance(values, dict):
         raise wrong
-    changes, kind = whole(entry, "count", None), np.dtype(COMPONENTS[numbers["componentType"]])
+    code = whole(numbers, "componentType", None)
+    if code not in COMPONENTS:
+        raise wrong
+    changes, kind = whole(entry, "count", None), np.dtype(COMPONENTS[code])
     rows = table(document, numbers, changes, kind, 1, f"the sparse part of accessor {index}")[:, 0]
     if kind.kind != "u" or (changes and int(rows.max()) >= count):
         raise wrong

@@ -133,7 +133,8 @@ def in_millimetres(raw: Raw, told: str | None) -> Raw:
         notes += (f"converted from {unit} to mm",)
     if told and raw.unit and told != raw.unit:
         notes += (f"the file says {raw.unit}, the user {told}",)
-    vertices = raw.vertices if factor == 1 else np.asarray(raw.vertices, dtype=np.float64) * factor
+    with np.errstate(over="ignore"):  # infinite coordinates are dropped as such
+        vertices = raw.vertices if factor == 1 else np.asarray(raw.vertices, dtype=np.float64) * factor
     return replace(raw, vertices=vertices, unit="mm", notes=raw.notes + notes)
 
 

@@ -13,8 +13,8 @@ from cadcode.geometry.cleaning import Refused
 MOST_UNPACKED = 1 << 30  # bytes of all parts that are read
 FREELY_UNPACKED = 200_000_000  # bytes that any file may unpack to
 MOST_RATIO = 20  # beyond that, of unpacked to packed bytes; meshes reach 5 to 15
-FREE_TAGS = 2_000_000  # that any file may have: vertices and triangles
-BYTES_PER_TAG = 3  # beyond that; meshes have 5 to 10
+FREE_TAGS = 1_000_000  # that any file may have: vertices and triangles
+BYTES_PER_TAG = 4  # beyond that; a regular grid has 5.6, real meshes 7
 MOST_SETTINGS = 30_000_000  # bytes of a part that holds no mesh
 LONGEST_TAG = 1_000_000  # bytes
 DEEPEST = 100  # elements in each other

@@ -51,6 +51,7 @@ ONLY_IN = {
     "huggingface_hub": ("model.hub",),
     "trimesh": ("geometry.*", "report.*"),
     "manifold3d": ("geometry.*",),
+    "DracoPy": ("geometry.draco",),
     "scipy": ("geometry.*", "search.*"),
     "torch": ("model.*", "decoding", "drafts", "train.*", "pipeline", "bench", "speed.*", "machine", "doctor", "cli*"),
     "ray": ("batch.ray_pool",),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.errors import InputError
-from cadcode.geometry import cloud_formats, mesh_formats, pcd, ply
+from cadcode.geometry import cloud_formats, gltf, mesh_formats, pcd, ply, threemf
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, clean_cloud, clean_mesh
 from cadcode.units import MILLIMETRES
 
@@ -21,9 +21,9 @@ READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
     ".stl": mesh_formats.read_stl,
     ".obj": mesh_formats.read_obj,
     ".off": mesh_formats.read_off,
-    ".glb": mesh_formats.read_scene,
-    ".gltf": mesh_formats.read_scene,
-    ".3mf": mesh_formats.read_scene,
+    ".glb": gltf.read_gltf,
+    ".gltf": gltf.read_gltf,
+    ".3mf": threemf.read_3mf,
     ".ply": ply.read_ply,
     ".pcd": pcd.read_pcd,
     ".xyz": cloud_formats.read_table,
@@ -138,7 +138,8 @@ def in_millimetres(raw: Raw, told: str | None) -> Raw:
         notes += (f"converted from {unit} to mm",)
     if told and raw.unit and told != raw.unit:
         notes += (f"the file says {raw.unit}, the user {told}",)
-    vertices = raw.vertices if factor == 1 else np.asarray(raw.vertices, dtype=np.float64) * factor
+    with np.errstate(over="ignore"):  # infinite coordinates are dropped as such
+        vertices = raw.vertices if factor == 1 else np.asarray(raw.vertices, dtype=np.float64) * factor
     return replace(raw, vertices=vertices, unit="mm", notes=raw.notes + notes)
 
 

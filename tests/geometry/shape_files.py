@@ -85,26 +85,31 @@ def off(folder: Path, name: str, start: str = "OFF\n# a comment\n") -> Path:
 
 
 def scene(folder: Path, name: str) -> Path:
-    """The box as a scene of a unit cube under a transform: it is right only if the transform is applied."""
+    """The box as a scene of a unit cube under a transform: it is right only if the transform is applied.
+
+    glTF is in metres, 3MF in millimetres.
+    """
     import trimesh
 
     cube = trimesh.Trimesh((CORNERS - LOW) / SIZE, FACES, process=False)
     matrix = np.diag([*SIZE, 1.0])
     matrix[:3, 3] = LOW
     made = trimesh.Scene()
-    made.add_geometry(cube, transform=matrix, node_name="box")
     path = folder / name
+    metres = np.diag([1e-3, 1e-3, 1e-3, 1.0]) if path.suffix == ".glb" else np.eye(4)
+    made.add_geometry(cube, transform=metres @ matrix, node_name="box")
     made.export(str(path))
     return path
 
 
 def gltf(folder: Path, name: str) -> Path:
-    """A GLTF with its buffer in the file."""
+    """A GLTF with its buffer in the file, in millimetres that its node makes metres."""
     import base64
 
     blob = CORNERS.astype("<f4").tobytes() + FACES.astype("<u4").tobytes()
     tree = {
-        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}],
+        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0, "scale": [1e-3, 1e-3, 1e-3]}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
         "accessors": [
             {"bufferView": 0, "componentType": 5126, "count": 8, "type": "VEC3",

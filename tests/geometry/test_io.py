@@ -178,8 +178,9 @@ def test_all_solids_of_an_ascii_stl_are_joined(tmp_path):
 def test_all_meshes_of_a_scene_are_joined_where_they_lie(tmp_path, name):
     trimesh = pytest.importorskip("trimesh")
     scene, mesh = trimesh.Scene(), trimesh.Trimesh(CORNERS, FACES, process=False)
-    mirror = np.diag([-1.0, 1, 1, 1])
-    scene.add_geometry(mesh, transform=np.eye(4), node_name="one", geom_name="box")
+    scale = 1e-3 if name == "two.glb" else 1.0  # glTF is in metres
+    unit, mirror = np.diag([scale, scale, scale, 1]), np.diag([-scale, scale, scale, 1])
+    scene.add_geometry(mesh, transform=unit, node_name="one", geom_name="box")
     scene.add_geometry(mesh, transform=mirror, node_name="two", geom_name="other")
     scene.export(str(tmp_path / name))
     shape = load_shape(tmp_path / name)

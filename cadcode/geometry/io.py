@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.errors import InputError
-from cadcode.geometry import cloud_formats, mesh_formats, pcd, ply
+from cadcode.geometry import arrays, mesh_formats, pcd, ply, scans, tables
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, clean_cloud, clean_mesh
 from cadcode.units import MILLIMETRES
 
@@ -26,16 +26,17 @@ READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
     ".3mf": mesh_formats.read_scene,
     ".ply": ply.read_ply,
     ".pcd": pcd.read_pcd,
-    ".xyz": cloud_formats.read_table,
-    ".txt": cloud_formats.read_table,
-    ".csv": cloud_formats.read_table,
-    ".asc": cloud_formats.read_table,
-    ".pts": cloud_formats.read_table,
-    ".npy": cloud_formats.read_npy,
-    ".npz": cloud_formats.read_npz,
-    ".las": cloud_formats.read_las,
-    ".laz": cloud_formats.read_las,
-    ".e57": cloud_formats.read_e57,
+    ".xyz": tables.read_table,
+    ".txt": tables.read_table,
+    ".csv": tables.read_table,
+    ".asc": tables.read_table,
+    ".pts": tables.read_table,
+    ".ptx": tables.read_table,
+    ".npy": arrays.read_npy,
+    ".npz": arrays.read_npz,
+    ".las": scans.read_las,
+    ".laz": scans.read_las,
+    ".e57": scans.read_e57,
 }
 CAD_SUFFIXES = (".step", ".stp", ".brep", ".brp", ".iges", ".igs")
 SUFFIXES = frozenset(READERS) | frozenset(CAD_SUFFIXES)

@@ -24,7 +24,7 @@ from shape_files import (
 from cadcode.errors import InputError
 from cadcode.geometry.cleaning import face_areas, signed_volume
 from cadcode.geometry.io import Shape, load_shape
-from cadcode.geometry.pcd import unpack_lzf
+from cadcode.geometry.lzf import unpack_lzf
 
 
 def notes_of(vertices, faces) -> str:

@@ -29,7 +29,9 @@ WIDE = 16  # points: from here on, an array of 4 or 6 rows is points in columns
 MESH_VERTICES, MESH_FACES = ("vertices", "verts", "v"), ("faces", "triangles", "f")
 POINTS = ("points", "xyz", "pos", "positions", "coords", "point_cloud", *MESH_VERTICES)
 NORMALS = ("normals", "normal", "n")
-NO_POINTS = re.compile(r"colou?r|rgb|label|normal|intens|class|ind|face|edge|uv|tex|weight|mask|id$|ids$|scal|pose|trans")
+NO_POINTS = re.compile(
+    r"colou?r|rgb|label|normal|intens|class|ind|face|edge|uv|tex|weight|mask|ids?$|scal|pose|trans"
+)
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,8 @@ def as_rows(array) -> tuple[np.ndarray, tuple[str, ...]]:
         if array.ndim == 3 and array.shape[2] in (3, 4, 6):
             array = array.reshape(-1, array.shape[2])
         notes = (f"an array of shape {shape} was read as a list of points",)
-    if array.ndim == 2 and (array.shape[0] == 3 < array.shape[1] or array.shape[0] in (4, 6) and array.shape[1] >= WIDE):
+    height, width = array.shape if array.ndim == 2 else (0, 0)
+    if height == 3 < width or height in (4, 6) and width >= WIDE:
         array, notes = array.T, (f"an array of shape {shape} was read as points in columns",)
     if array.ndim != 2 or array.shape[1] < 3:
         raise Refused(f"holds an array of shape {shape}", ADVICE)

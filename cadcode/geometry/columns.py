@@ -19,13 +19,14 @@ UNIT_OF = {word: unit for unit, words in UNIT_WORDS.items() for word in words}
 UNIT_SAID = re.compile(r"\bunits?\s*[:=]\s*([a-zµμ]+)")
 UNIT_AT_THE_END = re.compile(r"[\s_\[(/]+([a-zµμ]+)[\])]?$")
 BRACKETS = re.compile(r"[\[(].*[\])]")
-AXIS = re.compile(r"(?:p|pos|position|pt|point|points|coord|coords|cartesian)?([xyz])(?:coord|coordinate|pos|position)?")
+AXIS = re.compile(r"(?:p|pos|position|pt|points?|coords?|cartesian)?([xyz])(?:coord|coordinate|pos|position)?")
 NORMAL = re.compile(r"(?:n|norm|normal|normals)([xyz012])")
 OTHER_NAMES = {
     "easting": "x", "east": "x", "points0": "x",
     "northing": "y", "north": "y", "points1": "y",
     "elevation": "z", "elev": "z", "height": "z", "altitude": "z", "points2": "z",
 }  # fmt: skip
+LONGEST_NAME, LONGEST_LINE = 80, 2000
 FEWEST_ROWS = 10  # that show whether a column counts the rows
 SAMPLED = 1000  # rows, evenly spaced, by which columns are guessed
 
@@ -68,7 +69,7 @@ def by_names(names: list[str]) -> Columns | None:
 
 def axis_of(name: str) -> tuple[str | None, str | None]:
     """('x', 'mm') of 'X [mm]'; axes are x, y, z, nx, ny, nz; None for what is not said."""
-    name = name.strip().strip("\"'").strip().lower()
+    name = name[:LONGEST_NAME].strip().strip("\"'").strip().lower()
     match = UNIT_AT_THE_END.search(name)
     unit = UNIT_OF.get(match[1]) if match else None
     plain = re.sub(r"[^a-z0-9]", "", name[: match.start()] if unit else BRACKETS.sub("", name))
@@ -83,7 +84,7 @@ def axis_of(name: str) -> tuple[str | None, str | None]:
 
 def unit_said(lines: list[str]) -> str | None:
     """The unit of a line like '# unit: inch', where the lines say one and only one."""
-    words = {word for line in lines for word in UNIT_SAID.findall(line.lower())}
+    words = {word for line in lines for word in UNIT_SAID.findall(line[:LONGEST_LINE].lower())}
     units = {UNIT_OF.get(word) for word in words}
     return units.pop() if len(units) == 1 else None
 

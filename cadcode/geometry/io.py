@@ -15,6 +15,7 @@ import numpy as np
 from cadcode.errors import InputError
 from cadcode.geometry import arrays, mesh_formats, pcd, ply, scans, tables
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, clean_cloud, clean_mesh
+from cadcode.geometry.strays import without_strays
 from cadcode.units import MILLIMETRES
 
 READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
@@ -140,6 +141,7 @@ def in_millimetres(raw: Raw, told: str | None) -> Raw:
 
 def _cleaned(raw: Raw, path: str, format: str, digest: str) -> Shape:
     if raw.faces is None:
+        raw = without_strays(raw)
         points, normals, notes = clean_cloud(raw)
         return Shape(path, format, points, None, normals, None, notes, digest, raw.unit, raw.warnings)
     vertices, faces, watertight, notes = clean_mesh(raw)

@@ -22,7 +22,7 @@ MEMORY_WORDS = ("memory allocation", "bad_alloc", "MemoryError", "out of memory"
 
 
 def read_apart(reader: str, path: Path, seconds: float = SECONDS) -> Raw:
-    """What `reader`, 'module:function' of a path to a Raw cloud, makes of a file; Refused where it does not end well."""
+    """The cloud that `reader`, 'module:function' of a path, makes of a file; Refused where it does not end well."""
     with tempfile.TemporaryDirectory(prefix="cadcode-", ignore_cleanup_errors=True) as folder:
         memory = MEMORY + path.stat().st_size
         command = [sys.executable, "-I", "-c", BOOT, reader, str(path.resolve()), folder, str(memory), *import_paths()]

@@ -13,7 +13,8 @@ PROJECTED_UNIT = 3076  # ProjLinearUnitsGeoKey
 WKT_UNIT = re.compile(r'(?:LENGTH)?UNIT\["(met(?:re|er)|foot)",\s*([0-9.]+)', re.IGNORECASE)
 WKT_PLANE = ("PROJCS", "PROJCRS", "LOCAL_CS", "ENGCRS")
 ANY_ERROR = (
-    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RuntimeError, EOFError, OSError,
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RuntimeError, EOFError,
+    OSError,
 )  # fmt: skip
 
 

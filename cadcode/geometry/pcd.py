@@ -93,7 +93,8 @@ def layout_of(header) -> Layout:
         type = TYPES.get((kind.upper(), size))
         count = whole(word)
         if type is None or not 1 <= count <= LARGEST_COUNT:
-            raise Refused(f"has a field '{name[:40]}' of unknown kind (TYPE {kind[:9]} SIZE {size[:9]} COUNT {word[:9]})")
+            said = f"TYPE {kind[:9]} SIZE {size[:9]} COUNT {word[:20]}"
+            raise Refused(f"has a field '{name[:40]}' of unknown kind ({said})")
         field = Field(name, np.dtype(type), count, offset, column)
         fields.setdefault(name, field)
         offset, column = offset + field.dtype.itemsize * count, column + count

@@ -13,8 +13,8 @@ ENCODINGS = (  # the longer marks first
 )  # fmt: skip
 SEPARATORS = (";", "\t", ",", None)  # None: any white space. A comma comes late: it may be a decimal comma
 COMMENTS = ("#", "//", "%", "!")
-HEADER_LINES = 200  # before the first row
-WIDEST = 4096  # characters of a line that are looked at for its columns
+HEADER_LINES = 100  # before the first row
+WIDEST = 2000  # characters of a line that are looked at for its columns
 QUOTED = re.compile(r'"([^"\r\n]*)"')
 IN_QUOTES = str.maketrans(";,\t #%", "______")
 NO_BRACKETS = str.maketrans("[](){}", "      ")

@@ -10,9 +10,12 @@ from cadcode.geometry import columns as table_columns
 from cadcode.geometry import ptx
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
 from cadcode.geometry.columns import Columns
-from cadcode.geometry.table_text import COMMENTS, Text, decode, is_number, lines_of, split, unquoted
+from cadcode.geometry.table_text import COMMENTS, WIDEST, Text, decode, is_number, lines_of, split, unquoted
 
 LONGEST_COUNT = 12  # digits
+MOST_TEXT_LINES = 10_000
+MOST_COLUMNS = 8  # that are looked at where nothing names them
+DIGIT, DIGITS, AT_ROW = re.compile(r"\d"), re.compile(r"[\d.]+"), re.compile(r"at row (\d+)")
 
 
 def read_table(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
@@ -43,7 +46,8 @@ def without_counts(table: Text) -> tuple[Text, tuple[str, ...]]:
     held = len(table.rows) - len(places)
     if sum(counts) > held:
         raise Refused(f"is truncated: it declares {sum(counts):,} points and holds {held:,}")
-    notes = (f"it declares {sum(counts):,} points and holds {held:,}, which were all read",) if sum(counts) < held else ()
+    said = f"it declares {sum(counts):,} points and holds {held:,}, which were all read"
+    notes = (said,) if sum(counts) < held else ()
     if not places:
         return table, notes
     rows = [row for start, end in pairwise([-1, *places, len(table.rows)]) for row in table.rows[start + 1 : end]]
@@ -85,11 +89,12 @@ def named_columns(line: str, table: Text, first: list[str]) -> Columns | None:
 
 
 def names_in(line: str, separator: str | None) -> list[str]:
-    line = line.strip().lstrip("#/%! ")
+    """The names of a header's columns, however they are separated."""
+    line = line[:WIDEST].strip().lstrip("#/%! ")
     if separator is not None and separator in line:
         return line.split(separator)
-    line = re.sub(r"\s+(?=[\[(])", "", line)
-    return re.split(r"\s*[;,\t]\s*|\s+", line)
+    line = " ".join(line.replace("\t", ";").split())
+    return re.split(r" ?[;,] ?| (?![\[(])", line)
 
 
 def rows_are_numbered(table: Text, first: list[str]) -> bool:
@@ -102,7 +107,7 @@ def rows_are_numbered(table: Text, first: list[str]) -> bool:
 
 def guessed_columns(table: Text, first: list[str]) -> Columns:
     """The columns by their numbers; those of text are passed over."""
-    places = [place for place, field in enumerate(first) if is_number(field, table.separator)][:8]
+    places = [place for place, field in enumerate(first) if is_number(field, table.separator)][:MOST_COLUMNS]
     values, stride = sampled(table, places)
     full = np.isfinite(values).mean(axis=0) if len(places) > 3 else np.ones(len(places))
     kept = [i for i, share in enumerate(full) if share >= 0.5 or i < 3]
@@ -110,7 +115,8 @@ def guessed_columns(table: Text, first: list[str]) -> Columns:
     chosen = tuple(places[kept[i]] for i in columns.places)
     if len(chosen) == 6 and chosen[5] - chosen[0] != 5:  # text between them: no normals
         chosen = chosen[:3]
-    return Columns(chosen, notes=columns.notes)
+    text = ("columns of text were skipped",) if any(place not in places for place in range(chosen[0])) else ()
+    return Columns(chosen, notes=columns.notes + text)
 
 
 def sampled(table: Text, places: list[int]):
@@ -132,19 +138,32 @@ def read_numbers(table: Text, places: tuple[int, ...]):
     try:
         return load(table.rows, table.separator, places), ()
     except ValueError:
-        rows = [row for row in table.rows if any(is_number(field, table.separator) for field in table.fields(row))]
-    lost = len(table.rows) - len(rows)
+        rows = without_text(table)
     try:
-        return load(rows, table.separator, places), (f"ignored {count_of(lost, 'line')} of text between the points",)
+        numbers = load(rows, table.separator, places)
     except ValueError as error:
-        bad = next((row for row in rows if not has_numbers(row, table, places)), "")
-        shown = bad.strip()[:60]
+        shown = bad_row(rows, str(error)).strip()[:60]
         raise Refused(f"has a row that cannot be read ('{shown}')", "correct or delete that row") from error
+    lost = len(table.rows) - len(rows)
+    return numbers, (f"ignored {count_of(lost, 'line')} of text between the points",)
 
 
-def has_numbers(row: str, table: Text, places: tuple[int, ...]) -> bool:
-    fields = table.fields(row)
-    return all(place < len(fields) and is_number(fields[place], table.separator) for place in places)
+def without_text(table: Text) -> list[str]:
+    """The rows that hold some number; all where many hold none: that is no table."""
+    rows, lost = [], 0
+    for row in table.rows:
+        if DIGIT.search(row) and any(is_number(field, table.separator) for field in table.fields(row)[:MOST_COLUMNS]):
+            rows.append(row)
+        elif (lost := lost + 1) > MOST_TEXT_LINES:
+            return table.rows
+    return rows
+
+
+def bad_row(rows: list[str], error: str) -> str:
+    """The row that numpy's error means; it counts some from 0 and some from 1."""
+    place = AT_ROW.search(error)
+    near = rows[max(0, int(place[1]) - 1) : int(place[1]) + 1] if place else []
+    return min(near, key=lambda row: len(DIGITS.findall(row)), default="")
 
 
 def load(rows: list[str], separator: str | None, places: tuple[int, ...]):

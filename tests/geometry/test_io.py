@@ -75,8 +75,8 @@ def test_e57_scans_are_joined_in_their_poses(tmp_path):
             columns = dict(zip(fields, box_points().T.copy(), strict=True))
             file.write_scan_raw(columns, rotation=np.array([1.0, 0, 0, 0]), translation=np.array(shift))
     shape = load_shape(tmp_path / "a.e57")
-    assert np.allclose(shape.points, np.concatenate([box_points(), box_points() + [100, 0, 0]]))
-    assert shape.notes == ("joined 2 scans",)
+    assert np.allclose(shape.points, 1000 * np.concatenate([box_points(), box_points() + [100, 0, 0]]))
+    assert shape.unit == "mm" and shape.notes == ("joined 2 scans", "converted from m to mm")
 
 
 def test_only_unit_columns_are_normals(tmp_path):

@@ -12,6 +12,7 @@ from shape_files import (
     CORNERS,
     FACES,
     MESH_WRITERS,
+    SCAN_WRITERS,
     SIZE,
     box_points,
     lzf_literals,
@@ -216,3 +217,10 @@ def test_importing_the_readers_imports_no_heavy_package():
     script = "import sys, cadcode.geometry.io; print([m for m in ('trimesh', 'torch', 'cadquery') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", SCAN_WRITERS)
+def test_every_scan_format_gives_the_points(tmp_path, name):
+    package, writer = SCAN_WRITERS[name]
+    pytest.importorskip(package)
+    assert np.allclose(load_shape(writer(tmp_path)).points, box_points(), atol=2e-3)

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.errors import InputError
-from cadcode.geometry import cloud_formats, gltf, mesh_formats, pcd, ply, threemf
+from cadcode.geometry import arrays, gltf, mesh_formats, pcd, ply, scans, tables, threemf
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, clean_cloud, clean_mesh
+from cadcode.geometry.strays import without_strays
 from cadcode.units import MILLIMETRES
 
 READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
@@ -26,16 +27,17 @@ READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
     ".3mf": threemf.read_3mf,
     ".ply": ply.read_ply,
     ".pcd": pcd.read_pcd,
-    ".xyz": cloud_formats.read_table,
-    ".txt": cloud_formats.read_table,
-    ".csv": cloud_formats.read_table,
-    ".asc": cloud_formats.read_table,
-    ".pts": cloud_formats.read_table,
-    ".npy": cloud_formats.read_npy,
-    ".npz": cloud_formats.read_npz,
-    ".las": cloud_formats.read_las,
-    ".laz": cloud_formats.read_las,
-    ".e57": cloud_formats.read_e57,
+    ".xyz": tables.read_table,
+    ".txt": tables.read_table,
+    ".csv": tables.read_table,
+    ".asc": tables.read_table,
+    ".pts": tables.read_table,
+    ".ptx": tables.read_table,
+    ".npy": arrays.read_npy,
+    ".npz": arrays.read_npz,
+    ".las": scans.read_las,
+    ".laz": scans.read_las,
+    ".e57": scans.read_e57,
 }
 CAD_SUFFIXES = (".step", ".stp", ".brep", ".brp", ".iges", ".igs")
 SUFFIXES = frozenset(READERS) | frozenset(CAD_SUFFIXES)
@@ -145,6 +147,7 @@ def in_millimetres(raw: Raw, told: str | None) -> Raw:
 
 def _cleaned(raw: Raw, path: str, format: str, digest: str) -> Shape:
     if raw.faces is None:
+        raw = without_strays(raw)
         points, normals, notes = clean_cloud(raw)
         return Shape(path, format, points, None, normals, None, notes, digest, raw.unit, raw.warnings)
     vertices, faces, watertight, notes = clean_mesh(raw)

@@ -12,6 +12,7 @@ from shape_files import (
     CORNERS,
     FACES,
     MESH_WRITERS,
+    SCAN_WRITERS,
     SIZE,
     box_points,
     lzf_literals,
@@ -24,7 +25,7 @@ from shape_files import (
 from cadcode.errors import InputError
 from cadcode.geometry.cleaning import face_areas, signed_volume
 from cadcode.geometry.io import Shape, load_shape
-from cadcode.geometry.pcd import unpack_lzf
+from cadcode.geometry.lzf import unpack_lzf
 
 
 def notes_of(vertices, faces) -> str:
@@ -75,8 +76,8 @@ def test_e57_scans_are_joined_in_their_poses(tmp_path):
             columns = dict(zip(fields, box_points().T.copy(), strict=True))
             file.write_scan_raw(columns, rotation=np.array([1.0, 0, 0, 0]), translation=np.array(shift))
     shape = load_shape(tmp_path / "a.e57")
-    assert np.allclose(shape.points, np.concatenate([box_points(), box_points() + [100, 0, 0]]))
-    assert shape.notes == ("joined 2 scans",)
+    assert np.allclose(shape.points, 1000 * np.concatenate([box_points(), box_points() + [100, 0, 0]]))
+    assert shape.unit == "mm" and shape.notes == ("joined 2 scans", "converted from m to mm")
 
 
 def test_only_unit_columns_are_normals(tmp_path):
@@ -217,3 +218,10 @@ def test_importing_the_readers_imports_no_heavy_package():
     script = "import sys, cadcode.geometry.io; print([m for m in ('trimesh', 'torch', 'cadquery') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", SCAN_WRITERS)
+def test_every_scan_format_gives_the_points(tmp_path, name):
+    package, writer = SCAN_WRITERS[name]
+    pytest.importorskip(package)
+    assert np.allclose(load_shape(writer(tmp_path)).points, box_points(), atol=2e-3)

@@ -10,7 +10,7 @@ import typer
 
 from cadcode import __version__, cli_batch, cli_bench, cli_models, cli_train, edge
 from cadcode.edge import Debug, Edge, Json, Timeout, install_hook, named, read_program, report, words
-from cadcode.errors import InputError, UsageError
+from cadcode.errors import InputError, KeptError, UsageError
 
 DONE, NO_PROGRAM, UNREADABLE = 0, 1, 2
 PROMPTED = "part"  # the name of the files of a part without an input
@@ -55,6 +55,10 @@ def generate(
     attention: Annotated[str | None, typer.Option(help="sdpa or flash_attention_2 (default sdpa).")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
     picture: edge.Picture = False,
+    split: Annotated[
+        bool, typer.Option("--split", help="Convert each body of a file by itself: part-1.py, part-2.py and so on.")
+    ] = False,
+    force: edge.Force = False,
     images: Annotated[
         bool,
         typer.Option("--images", help="For cadrille: show it four views of each mesh. An INPUT may then also be a "
@@ -72,12 +76,15 @@ def generate(
     """Write a CadQuery program and its solid for each mesh, point cloud or CAD file.
 
     Writes part.py, part.step and part.json for part.stl, in the units and place of the input; files of earlier runs are
-    replaced. A part without a valid program gets part.json alone. What is made from a text or from your own pictures
-    is not measured.
+    replaced, but not what was edited since. A part without any program gets part.json alone. What is made from a text
+    or from your own pictures is not measured. Exit code 1 where a part has no valid solid.
     """  # fmt: skip
     if output == "-" and json:
         raise UsageError("-o - and --json both write to stdout; choose one")
+    if output == "-" and split:
+        raise UsageError("-o - holds one program; name a folder with --split")
     model = {name: chosen.pop(name) for name in ("model", "device", "dtype")}
+    reading = edge.reading(chosen.pop("units"), chosen.pop("columns"))
     with _sandbox(chosen.pop("timeout")) as sandbox:  # CadQuery loads over there while torch and the model load here
         from cadcode import generate as parts
         from cadcode.report.files import plan, suffixes_of
@@ -93,24 +100,24 @@ def generate(
         console = error_console(quiet)
         options = parts.suited(options, loaded, chosen["max_new_tokens"])
         parts.announce(loaded, console)
-        codes = [_generate(job, loaded, sandbox, options, console, json, picture, debug, prompt) for job in jobs]
+        asked = parts.Asked(options, json, picture, prompt, split, force, **reading)
+        codes = [_generate(job, loaded, sandbox, asked, console, debug) for job in jobs]
     raise typer.Exit(max(codes))
 
 
-def _generate(job, model, sandbox, options, console, json, picture, debug, prompt) -> int:
-    """One part and its exit code: a bad input does not stop the others."""
+def _generate(job, model, sandbox, asked, console, debug) -> int:
+    """One file and its exit code: a bad input does not stop the others."""
     from cadcode import generate as parts
 
     try:
-        result = parts.generate(job, model, sandbox, options, console, json, picture, prompt)
-    except InputError as error:
+        results = list(parts.generate(job, model, sandbox, asked, console))
+    except (InputError, KeptError) as error:
         report(error, debug)
         return UNREADABLE
-    if result.chosen is not None:
-        return DONE
-    reasons = [candidate.failure for candidate in result.candidates if candidate.failure]
-    report(f"{job.input}: no valid program ({reasons[0] if reasons else 'none was written'}); try more --candidates")
-    return NO_PROGRAM
+    failed = [result for result in results if not result.is_valid]
+    for result in failed:
+        report(f"{job.input}: {parts.why_not_valid(result)}")
+    return NO_PROGRAM if failed else DONE
 
 
 def _sandbox(timeout: float | None):
@@ -174,6 +181,7 @@ def evaluate(
     program: Annotated[Path, typer.Argument(metavar="PROGRAM.py|DIR", help="A program or a folder of them.")],
     reference: Annotated[Path, typer.Argument(metavar="REFERENCE|DIR", help="The shape it should make.")],
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a part as CSV.")] = None,
+    units: edge.Units = None,
     timeout: Timeout = None,
     json: Json = False,
     debug: Debug = False,
@@ -185,12 +193,14 @@ def evaluate(
     with _sandbox(timeout) as sandbox:
         from cadcode.evaluate import MEASURED, evaluate_folder, evaluate_program, summary
         from cadcode.evaluate import UNREADABLE as NO_REFERENCE
+        from cadcode.geometry.cleaning import ReadOptions
         from cadcode.geometry.io import load_shape
 
+        reading = ReadOptions(**edge.reading(units, None))
         if program.is_dir() or reference.is_dir():
-            rows = evaluate_folder(program, reference, sandbox)
+            rows = evaluate_folder(program, reference, sandbox, reading=reading)
         else:
-            text, shape = read_program(program), load_shape(reference, sandbox.read_cad)
+            text, shape = read_program(program), load_shape(reference, sandbox.read_cad, reading)
             rows = [evaluate_program(text, shape, sandbox, name=program.stem)]
     _print_evaluation([row.as_dict() for row in rows], summary(rows), json, csv)
     codes = {MEASURED: DONE, NO_REFERENCE: UNREADABLE}

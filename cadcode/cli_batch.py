@@ -43,6 +43,7 @@ def batch(
     ] = None,
     threads: Threads = 1,
     picture: edge.Picture = False,
+    force: edge.Force = False,
     json: edge.JsonLines = False,
     quiet: edge.Quiet = False,
     debug: Debug = False,
@@ -58,7 +59,7 @@ def batch(
     from cadcode.batch.plan import Shard
     from cadcode.batch.work import setup_for
 
-    setup = setup_for(output, threads=threads, picture=picture, debug=debug, **chosen)
+    setup = setup_for(output, threads=threads, picture=picture, debug=debug, force=force, **chosen)
     pool = _pool(setup, workers, engine, address)
     done = _converted(folder, setup, pool, quiet, Shard.parse(shard or "1/1"), resume, json)
     if done.interrupted:
@@ -161,6 +162,7 @@ def check(
     candidates: edge.Candidates = None,
     refine: edge.Refine = None,
     seed: Seed = None,
+    units: edge.Units = None,
     device: Device = None,
     threads: Threads = 1,
     timeout: Timeout = None,
@@ -181,7 +183,7 @@ def check(
     with _kept_or_not(output) as kept:
         setup = setup_for(
             kept, model, device, None, threads, timeout, debug=debug, candidates=candidates, refine=refine, seed=seed,
-            export=("step",) if output else (),
+            units=units, export=("step",) if output else (),
         )  # fmt: skip
         done = _converted(folder, setup, _pool(setup, workers), quiet, reported=output is not None)
     if done.interrupted:

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from cadcode.errors import CadcodeError, InputError, UsageError
+from cadcode.units import NAMED
 
 INTERRUPTED = 130
 DEBUG = "debug"  # what the root context holds after --debug
@@ -39,6 +40,11 @@ def report(error: Exception | str, debug: bool = False) -> None:
     if debug and isinstance(error, Exception):
         traceback.print_exception(error)
     typer.echo(f"cadcode: error: {printable(error)}", err=True)
+
+
+def warn(text: str) -> None:
+    """A warning as one line on stderr."""
+    typer.echo(f"cadcode: warning: {printable(text)}", err=True)
 
 
 def unexpected(kind: type, error: BaseException, _) -> None:
@@ -72,6 +78,16 @@ def words(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     return tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
+
+
+def reading(units: str | None, columns: str | None) -> dict[str, object]:
+    """What the user says of the files, as the fields of `ReadOptions`. UsageError for other units and columns."""
+    if units is not None and units not in NAMED:
+        raise UsageError(f"--units {units}: choose from {', '.join(NAMED)}")
+    chosen = None if columns is None else numbers(columns, "--columns")
+    if chosen is not None and (len(chosen) not in (3, 6) or len(set(chosen)) < len(chosen) or min(chosen) < 1):
+        raise UsageError(f"--columns {columns}: name 3 or 6 different columns, counted from 1")
+    return dict(unit=units, columns=chosen)
 
 
 def named(**options) -> dict:
@@ -114,6 +130,16 @@ Export = Annotated[
     str | None,
     typer.Option(callback=words, help="Solids to write: step, stl, brep, with commas between (default step)."),
 ]
+Units = Annotated[
+    str | None,
+    typer.Option(help="Unit of the numbers in the file: mm, cm, m or inch; they are converted to mm (default: what the "
+                 "file says, else as they are)."),
+]  # fmt: skip
+Columns = Annotated[
+    str | None,
+    typer.Option(metavar="X,Y,Z", help="Columns of a table of points, counted from 1; six with the normals."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace programs that were edited, and files of others.")]
 Picture = Annotated[bool, typer.Option("--picture", help="Write a PNG of input and result side by side.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print one line of JSON a part to stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only, no tables.")]
@@ -123,6 +149,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only, no tabl
 CONVERSION = dict(
     model=Model, decode=Decode, beams=Beams, candidates=Candidates, temperature=Temperature, refine=Refine,
     budget=Budget, max_new_tokens=MaxNewTokens, seed=Seed, device=Device, dtype=Dtype, export=Export, timeout=Timeout,
+    units=Units, columns=Columns,
 )  # fmt: skip
 
 

@@ -29,6 +29,13 @@ class OutputError(CadcodeError):
         super().__init__(f"{path}: cannot be written ({error.strerror or error}); free space or name another place")
 
 
+class KeptError(CadcodeError):
+    """A file that would be replaced and is not as cadcode wrote it: which, and why it is kept."""
+
+    def __init__(self, path, reason: str):
+        super().__init__(f"{path}: {reason}, so it is kept; use --force to replace it, or -o for another folder")
+
+
 class ModelError(CadcodeError):
     """A model that is missing, damaged or of an unknown kind."""
 

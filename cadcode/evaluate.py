@@ -8,6 +8,7 @@ import numpy as np
 
 from cadcode.errors import InputError, UsageError
 from cadcode.execution.outcome import Failed
+from cadcode.geometry.cleaning import AS_IT_SAYS, ReadOptions
 from cadcode.geometry.io import is_shape_file, load_shape, stem_of
 from cadcode.geometry.metrics import Errors, MetricOptions, PaperErrors, Target, compare, compare_paper, measure_target
 
@@ -44,7 +45,8 @@ def evaluate_program(text: str, shape, sandbox, options: MetricOptions = DEFAULT
     return _judged(text, measure_target(shape, options), sandbox, options, name)
 
 
-def evaluate_folder(programs, references, sandbox, options: MetricOptions = DEFAULTS) -> list[Evaluation]:
+def evaluate_folder(programs, references, sandbox, options: MetricOptions = DEFAULTS,
+                    reading: ReadOptions = AS_IT_SAYS) -> list[Evaluation]:  # fmt: skip
     """Every reference under a folder against the program of the same relative stem: `a/b.stl` and `a/b.py`.
 
     In the order of the names. Programs without a reference are left out. Raises UsageError where either is no folder
@@ -57,7 +59,7 @@ def evaluate_folder(programs, references, sandbox, options: MetricOptions = DEFA
     paths = sorted(path for path in references.rglob("*") if is_shape_file(path) and path.is_file())
     if not paths:
         raise UsageError(f"{references} holds no mesh, point cloud or CAD file")
-    return [_evaluate_file(path, path.relative_to(references), programs, sandbox, options) for path in paths]
+    return [_evaluate_file(path, path.relative_to(references), programs, sandbox, options, reading) for path in paths]
 
 
 def summary(rows: list[Evaluation]) -> dict:
@@ -78,10 +80,11 @@ def summary(rows: list[Evaluation]) -> dict:
     }
 
 
-def _evaluate_file(path: Path, relative: Path, programs: Path, sandbox, options: MetricOptions) -> Evaluation:
+def _evaluate_file(path: Path, relative: Path, programs: Path, sandbox, options: MetricOptions,
+                   reading: ReadOptions) -> Evaluation:  # fmt: skip
     name = relative.with_name(stem_of(relative)).as_posix()
     try:
-        target = measure_target(load_shape(path, sandbox.read_cad), options)
+        target = measure_target(load_shape(path, sandbox.read_cad, reading), options)
     except InputError as error:
         return Evaluation(name, UNREADABLE, str(error))
     program = programs / f"{name}.py"

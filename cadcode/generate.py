@@ -1,16 +1,19 @@
 """`cadcode generate` without its command line: options from what was named, and one part from file to files."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from cadcode.edge import named
+from cadcode.edge import named, warn
 from cadcode.errors import UsageError
 from cadcode.execution.outcome import EXPORTS
-from cadcode.geometry.io import load_shape
+from cadcode.geometry.bodies import split
+from cadcode.geometry.cleaning import ReadOptions
+from cadcode.geometry.io import Shape, load_shape
 from cadcode.geometry.views import PICTURES, is_picture, read_sheet
 from cadcode.machine import pick_device, use_threads
 from cadcode.model.attention import SDPA
@@ -18,7 +21,8 @@ from cadcode.model.checkpoints import EMBEDDED, LoadedModel, load_model
 from cadcode.model.spec import IMAGES, POINTS, TEXT
 from cadcode.pipeline import Options, Result, reconstruct
 from cadcode.prompted import from_pictures, from_text
-from cadcode.report.files import Job, json_text, program_text, write_result
+from cadcode.report.files import Job, json_text, program_text, suffixes_of, write_result
+from cadcode.report.kept import check_replaceable
 from cadcode.report.table import result_table
 
 
@@ -78,35 +82,66 @@ def announce(model: LoadedModel, console: Console) -> None:
         console.print(told, soft_wrap=True, markup=False)
 
 
-def generate(job: Job, model, sandbox, options: Options, console: Console, json=False, picture=False,
-             prompt: str | None = None) -> Result:  # fmt: skip
-    """One input, or a `prompt`, to its files, its table on `console` and with `json` a line on stdout.
+@dataclass(frozen=True)
+class Asked:
+    """Everything that `cadcode generate` was told beside its inputs and its model."""
 
-    Raises InputError for a file that cannot be used, OutputError for files that cannot be written.
+    options: Options
+    json: bool = False
+    picture: bool = False
+    prompt: str | None = None
+    split: bool = False
+    force: bool = False
+    unit: str | None = None
+    columns: tuple[int, ...] | None = None
+
+
+def generate(job: Job, model, sandbox, asked: Asked, console: Console) -> Iterator[Result]:
+    """One input, or a prompt, to its files, its table on `console` and with `asked.json` a line on stdout.
+
+    Several results where the bodies of a file are converted each by itself. Raises InputError for a file that cannot
+    be used, KeptError for files that may not be replaced, OutputError for files that cannot be written.
     """
-    with _spinner(console, str(job.input)):
-        result = _result(job, model, sandbox, options, prompt)
-    written = _deliver(job, result, picture)
-    as_dict = result.as_dict()
-    if json:
-        typer.echo(json_text(as_dict))
-    console.print(result_table(as_dict))
-    if written:
-        console.print("wrote", ", ".join(map(str, written)), soft_wrap=True, markup=False)
-    return result
+    if job.folder is not None and not asked.force:
+        check_replaceable(job.folder, job.stem, suffixes_of(asked.options.export, asked.picture))
+    for part, given in _parts(job, model, sandbox, asked):
+        with _spinner(console, str(job.input)):
+            result = given if isinstance(given, Result) else reconstruct(given, model, sandbox, asked.options)
+        written = _deliver(part, result, asked)
+        as_dict = result.as_dict()
+        if asked.json:
+            typer.echo(json_text(as_dict))
+        console.print(result_table(as_dict))
+        if written:
+            console.print("wrote", ", ".join(map(str, written)), soft_wrap=True, markup=False)
+        yield result
 
 
-def _result(job: Job, model, sandbox, options: Options, prompt: str | None) -> Result:
-    if prompt is not None:
-        return from_text(prompt, model, sandbox, options)
-    if model.reads == IMAGES and is_picture(job.input):
-        return from_pictures(read_sheet(job.input), job.input, model, sandbox, options)
-    return reconstruct(load_shape(job.input, cad_reader=sandbox.read_cad), model, sandbox, options)
+def why_not_valid(result: Result) -> str:
+    """One line on a result that `is_valid` says no of."""
+    reasons = [candidate.failure for candidate in result.candidates if candidate.failure]
+    said = result.remarks[0] if result.chosen else f"no valid program ({(reasons or ['none was written'])[0]})"
+    return f"{said}; try more --candidates"
 
 
-def _deliver(job: Job, result: Result, picture: bool) -> list:
+def _parts(job: Job, model, sandbox, asked: Asked) -> Iterator[tuple[Job, Shape | Result]]:
+    """What is to be converted, each with its place, or what is already there for want of a shape."""
+    if asked.prompt is not None:
+        yield job, from_text(asked.prompt, model, sandbox, asked.options)
+    elif model.reads == IMAGES and is_picture(job.input):
+        yield job, from_pictures(read_sheet(job.input), job.input, model, sandbox, asked.options)
+    else:
+        shape = load_shape(job.input, sandbox.read_cad, ReadOptions(asked.unit, asked.columns))
+        for text in shape.warnings:
+            warn(f"{job.input}: {text}")
+        bodies = split(shape) if asked.split else [shape]
+        stems = [job.stem] if len(bodies) == 1 else [f"{job.stem}-{i}" for i in range(1, len(bodies) + 1)]
+        yield from ((replace(job, stem=stem), body) for stem, body in zip(stems, bodies, strict=True))
+
+
+def _deliver(job: Job, result: Result, asked: Asked) -> list:
     if job.folder is not None:
-        return write_result(result, job.folder, job.stem, picture)
+        return write_result(result, job.folder, job.stem, asked.picture, asked.force)
     if result.chosen is not None:
         typer.echo(program_text(result), nl=False)
     return []

@@ -28,6 +28,7 @@ from cadcode.program.parse import parse
 from cadcode.program.readable import readable
 from cadcode.program.syntax import Extrude, Face, Program, Rect, Rejected, Step
 from cadcode.program.transform import moved
+from cadcode.search.deadline import Late, never
 from cadcode.search.fit import Fit
 from cadcode.search.improve import SearchOptions, improve, improve_cloud, measure_goal
 from cadcode.search.nice import nice_in_world
@@ -37,6 +38,9 @@ from cadcode.search.stack import SECTIONS
 FLOOR = 1e-4  # of the size: about what meshes and their faces know
 DISTANCE_WEIGHT = 2.0  # of the mean distance beside the IoU: 1 % of the size off weighs as much as 2 % of the volume
 TOLERANCE = 1e-6  # of the size: faces so close are one to the kernel, where it fails without
+SPLIT = 0.01  # of the IoU: the price of a result that has more or fewer bodies than the input
+SEARCHING, RUNNING = 0.6, 0.8  # of a part's seconds: no further trial of the search, no further candidate is run
+BOX = "bounding box"
 SHORT = 0.02  # of the IoU: what the kernel may make less of a program; the search knows it to about half of that
 NEXT_ROUND = 1_000_003  # between the seeds of two rounds
 
@@ -74,10 +78,16 @@ class Candidate:
     expected: float | None = None
     tolerant: str | None = None
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether it was measured and its solid is valid, with an IoU where the input has a volume."""
+        return self.error is not None and not self.error.iou_failed and (self.solid is None or self.solid.valid)
+
     def as_dict(self) -> dict:
         known = np.isfinite(self.distance)
         return dict(source=self.source, distance=self.distance if known else None, failure=self.failure,
-                    log_probability=self.log_probability, error=self.error and self.error.as_dict())  # fmt: skip
+                    log_probability=self.log_probability, error=self.error and self.error.as_dict(),
+                    solid=self.solid and solid_facts(self.solid))  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +104,19 @@ class Result:
     candidates: list[Candidate]
     seconds: dict[str, float] = field(default_factory=dict)
     asked: dict | None = None
+    out_of_time: bool = False
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the result is a valid, measured solid, and no bounding box of something that is no box."""
+        if self.chosen is None or self.shape is None:
+            return self.chosen is not None and self.chosen.solid.valid
+        return self.chosen.is_sound and (self.chosen.source != BOX or at_floor(self.chosen.error, self.shape))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user has to know of the result, in plain sentences."""
+        return tuple(remarks(self))
 
     def as_dict(self) -> dict:
         """Plain values: what `<part>.json` holds. Lengths are in the units of the input's file."""
@@ -103,6 +126,9 @@ class Result:
             model=dict(name=spec.name, revision=self.model.revision, licence=spec.licence, reads=self.model.reads),
             options=asdict(self.options),
             chosen=self.chosen.source if self.chosen else None,
+            valid=self.is_valid,
+            solid=solid_facts(self.chosen.solid) if self.chosen else None,
+            remarks=list(self.remarks),
             error=self.chosen.error.as_dict() if self.chosen and self.chosen.error else None,
             stages={} if self.shape is None else stage_errors(self.candidates, float(self.shape.extents.max())),
             candidates=[c.as_dict() for c in self.candidates],
@@ -112,8 +138,34 @@ class Result:
 
 
 def _input(s: Shape) -> dict:
-    return dict(path=s.path, sha256=s.sha256, format=s.format, notes=list(s.notes), extents=s.extents.tolist(),
-                watertight=s.watertight, is_cloud=s.is_cloud)  # fmt: skip
+    return dict(path=s.path, sha256=s.sha256, format=s.format, unit=s.unit, notes=list(s.notes),
+                warnings=list(s.warnings), extents=s.extents.tolist(), watertight=s.watertight,
+                bodies=s.bodies, is_cloud=s.is_cloud)  # fmt: skip
+
+
+def solid_facts(solid: Solid) -> dict:
+    """Plain values: whether the kernel calls it valid, how many solids it has, its volume in cubed units."""
+    return dict(valid=solid.valid, solids=solid.solids, volume=solid.volume)
+
+
+def remarks(result: Result) -> Iterator[str]:
+    """Plain sentences on a result that is not as the user expects it."""
+    shape, chosen = result.shape, result.chosen
+    if chosen is None:
+        return
+    if not result.is_valid and chosen.source == BOX:
+        yield "no candidate makes a valid solid: this is the bounding box of the input"
+    elif not result.is_valid:
+        why = chosen.error.iou_reason if chosen.error and chosen.error.iou_failed else "the kernel finds faults in it"
+        yield f"no candidate makes a valid solid: this one is invalid ({why})"
+    if shape is not None and shape.bodies and chosen.solid.solids != shape.bodies:
+        yield f"the input has {bodies(shape.bodies)}, the result {bodies(chosen.solid.solids)}"
+    if result.out_of_time:
+        yield f"the time limit of {result.options.search.seconds:g} s was reached: this is what was found until then"
+
+
+def bodies(count: int) -> str:
+    return "1 body" if count == 1 else f"{count} bodies"
 
 
 def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Options = Options()) -> Result:
@@ -137,15 +189,23 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
             judged += [run_and_judge(c, target, sandbox, one) for c in greedy]
         if one.search.refine:
             with clock("refine"):
-                better = improved(fresh, shape, frame, one, target.has_volume, clock)
+                better = improved(fresh, shape, frame, one, target.has_volume, late(clock, one, SEARCHING))
             with clock("run"):
-                judged += judge_best(better, judged, target, sandbox, one)
+                judged += judge_best(better, judged, target, sandbox, one, late(clock, one, RUNNING))
         ranked += fresh
         if finished(judged, shape, options, clock):
             break
-    if not any(c.error for c in judged):
+    if not any(c.is_sound for c in judged):
         judged += judge_best([bounding_box(shape, frame)], judged, target, sandbox, options)
-    return Result(shape, model, options, choose(judged, shape), merged(ranked, judged), clock.seconds)
+    out_of_time = options.search.refine and late(clock, options, SEARCHING)()
+    return Result(shape, model, options, choose(judged, shape), merged(ranked, judged), clock.seconds,
+                  out_of_time=out_of_time)  # fmt: skip
+
+
+def late(clock: "Clock", options: Options, share: float) -> Late:
+    """Whether a share of a part's seconds is over; a budget stands in their place where it is given."""
+    seconds = options.search.seconds if options.search.budget is None else options.search.budget
+    return lambda: clock.passed() >= share * seconds
 
 
 def rounds(options: Options) -> Iterator[Options]:
@@ -158,22 +218,26 @@ def rounds(options: Options) -> Iterator[Options]:
 def finished(judged: list[Candidate], shape: Shape, options: Options, clock: "Clock") -> bool:
     """Whether another round is not wanted: no budget was given, it is spent, or nothing is left to find."""
     budget, best = options.search.budget, choose(judged, shape)
-    return budget is None or clock.passed() >= budget or (best is not None and at_floor(best.error, shape))
+    return budget is None or late(clock, options, 1.0)() or (best is not None and at_floor(best.error, shape))
 
 
 def at_floor(error: Errors, shape: Shape) -> bool:
     """Whether an error is no larger than the accuracy of meshes, or than the spacing of a cloud's points."""
     if shape.is_cloud:
         return error.chamfer <= spacing(shape.vertices)
-    return (error.iou is None or error.iou > 1 - 5 * FLOOR) and error.chamfer <= FLOOR * float(shape.extents.max())
+    fits = not error.iou_failed and (error.iou is None or error.iou > 1 - 5 * FLOOR)
+    return fits and error.chamfer <= FLOOR * float(shape.extents.max())
 
 
 def choose(judged: list[Candidate], shape: Shape) -> Candidate | None:
-    """The best measured candidate, never one with a lower IoU than the greedy draft's; None where none was measured."""
+    """The best measured candidate, a sound one if there is any, and of those none with a lower IoU than the greedy
+    draft's; None where none was measured.
+    """
     measured = [c for c in judged if c.error]
-    least = max((c.error.iou or 0.0 for c in measured if c.source == "greedy"), default=0.0)
-    good = [c for c in measured if (c.error.iou or 0.0) >= least]
-    return min(good, key=partial(badness, size=float(shape.extents.max())), default=None)
+    preferred = [c for c in measured if c.is_sound] or measured
+    least = max((c.error.iou or 0.0 for c in preferred if c.source == "greedy"), default=0.0)
+    good = [c for c in preferred if (c.error.iou or 0.0) >= least]
+    return min(good, key=partial(badness, size=float(shape.extents.max()), bodies=shape.bodies), default=None)
 
 
 def left_out_greedy(ranked: list[Candidate], judged: list[Candidate]) -> list[Candidate]:
@@ -183,14 +247,13 @@ def left_out_greedy(ranked: list[Candidate], judged: list[Candidate]) -> list[Ca
 
 
 def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Options, has_volume=True,
-             clock: "Clock | None" = None) -> list[Candidate]:  # fmt: skip
+             late: Late = never) -> list[Candidate]:  # fmt: skip
     """What the search makes of the drafts and of the bounding box, best score first, in round numbers, none twice."""
-    budget = math.inf if options.search.budget is None or clock is None else options.search.budget
     drafts = [(c.source, c.program) for c in ranked if c.program is not None and c.failure is None]
-    drafts.append(("bounding box", box_program(shape, frame)))
+    drafts.append((BOX, box_program(shape, frame)))
     goal = measure_goal(shape, frame, has_volume, options.search)
     search = partial(improve_cloud, shape, frame) if shape.is_cloud else improve
-    found = search(drafts, goal, options.search, late=lambda: clock is not None and clock.passed() >= budget)
+    found = search(drafts, goal, options.search, late=late)
     candidates: dict[str, Candidate] = {}
     for one in found:
         candidate = candidate_of(one.source, nice_in_world(one.program, frame, goal), frame, math.nan)
@@ -267,23 +330,25 @@ def box_program(shape: Shape, frame: Frame) -> Program:
 
 def bounding_box(shape: Shape, frame: Frame) -> Candidate:
     """The last resort, so that there always is a file to start from."""
-    return candidate_of("bounding box", box_program(shape, frame), frame, math.nan)
+    return candidate_of(BOX, box_program(shape, frame), frame, math.nan)
 
 
 def judge_best(
-    candidates: list[Candidate], known: list[Candidate], target: Target, sandbox: Sandbox, options: Options
+    candidates: list[Candidate], known: list[Candidate], target: Target, sandbox: Sandbox, options: Options,
+    late: Late = never,
 ) -> list[Candidate]:
     """Run and measure candidates in their order, none of the `known` again, until `execute` sound ones are measured.
 
-    While one is measured the next runs, if it will be needed whatever comes of the first.
-    """
+    While one is measured the next runs, if it will be needed whatever comes of the first. When it is `late`, no further
+    candidate is run.
+    """  # fmt: skip
     texts = {c.text for c in known}
     left = [c for c in candidates if c.failure is None and c.text not in texts]
     judged, measured, following = [], 0, None
     with ThreadPoolExecutor(1) as ahead:
         begun = lambda candidate: ahead.submit(sandbox.run, candidate.text, options.export)  # noqa: E731
         for candidate, after in zip_longest(left, left[1:]):
-            if measured == options.search.execute:
+            if measured == options.search.execute or late():
                 break
             outcome = (following or begun(candidate)).result()
             needed = after is not None and measured + 1 < options.search.execute
@@ -291,8 +356,8 @@ def judge_best(
             judged.append(judge(candidate, outcome, target, options))
             if falls_short(judged[-1]):
                 second = run_and_judge(replace(candidate, text=candidate.tolerant), target, sandbox, options)
-                judged[-1] = max(judged[-1], second, key=lambda c: (c.error and c.error.iou) or 0.0)
-            measured += judged[-1].error is not None and judged[-1].solid.valid
+                judged[-1] = max(judged[-1], second, key=lambda c: (c.is_sound, (c.error and c.error.iou) or 0.0))
+            measured += judged[-1].is_sound
     return judged
 
 
@@ -312,18 +377,22 @@ def judge(candidate: Candidate, outcome: Outcome, target: Target, options: Optio
 
 
 def falls_short(candidate: Candidate) -> bool:
-    """Whether the kernel made much less of a program than the search saw in it."""
-    found = candidate.error and candidate.error.iou
-    return candidate.expected is not None and found is not None and found < candidate.expected - SHORT
+    """Whether the kernel made much less of a program than the search saw in it, or nothing sound."""
+    if candidate.expected is None or candidate.error is None:
+        return False
+    return not candidate.is_sound or (candidate.error.iou or 0.0) < candidate.expected - SHORT
 
 
-def badness(candidate: Candidate, size: float) -> float:
+def badness(candidate: Candidate, size: float, bodies: int = 0) -> float:
     """Smaller is better: what is missing of the IoU, where the input has a volume, the mean distance as a share of its
-    `size`, which sees the thin things that a volume does not, and a little for every feature.
+    `size`, which sees the thin things that a volume does not, and a little for every feature and for a number of solids
+    that is not the input's number of `bodies` (0: not known).
     """
-    missing = 0.0 if candidate.error.iou is None else 1 - candidate.error.iou
+    error, solid = candidate.error, candidate.solid
+    missing = 1 - error.iou if error.iou is not None else float(error.iou_failed)
     length = 0.0 if candidate.program is None else price(candidate.program)
-    return missing + DISTANCE_WEIGHT * candidate.error.chamfer / size + length
+    split = SPLIT if bodies and solid is not None and solid.solids != bodies else 0.0
+    return missing + DISTANCE_WEIGHT * error.chamfer / size + length + split
 
 
 # Drafts: all that the model wrote, the greedy one among them. Sections: read off the input, as they are.
@@ -335,8 +404,8 @@ def stage_errors(candidates: list[Candidate], size: float) -> dict[str, dict]:
 
     Left out are stages without one, such as an edit that changed nothing.
     """
-    measured = [c for c in candidates if c.error and c.source != "bounding box"]
-    order = partial(badness, size=size)
+    measured = [c for c in candidates if c.error and c.source != BOX]
+    order = lambda c: (not c.is_sound, badness(c, size))  # noqa: E731
     best = {stage: min((c for c in measured if stage in _stages_of(c.source)), key=order, default=None)
             for stage in STAGES}  # fmt: skip
     return {stage: dict(source=c.source, iou=c.error.iou, chamfer=c.error.chamfer) for stage, c in best.items() if c}

@@ -82,7 +82,11 @@ def ply_cloud(solid: Solid) -> bytes:
 
 
 def glb(solid: Solid) -> bytes:
-    return trimesh.Trimesh(*merged(solid.vertices, solid.faces), process=False).export(file_type="glb")
+    """In metres, as glTF 2.0 asks for: a node scales the millimetres, whose numbers are shorter."""
+    scene = trimesh.Scene()
+    mesh = trimesh.Trimesh(*merged(solid.vertices, solid.faces), process=False)
+    scene.add_geometry(mesh, node_name="part", geom_name="part", transform=np.diag([1e-3, 1e-3, 1e-3, 1.0]))
+    return scene.export(file_type="glb")
 
 
 def step(solid: Solid) -> bytes:

@@ -102,7 +102,8 @@ def test_a_part_becomes_a_program_a_solid_and_a_report(here, shared, model, unre
     assert names(here / "out/deep") == {"box.py", "box.step", "box.stl", "box.json", "box.png"}
     (line,) = result.stdout.splitlines()
     told = strict(line)
-    assert told == strict((here / "out/deep/box.json").read_text())
+    written = strict((here / "out/deep/box.json").read_text())
+    assert set(written.pop("files")) == {"py", "step", "stl", "png"} and told == written
     assert told["input"]["path"] == "box.stl" and told["options"]["decoding"]["seed"] == 3
     assert told["options"]["decoding"]["candidates"] == 4 and told["chosen"]
     assert "box.stl" in result.stderr and "40 x 20 x 10" in result.stderr and "out/deep/box.step" in result.stderr
@@ -161,7 +162,9 @@ class Failing:
 def test_without_a_valid_program_the_report_remains(here, model, unrefined, monkeypatch):
     (here / "box.py").write_text("of an earlier run")
     monkeypatch.setattr(cli, "_sandbox", lambda timeout: nullcontext(Failing()))
-    result = call("generate", "box.stl", "--model", model, "--decode", "greedy")
+    kept = call("generate", "box.stl", "--model", model, "--decode", "greedy")
+    assert kept.exit_code == 2 and "box.py: was not written by cadcode" in kept.stderr and "--force" in kept.stderr
+    result = call("generate", "box.stl", "--model", model, "--decode", "greedy", "--force")
     assert result.exit_code == 1 and names(here) == {"box.stl", "box.json"}
     told = strict((here / "box.json").read_text())
     assert told["chosen"] is None and told["error"] is None and told["options"]["decoding"]["candidates"] == 1

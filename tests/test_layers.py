@@ -10,15 +10,16 @@ import pytest
 import cadcode
 
 ROOT = Path(cadcode.__file__).parent
-BELOW_PIPELINE = ("search", "decoding", "model", "execution", "program", "geometry", "errors", "units")
+BELOW_PIPELINE = ("search", "decoding", "model", "execution", "program", "geometry", "errors", "units", "interpreter")
 
 # A package or module of `cadcode` (or a pattern of their names) -> what it may import beside itself.
 MAY_IMPORT = {
     "errors": (),
     "units": (),
-    "geometry": ("errors", "units"),
+    "interpreter": (),
+    "geometry": ("errors", "units", "interpreter"),
     "program": ("errors",),
-    "execution": ("errors",),
+    "execution": ("errors", "interpreter"),
     "model": ("program", "errors"),
     "decoding": ("errors",),
     "search": ("execution", "program", "geometry", "errors"),
@@ -51,10 +52,13 @@ ONLY_IN = {
     "huggingface_hub": ("model.hub",),
     "trimesh": ("geometry.*", "report.*"),
     "manifold3d": ("geometry.*",),
+    "DracoPy": ("geometry.draco",),
     "scipy": ("geometry.*", "search.*"),
     "torch": ("model.*", "decoding", "drafts", "train.*", "pipeline", "bench", "speed.*", "machine", "doctor", "cli*"),
     "ray": ("batch.ray_pool",),
     "flash_attn": ("model.attention",),
+    "laspy": ("geometry.native",),
+    "pye57": ("geometry.native",),
     "PIL": ("geometry.views",),
     "typer": ("cli*", "edge", "generate", "batch"),
     "rich": ("cli*", "generate", "batch", "report.*"),

@@ -373,3 +373,65 @@ def test_a_second_round_finds_what_the_first_did_not(shape, sandbox):
     options = replace(FAST, decoding=decoding, search=replace(FAST.search, budget=60.0))
     found = reconstruct(shape, Told(FAR, EMPTY, GARBAGE, NEAR, TRUE), sandbox, options)
     assert found.chosen.program == plate()
+
+
+# --- what is sound ----------------------------------------------------------------------------------------------------
+
+
+TETRAHEDRON = Solid(np.eye(4, 3), np.array([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]]), 1 / 6, True)
+NO_IOU = "result: the mesh is an open surface: inside and outside cannot be told apart"
+
+
+def sound(iou, chamfer, reason=None, **facts):
+    error = Errors(iou=iou, chamfer=chamfer, iou_reason=reason)
+    return Candidate("sample 1", None, "", error=error, solid=replace(TETRAHEDRON, **facts))
+
+
+@pytest.mark.parametrize("worse", [sound(None, 1e-9, NO_IOU), sound(1.0, 1e-9, valid=False)])
+def test_a_valid_measured_result_beats_every_other(shape, worse):
+    poor = sound(0.2, 30.0)
+    assert not worse.is_sound and poor.is_sound
+    assert choose([worse, poor], shape) is choose([poor, worse], shape) is poor
+    assert choose([worse], shape) is worse
+
+
+def test_an_input_without_a_volume_asks_for_no_iou(shape):
+    assert sound(None, 0.1, "input: a point cloud has no volume").is_sound
+    assert not at_floor(sound(None, 0.0, NO_IOU).error, shape)
+
+
+def test_a_result_that_falls_apart_has_to_be_better_for_it():
+    whole, apart = sound(0.97, 0.0), sound(0.975, 0.0, solids=6)
+    assert badness(whole, 100.0, bodies=1) < badness(apart, 100.0, bodies=1)
+    assert badness(whole, 100.0) > badness(apart, 100.0)  # where the number of bodies is not known
+
+
+class Open:
+    """A sandbox that leaves out one face of every solid but a box's."""
+
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+
+    def run(self, text, export=()):
+        solid = self.sandbox.run(text, export)
+        return solid if ".circle(" not in text else replace(solid, faces=solid.faces[1:], valid=False, solids=3)
+
+
+def test_a_part_without_a_sound_result_says_so(shape, sandbox):
+    found = reconstruct(shape, Told(TRUE, NEAR), Open(sandbox), FAST)
+    assert found.chosen.source == "bounding box" and not found.is_valid
+    assert "this is the bounding box" in " ".join(found.remarks)
+    assert found.as_dict()["valid"] is False and found.as_dict()["solid"]["valid"] is True
+    good = reconstruct(shape, Told(TRUE), sandbox, FAST)
+    assert good.is_valid and good.remarks == () and good.as_dict()["solid"]["solids"] == 1
+
+
+# --- the clock --------------------------------------------------------------------------------------------------------
+
+
+def test_a_part_that_takes_too_long_gets_what_was_found_until_then(shape, sandbox):
+    search = replace(FAST.search, refine=True, seconds=1e-9)
+    found = reconstruct(shape, Told(NEAR), sandbox, replace(FAST, search=search))
+    assert found.chosen.program == plate(radius=20.0) and found.out_of_time
+    assert any("time limit" in remark for remark in found.remarks)
+    assert not reconstruct(shape, Told(NEAR), sandbox, FAST).out_of_time

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cadcode import __version__
 from cadcode.batch.plan import Part
 from cadcode.execution.sandbox import SandboxOptions
+from cadcode.geometry.cleaning import AS_IT_SAYS, ReadOptions
 from cadcode.report.files import json_text, plain
 
 if TYPE_CHECKING:
@@ -33,12 +34,15 @@ class Setup:
     sandbox: SandboxOptions = SandboxOptions()
     picture: bool = False
     debug: bool = False
+    reading: ReadOptions = AS_IT_SAYS
+    force: bool = False
 
     @property
     def settings(self) -> str:
         """A digest of everything that a result depends on beside its file."""
         facts = dict(options=asdict(self.options), revision=self.revision, dtype=self.dtype, picture=self.picture,
-                     length=self.max_new_tokens, sandbox=asdict(self.sandbox), version=__version__)  # fmt: skip
+                     length=self.max_new_tokens, sandbox=asdict(self.sandbox), reading=asdict(self.reading),
+                     version=__version__)  # fmt: skip
         return sha256(json_text(facts).encode()).hexdigest()[:12]
 
 

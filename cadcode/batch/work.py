@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 from cadcode.batch.ledger import DONE, NO_PROGRAM, NOT_WRITTEN, UNREADABLE, sha256_of
 from cadcode.batch.plan import Part
 from cadcode.batch.setup import Convert, Setup, row
-from cadcode.edge import named
-from cadcode.errors import InputError, OutputError
+from cadcode.edge import named, reading
+from cadcode.errors import InputError, KeptError, OutputError
 from cadcode.execution.sandbox import Sandbox, SandboxOptions
-from cadcode.generate import load, options_for, suited
+from cadcode.generate import load, options_for, suited, why_not_valid
+from cadcode.geometry.cleaning import ReadOptions
 from cadcode.geometry.io import load_shape
 from cadcode.machine import pick_device
 from cadcode.model.checkpoints import LoadedModel, resolve
@@ -19,6 +20,7 @@ from cadcode.model.spec import EMBEDDED, UNKNOWN_LICENCE, known
 from cadcode.model.weights import revision_of
 from cadcode.pipeline import Result, reconstruct
 from cadcode.report.files import suffixes_of, write_files, write_result
+from cadcode.report.kept import check_replaceable
 from cadcode.report.picture import INPUT_COLOUR, png_bytes, render, side_by_side
 from cadcode.report.view import largest_colour, view_bytes
 
@@ -27,7 +29,8 @@ THUMBNAIL = 112  # pixels
 
 
 def setup_for(output: Path, model=None, device=None, dtype=None, threads=1, timeout=None, picture=False, debug=False,
-              max_new_tokens=None, candidates=None, temperature=None, **options) -> Setup:  # fmt: skip
+              max_new_tokens=None, candidates=None, temperature=None, units=None, columns=None, force=False,
+              **options) -> Setup:  # fmt: skip
     """A setup whose options exist, and whose model is here: one that has to be fetched is fetched now, once.
 
     Raises UsageError, ModelError.
@@ -39,7 +42,7 @@ def setup_for(output: Path, model=None, device=None, dtype=None, threads=1, time
     revision = revision_of(resolve(name))
     return Setup(
         Path(output), chosen, name, revision, pick_device(device or "auto"), dtype, threads, max_new_tokens, sandbox,
-        picture, debug,
+        picture, debug, ReadOptions(**reading(units, columns)), force,
     )  # fmt: skip
 
 
@@ -63,13 +66,17 @@ def convert(part: Part, model: LoadedModel, sandbox: Sandbox, setup: Setup) -> d
     """One part to its files and its row; what goes wrong with it stands in the row."""
     try:
         return _converted(part, model, sandbox, setup)
-    except OutputError as error:
+    except (OutputError, KeptError) as error:
         return row(part, setup, NOT_WRITTEN, str(error))
 
 
 def _converted(part: Part, model: LoadedModel, sandbox: Sandbox, setup: Setup) -> dict:
+    if not setup.force:
+        where = PurePosixPath(part.stem)
+        suffixes = suffixes_of(setup.options.export, setup.picture)
+        check_replaceable(setup.output / where.parent, where.name, suffixes)
     try:
-        shape = load_shape(part.path, cad_reader=sandbox.read_cad)
+        shape = load_shape(part.path, sandbox.read_cad, setup.reading)
         options = suited(setup.options, model, setup.max_new_tokens).seeded(part.seed(setup.options.decoding.seed))
         result = reconstruct(shape, model, sandbox, options)
     except InputError as error:
@@ -81,14 +88,15 @@ def _finished(part: Part, setup: Setup, result: Result) -> dict:
     where = PurePosixPath(part.stem)
     shown = {f"{where.name}.png": png_bytes(_thumbnail(result)), f"{where.name}.view": _view(result)}
     thumbnail, view = write_files(setup.output / SHOWN / where.parent, shown)
-    written = write_result(result, setup.output / where.parent, where.name, setup.picture)
+    written = write_result(result, setup.output / where.parent, where.name, setup.picture, setup.force)
     told = result.as_dict()
-    status, reason = (DONE, None) if result.chosen else (NO_PROGRAM, _first_failure(result))
+    status, reason = (DONE, None) if result.is_valid else (NO_PROGRAM, why_not_valid(result))
     return row(
         part, setup, status, reason, sha256=result.shape.sha256,
         files=[path.relative_to(setup.output).as_posix() for path in written],
         thumbnail=thumbnail.relative_to(setup.output).as_posix(), view=view.relative_to(setup.output).as_posix(),
-        chosen=told["chosen"], error=told["error"], extents=told["input"]["extents"], notes=told["input"]["notes"],
+        chosen=told["chosen"], error=told["error"], solid=told["solid"], remarks=told["remarks"],
+        **{name: told["input"][name] for name in ("extents", "unit", "bodies", "notes", "warnings")},
         candidates=len(result.candidates), ran=sum(c.error is not None for c in result.candidates),
         seconds=sum(told["seconds"].values()),
     )  # fmt: skip
@@ -101,11 +109,6 @@ def _unreadable(part: Part, setup: Setup, reason: str) -> dict:
     if any((setup.output / where.parent / name).exists() for name in stale):
         write_files(setup.output / where.parent, {}, remove=stale)
     return row(part, setup, UNREADABLE, reason, sha256=sha256_of(part.path))
-
-
-def _first_failure(result: Result) -> str:
-    reasons = [candidate.failure for candidate in result.candidates if candidate.failure]
-    return f"no valid program ({reasons[0] if reasons else 'none was written'}); try more --candidates"
 
 
 def _thumbnail(result: Result):

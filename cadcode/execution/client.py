@@ -10,11 +10,10 @@ from pathlib import Path
 from cadcode.errors import SandboxError
 from cadcode.execution.outcome import one_line
 from cadcode.execution.wire import pack, read_frame, write_all
+from cadcode.interpreter import environment, import_paths
 
 # -I: no PYTHON* variables and nothing imported from the current folder, where programs named like modules may lie.
 BOOT = "import sys; sys.path += sys.argv[3:]; from cadcode.execution.worker import main; main(*sys.argv[1:3])"
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP")
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 Frame = tuple[dict, dict[str, bytes]]
 
@@ -28,11 +27,11 @@ class Worker:
         self._hello: dict | None = None
         self.timed_out = False
         self._waiting = False
-        command = [sys.executable, "-I", "-c", BOOT, protection, self._folder.name, *_import_paths()]
+        command = [sys.executable, "-I", "-c", BOOT, protection, self._folder.name, *import_paths()]
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0,
-                cwd=self._folder.name, env=_environment(self._folder.name), start_new_session=os.name == "posix",
+                cwd=self._folder.name, env=environment(self._folder.name), start_new_session=os.name == "posix",
             )  # fmt: skip
 
     @property
@@ -108,20 +107,3 @@ class Worker:
         if self.timed_out:
             return f"CadQuery takes longer than {self._start_timeout:g} s to import"
         return one_line(words[-1]) if words else f"it ended with code {code}"
-
-
-def _import_paths() -> list[str]:
-    """Where our own process finds modules, last resort first to last; not the current folder."""
-    here = os.getcwd()
-    package = str(Path(__file__).resolve().parents[2])
-    return [path for path in (*sys.path, package) if os.path.isabs(path) and not _same(path, here)] + [package]
-
-
-def _same(path: str, other: str) -> bool:
-    return os.path.realpath(path) == os.path.realpath(other)
-
-
-def _environment(home: str) -> dict[str, str]:
-    """What the worker inherits: no tokens, no proxies, no user configuration."""
-    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return {**kept, **ONE_THREAD, "HOME": home, "LANG": "C.UTF-8"}

@@ -83,7 +83,8 @@ def clean_cloud(raw: Raw):
     if normals is not None and normals.shape != points.shape:
         raise Refused(f"its normals have shape {normals.shape}, its points {points.shape}")
     finite = np.isfinite(points).all(axis=1)
-    points, dropped = points[finite], len(points) - int(finite.sum())
+    dropped = len(points) - int(finite.sum())
+    points = points[finite] if dropped else points
     if len(points) == 0:
         raise Refused("none of its points has finite coordinates" if dropped else "it has no points")
     bounds = check_bounds(points)
@@ -91,7 +92,7 @@ def clean_cloud(raw: Raw):
         raise Refused(f"it has only {count_of(len(points), 'point')}", f"give at least {FEWEST_POINTS}")
     notes = (f"dropped {count_of(dropped, 'point')} with coordinates that are not numbers",) if dropped else ()
     normals, notes = unit_normals(None if normals is None else normals[finite], notes + flat_note(bounds))
-    return points.astype(np.float64, copy=False), normals, raw.notes + notes
+    return np.array(points, dtype=np.float64, order="C"), normals, raw.notes + notes
 
 
 def check_arrays(vertices, faces):
@@ -328,8 +329,14 @@ def unit_normals(normals, notes: tuple[str, ...]):
     """(normals or None, notes): columns beside the points are normals only where every row has length 1."""
     if normals is None:
         return None, notes
-    if normals.dtype.kind in "fiu" and (np.abs(np.linalg.norm(normals, axis=1) - 1) < 0.01).all():  # NaN: False
+    if normals.dtype.kind not in "fiu":
+        return None, notes + ("its normals are no numbers and were ignored",)
+    unit = np.abs(np.linalg.norm(normals, axis=1) - 1) < 0.01  # NaN: False
+    if unit.all():
         return normals.astype(np.float64), notes
+    if unit.mean() > 0.5 and not np.nan_to_num(normals[~unit]).any():
+        without = count_of(int((~unit).sum()), "point")
+        return None, notes + (f"{without} without a normal, so that all normals were ignored",)
     return None, notes + ("the columns after the coordinates are not unit normals and were ignored",)
 
 

@@ -13,30 +13,32 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from cadcode.errors import InputError
-from cadcode.geometry import cloud_formats, mesh_formats, obj, off, pcd, ply, stl
+from cadcode.geometry import arrays, gltf, obj, off, pcd, ply, scans, stl, tables, threemf
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, clean_cloud, clean_mesh
 from cadcode.geometry.packed import PACKED, unpacked
+from cadcode.geometry.strays import without_strays
 from cadcode.units import MILLIMETRES
 
 READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
     ".stl": stl.read_stl,
     ".obj": obj.read_obj,
     ".off": off.read_off,
-    ".glb": mesh_formats.read_scene,
-    ".gltf": mesh_formats.read_scene,
-    ".3mf": mesh_formats.read_scene,
+    ".glb": gltf.read_gltf,
+    ".gltf": gltf.read_gltf,
+    ".3mf": threemf.read_3mf,
     ".ply": ply.read_ply,
     ".pcd": pcd.read_pcd,
-    ".xyz": cloud_formats.read_table,
-    ".txt": cloud_formats.read_table,
-    ".csv": cloud_formats.read_table,
-    ".asc": cloud_formats.read_table,
-    ".pts": cloud_formats.read_table,
-    ".npy": cloud_formats.read_npy,
-    ".npz": cloud_formats.read_npz,
-    ".las": cloud_formats.read_las,
-    ".laz": cloud_formats.read_las,
-    ".e57": cloud_formats.read_e57,
+    ".xyz": tables.read_table,
+    ".txt": tables.read_table,
+    ".csv": tables.read_table,
+    ".asc": tables.read_table,
+    ".pts": tables.read_table,
+    ".ptx": tables.read_table,
+    ".npy": arrays.read_npy,
+    ".npz": arrays.read_npz,
+    ".las": scans.read_las,
+    ".laz": scans.read_las,
+    ".e57": scans.read_e57,
 }
 CAD_SUFFIXES = (".step", ".stp", ".brep", ".brp", ".iges", ".igs")
 PLAIN = frozenset(READERS) | frozenset(CAD_SUFFIXES)
@@ -95,6 +97,11 @@ class Shape:
     def bounds(self) -> np.ndarray:
         """Lowest and highest corner (2, 3)."""
         return np.stack([self.vertices.min(axis=0), self.vertices.max(axis=0)])
+
+    @property
+    def bodies(self) -> int:
+        """The number of closed bodies; 0 where it is not known, as of a cloud and of an open surface."""
+        return 0
 
     @property
     def extents(self) -> np.ndarray:
@@ -158,12 +165,14 @@ def in_millimetres(raw: Raw, told: str | None) -> Raw:
         notes += (f"converted from {unit} to mm",)
     if told and raw.unit and told != raw.unit:
         notes += (f"the file says {raw.unit}, the user {told}",)
-    vertices = raw.vertices if factor == 1 else np.asarray(raw.vertices, dtype=np.float64) * factor
+    with np.errstate(over="ignore"):  # infinite coordinates are dropped as such
+        vertices = raw.vertices if factor == 1 else np.asarray(raw.vertices, dtype=np.float64) * factor
     return replace(raw, vertices=vertices, unit="mm", notes=raw.notes + notes)
 
 
 def _cleaned(raw: Raw, path: str, format: str, digest: str) -> Shape:
     if raw.faces is None:
+        raw = without_strays(raw)
         points, normals, notes = clean_cloud(raw)
         return Shape(path, format, points, None, normals, None, notes, digest, raw.unit, raw.warnings)
     vertices, faces, watertight, notes = clean_mesh(raw)

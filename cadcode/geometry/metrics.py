@@ -14,6 +14,8 @@ from cadcode.geometry.closing import merged
 from cadcode.geometry.distance import Surface, cloud_surface, mesh_surface
 from cadcode.geometry.solidity import NoVolume, Volume, measure_volume, overlap
 
+INPUT, RESULT = "input", "result"  # whose volume is missing, at the start of an `iou_reason`
+
 
 @dataclass(frozen=True)
 class MetricOptions:
@@ -58,6 +60,11 @@ class Errors:
     iou_method: str | None = None
     iou_reason: str | None = None
     reason: str | None = None  # why there is no number at all
+
+    @property
+    def iou_failed(self) -> bool:
+        """Whether the input has a volume and the result has none that could be compared with it."""
+        return self.iou is None and (self.iou_reason or "").startswith(RESULT)
 
     def as_dict(self) -> dict:
         """Plain values for JSON."""
@@ -105,7 +112,7 @@ def compare(vertices, faces, target: Target, options: MetricOptions = MetricOpti
     """Errors of a mesh, vertices (V, 3) in world units and faces (F, 3), against the input, place and size included."""
     mesh = _usable(target.to_unit(np.asarray(vertices, dtype=np.float64).reshape(-1, 3)), faces)
     if mesh is None:
-        return Errors(iou_reason="the result is empty", reason="the result is empty")
+        return Errors(iou_reason=f"{RESULT}: it is empty", reason="the result is empty")
     surface, volume = _measured(mesh, options)
     return Errors(
         **_deviations(surface, target),
@@ -163,7 +170,7 @@ def _deviations(surface: Surface, target: Target) -> dict:
 
 
 def _overlap(volume: Volume | NoVolume, target: Target) -> dict:
-    for name, side in (("input", target.volume), ("result", volume)):
+    for name, side in ((INPUT, target.volume), (RESULT, volume)):
         if isinstance(side, NoVolume):
             return {"iou_reason": f"{name}: {side.reason}"}
     iou, method = overlap(target.volume, volume)

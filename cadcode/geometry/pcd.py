@@ -1,118 +1,173 @@
 """PCD clouds of the Point Cloud Library (file format 0.7): ascii, binary and binary_compressed."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused
+from cadcode.geometry.limits import check_unpacked
+from cadcode.geometry.lzf import unpack_lzf
 
-KINDS = {"F": "f", "I": "i", "U": "u"}
+TYPES = {
+    ("F", "4"): "<f4", ("F", "8"): "<f8", ("I", "1"): "<i1", ("I", "2"): "<i2", ("I", "4"): "<i4", ("I", "8"): "<i8",
+    ("U", "1"): "<u1", ("U", "2"): "<u2", ("U", "4"): "<u4", ("U", "8"): "<u8",
+}  # fmt: skip
+LONGEST_HEADER = 10_000
+LARGEST_COUNT = 1 << 40
+NORMALS = ("normal_x", "normal_y", "normal_z")
+STILL = [0.0, 0, 0, 1, 0, 0, 0]  # a viewpoint at the origin that looks ahead
+BYTES_OF_A_NUMBER = 4
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column, or several of one name: `offset` in bytes of the point, `column` of the point's numbers."""
+
+    name: str
+    dtype: np.dtype
+    count: int
+    offset: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    fields: dict[str, Field]
+    bytes: int  # a point
+    columns: int
+
+    def wanted(self) -> list[Field]:
+        """The fields x, y, z and perhaps of the normal; Refused where coordinates are missing."""
+        if any(axis not in self.fields for axis in "xyz"):
+            raise Refused(f"has no fields x, y, z ({', '.join(self.fields)[:100]})")
+        names = ["x", "y", "z", *(NORMALS if all(name in self.fields for name in NORMALS) else ())]
+        return [self.fields[name] for name in names]
 
 
 def read_pcd(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
-    """The fields x, y, z and, where there are, normal_x, normal_y, normal_z."""
-    data = path.read_bytes()
-    header, body = _split(data)
-    row = _row_type(header)
-    count = int(header["POINTS"][0]) if "POINTS" in header else int(header["WIDTH"][0]) * int(header["HEIGHT"][0])
-    kind = header["DATA"][0].lower()
+    """The fields x, y, z and, where there are, normal_x, normal_y, normal_z, in any order and case.
+
+    The viewpoint is the sensor's pose when the cloud was taken: it moves no points, as in the Point Cloud Library.
+    """
+    header, body = split_header(path.read_bytes())
+    kind = (header["DATA"] or [""])[0].lower()
     if kind not in DECODERS:
-        raise Refused(f"has an unknown kind of data '{kind}'", "save it as ascii or binary")
-    if count <= 0:
-        raise Refused("declares no points")
-    columns = DECODERS[kind](body, row, count)
-    if any(axis not in columns for axis in "xyz"):
-        raise Refused(f"has no fields x, y, z ({', '.join(columns)})")
-    names = ("normal_x", "normal_y", "normal_z")
-    normals = np.stack([columns[name] for name in names], axis=1) if all(name in columns for name in names) else None
-    return Raw(np.stack([np.asarray(columns[axis], dtype=np.float64) for axis in "xyz"], axis=1), normals=normals)
+        raise Refused(f"has an unknown kind of data '{kind[:40]}'", "save it as ascii or binary")
+    layout = layout_of(header)
+    wanted = layout.wanted()
+    count, notes = declared_points(header)
+    columns, more_notes = DECODERS[kind](body, layout, wanted, count)
+    table = np.stack(columns, axis=1)
+    notes += more_notes + viewpoint_note(header)
+    return Raw(table[:, :3], normals=table[:, 3:] if len(wanted) == 6 else None, notes=notes)
 
 
-def _split(data: bytes) -> tuple[dict[str, list[str]], bytes]:
+def split_header(data: bytes) -> tuple[dict[str, list[str]], bytes]:
     """(header words by keyword, body): the header ends with the DATA line."""
     header, offset = {}, 0
     while "DATA" not in header:
-        end = data.find(b"\n", offset)
-        if end < 0 or offset > 10_000:
+        end = data.find(b"\n", offset, LONGEST_HEADER)
+        if end < 0:
             raise Refused("is no PCD file (it has no DATA line)")
         words = data[offset:end].decode("latin-1").split()
         if words and not words[0].startswith("#"):
             header[words[0].upper()] = words[1:]
         offset = end + 1
+    if "FIELDS" not in header and "COLUMNS" in header:  # of version 0.5
+        header["FIELDS"] = header["COLUMNS"]
     missing = [key for key in ("FIELDS", "SIZE", "TYPE") if key not in header]
     if missing:
         raise Refused(f"is no complete PCD file (its header lacks {' '.join(missing)})")
     return header, data[offset:]
 
 
-def _row_type(header) -> np.dtype:
-    """One point as a structured type; padding fields (named `_`) get names of their own."""
-    fields = header["FIELDS"]
-    counts = [int(word) for word in header.get("COUNT", ["1"] * len(fields))]
-    names = [f"_{i}" if name == "_" else name for i, name in enumerate(fields)]
-    types = [f"<{KINDS[kind]}{size}" for kind, size in zip(header["TYPE"], header["SIZE"], strict=True)]
-    rows = zip(names, types, counts, strict=True)
-    return np.dtype([(name, type) if count == 1 else (name, type, (count,)) for name, type, count in rows])
+def layout_of(header) -> Layout:
+    """Where each field is in a point; Refused for unknown types, and where the header's lists differ in length."""
+    names = [name.lower() for name in header["FIELDS"]]
+    counts = header.get("COUNT") or ["1"] * len(names)
+    if not len(names) == len(counts) == len(header["TYPE"]) == len(header["SIZE"]):
+        raise Refused("is damaged: FIELDS, SIZE, TYPE and COUNT of its header differ in length")
+    fields, offset, column = {}, 0, 0
+    for name, kind, size, word in zip(names, header["TYPE"], header["SIZE"], counts, strict=True):
+        type = TYPES.get((kind.upper(), size))
+        count = whole(word)
+        if type is None or not 1 <= count <= LARGEST_COUNT:
+            said = f"TYPE {kind[:9]} SIZE {size[:9]} COUNT {word[:20]}"
+            raise Refused(f"has a field '{name[:40]}' of unknown kind ({said})")
+        field = Field(name, np.dtype(type), count, offset, column)
+        fields.setdefault(name, field)
+        offset, column = offset + field.dtype.itemsize * count, column + count
+    return Layout(fields, offset, column)
 
 
-def _ascii(body: bytes, row: np.dtype, count: int):
-    width = sum(int(np.prod(row[name].shape)) for name in row.names)
-    numbers = np.array(body.split()).astype(np.float64)
-    if len(numbers) < count * width:
-        raise Refused(f"is truncated: it declares {count:,} points and holds {len(numbers) // width:,}")
-    table = numbers[: count * width].reshape(count, width)
-    columns, start = {}, 0
-    for name in row.names:
-        columns[name] = table[:, start]
-        start += int(np.prod(row[name].shape))
-    return columns
+def whole(word: str) -> int:
+    """A whole number of a header; -1 for anything else."""
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 18 else -1
 
 
-def _binary(body: bytes, row: np.dtype, count: int):
-    if len(body) < count * row.itemsize:
-        raise Refused(f"is truncated: it declares {count:,} points and holds {len(body) // row.itemsize:,}")
-    points = np.frombuffer(body, dtype=row, count=count)
-    return {name: points[name] for name in row.names}
+def declared_points(header) -> tuple[int, tuple[str, ...]]:
+    """(how many points the header declares, notes)."""
+    grid = [whole((header.get(key) or [""])[0]) for key in ("WIDTH", "HEIGHT")]
+    size = grid[0] * grid[1] if min(grid) >= 0 else -1
+    count = whole((header.get("POINTS") or [""])[0]) if "POINTS" in header else size
+    if count <= 0:
+        raise Refused("declares no points")
+    differs = size >= 0 and size != count
+    return count, (f"its WIDTH and HEIGHT say {size:,} points, POINTS {count:,}",) if differs else ()
 
 
-def _compressed(body: bytes, row: np.dtype, count: int):
-    """Two uint32 (packed and unpacked size), then LZF; unpacked, the fields follow one another."""
-    packed, size = np.frombuffer(body, dtype="<u4", count=2).tolist()
-    if len(body) < 8 + packed or size != count * row.itemsize:
-        raise Refused(f"is truncated or damaged: {packed:,} packed bytes declared, {len(body) - 8:,} present")
+def viewpoint_note(header) -> tuple[str, ...]:
+    try:
+        pose = [float(word) for word in header.get("VIEWPOINT", ())]
+    except ValueError:
+        return ()
+    return ("the viewpoint of its sensor was not applied",) if pose and pose != STILL else ()
+
+
+def read_ascii(body: bytes, layout: Layout, wanted: list[Field], count: int):
+    """(columns (N,) of the `wanted` fields, notes) of rows of text."""
+    rows = [row for row in body.decode("latin-1").split("\n") if row.strip()]
+    if len(rows) < count:
+        raise Refused(f"is truncated: it declares {count:,} points and holds {len(rows):,}")
+    try:
+        table = np.loadtxt(rows[:count], usecols=[field.column for field in wanted], comments=None, ndmin=2)
+    except ValueError as error:
+        raise Refused("has a row that lacks a number") from error
+    return list(table.T), left_note(len(rows) - count, "row")
+
+
+def read_binary(body: bytes, layout: Layout, wanted: list[Field], count: int):
+    """The same of points one after another."""
+    if len(body) < count * layout.bytes:
+        raise Refused(f"is truncated: it declares {count:,} points and holds {len(body) // layout.bytes:,}")
+    point = np.dtype({
+        "names": [field.name for field in wanted], "formats": [field.dtype for field in wanted],
+        "offsets": [field.offset for field in wanted], "itemsize": layout.bytes,
+    })  # fmt: skip
+    points = np.frombuffer(body, dtype=point, count=count)
+    columns = [points[field.name].astype(np.float64) for field in wanted]
+    return columns, left_note(len(body) - count * layout.bytes, "byte")
+
+
+def read_compressed(body: bytes, layout: Layout, wanted: list[Field], count: int):
+    """The same of two uint32 (packed and unpacked size), then LZF; unpacked, the fields follow one another."""
+    packed, size = (int.from_bytes(body[i : i + 4], "little") for i in (0, 4))
+    if len(body) < 8 + packed or size != count * layout.bytes:
+        raise Refused(f"is truncated or damaged: {packed:,} packed bytes declared, {max(len(body) - 8, 0):,} present")
+    check_unpacked(max(3 * count, size // BYTES_OF_A_NUMBER), len(body))
     data = unpack_lzf(body[8 : 8 + packed], size)
-    columns, start = {}, 0
-    for name in row.names:
-        field = row[name]
-        columns[name] = np.frombuffer(data, dtype=field.base, count=count * (field.itemsize // field.base.itemsize),
-                                      offset=start).reshape((count, *field.shape))  # fmt: skip
-        start += count * field.itemsize
-    return columns
-
-
-def unpack_lzf(packed: bytes, size: int) -> bytes:
-    """LZF (Lehmann's liblzf): runs of literal bytes and copies of up to 264 bytes from at most 8 KiB back."""
-    out, i = bytearray(), 0
-    while i < len(packed):
-        control = packed[i]
-        i += 1
-        if control < 32:  # control + 1 literal bytes
-            out += packed[i : i + control + 1]
-            i += control + 1
-            continue
-        length = control >> 5
-        if length == 7:
-            length += packed[i]
-            i += 1
-        start = len(out) - ((control & 31) << 8) - packed[i] - 1
-        i += 1
-        if start < 0 or len(out) > size:
-            break
-        for j in range(start, start + length + 2):  # may overlap what is being written
-            out.append(out[j])
-    if len(out) != size:
+    if data is None:
         raise Refused("is damaged: its compressed data do not unpack to the declared size")
-    return bytes(out)
+    columns = [
+        np.frombuffer(data, field.dtype, count * field.count, field.offset * count)[:: field.count].astype(np.float64)
+        for field in wanted
+    ]
+    return columns, left_note(len(body) - 8 - packed, "byte")
 
 
-DECODERS = {"ascii": _ascii, "binary": _binary, "binary_compressed": _compressed}
+def left_note(left: int, unit: str) -> tuple[str, ...]:
+    return (f"ignored {left:,} {unit}{'s' if left > 1 else ''} after the last point",) if left else ()
+
+
+DECODERS = {"ascii": read_ascii, "binary": read_binary, "binary_compressed": read_compressed}

@@ -14,6 +14,7 @@ from cadcode import __version__
 from cadcode.errors import OutputError, UsageError
 from cadcode.geometry.io import stem_of
 from cadcode.program.emit import comment
+from cadcode.report.kept import check_replaceable, checksum_line, hashes
 from cadcode.report.picture import RESULT_COLOUR, png_bytes, render, side_by_side
 
 UNITS = "as the model writes them; its longest side is mostly about 200"  # of a part without an input shape
@@ -87,18 +88,23 @@ def suffixes_of(export: tuple[str, ...], picture: bool) -> tuple[str, ...]:
     return ("py", "json", *export, *(("png",) if picture else ()))
 
 
-def write_result(result, folder: Path, stem: str, picture: bool = False) -> list[Path]:
+def write_result(result, folder: Path, stem: str, picture: bool = False, force: bool = False) -> list[Path]:
     """Write <stem>.py, <stem>.json, the exports and perhaps <stem>.png; returns what was written.
 
     Files of earlier runs are replaced whole. Without a chosen program only the JSON file is written, and the other
-    files of an earlier run are removed: they would be mistaken for this one's. Raises OutputError.
+    files of an earlier run are removed: they would be mistaken for this one's. Raises OutputError, and KeptError for
+    files that are not as an earlier run wrote them, unless `force` says that they may go.
     """
-    contents = {"json": json_text(result.as_dict(), indent=1).encode()}
+    contents = {}
     if result.chosen is not None:
         contents["py"] = program_text(result).encode("utf-8", "replace")  # a file's name may be no Unicode
         contents |= result.chosen.solid.exports
         contents |= {"png": _picture(result)} if picture else {}
-    stale = set(suffixes_of(result.options.export, picture)) - set(contents)
+    contents["json"] = json_text(dict(result.as_dict(), files=hashes(contents)), indent=1).encode()
+    suffixes = suffixes_of(result.options.export, picture)
+    if not force:
+        check_replaceable(Path(folder), stem, suffixes)
+    stale = set(suffixes) - set(contents)
     files = {f"{stem}.{suffix}": data for suffix, data in contents.items()}
     return write_files(folder, files, remove=[f"{stem}.{suffix}" for suffix in stale])
 
@@ -134,7 +140,8 @@ def _discard(paths) -> None:
 
 def program_text(result) -> str:
     """The chosen program with a comment on top that says what it was made from, how, and how well it fits."""
-    return comment(_header(result)) + result.chosen.text
+    header, text = comment(_header(result)), result.chosen.text
+    return header + checksum_line(header + text) + text
 
 
 def _header(result) -> str:
@@ -144,11 +151,13 @@ def _header(result) -> str:
                           _made_by(result), "Fit: not measured, there is no shape to compare with"))  # fmt: skip
     name = Path(shape.path).name
     fits = f"IoU {error.iou:.4f}" if error.iou is not None else f"no IoU ({error.iou_reason})"
+    box = " x ".join(f"{side:.6g}" for side in shape.extents)
     return "\n".join((
         f"{name} as CadQuery, by cadcode {__version__}",
-        f"Units: those of {name}, whose box is {' x '.join(f'{side:.6g}' for side in shape.extents)}",
+        f"Units: {shape.unit or f'those of {name}, which does not name them'}; the box of the input is {box}",
         _made_by(result),
         f"Fit: {fits}, mean distance {error.chamfer:.4g}, largest distance {error.max_deviation:.4g}",
+        *(f"Note: {remark}" for remark in result.remarks),
     ))  # fmt: skip
 
 

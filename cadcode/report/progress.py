@@ -66,4 +66,5 @@ def row_line(row: dict) -> str:
     facts = [f"IoU {error['iou']:.3f}"] if error.get("iou") is not None else []
     facts += [f"largest distance {error['max_deviation']:.4g}"] if error.get("max_deviation") is not None else []
     facts += [f"{row['seconds']:.1f} s"] if row.get("seconds") is not None else []
+    facts += [*(row.get("warnings") or ()), *(row.get("remarks") or ())]
     return f"{row['name']}: {', '.join(facts)}"

@@ -21,7 +21,8 @@ SUMMARY_ROWS = (
     ("CD x1000 mean", "cd_mean"),
     ("CD x1000 median", "cd_median"),
 )
-POWERS = {1: "units", 3: "units³"}
+REMARK = "remark"  # what the user has to know of the result
+NO_UNIT = "units"  # of a file that does not name its own
 
 
 def error_console(quiet: bool = False) -> Console:
@@ -36,8 +37,9 @@ def result_table(result: dict) -> Table:
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    for label, value in _facts(result, source) + _error_facts(result.get("error"), result.get("chosen")):
-        table.add_row(label, Text(value))
+    unit = source.get("unit") or NO_UNIT
+    for label, value in _facts(result, source) + _error_facts(result.get("error"), result.get("chosen"), unit):
+        table.add_row(label, Text(value, style="red" if label == REMARK else ""))
     return table
 
 
@@ -80,7 +82,9 @@ def summary_table(summary: dict) -> Table:
 def _facts(result: dict, source: dict) -> list[tuple[str, str]]:
     facts = []
     if source.get("extents"):
-        facts.append(("size", " x ".join(_number(side) for side in source["extents"])))
+        size = " x ".join(_number(side) for side in source["extents"])
+        unit = source.get("unit") or f"{NO_UNIT} (the file does not name them; see --units)"
+        facts.append(("size", f"{size} {unit}"))
     facts += [("note", str(note)) for note in source.get("notes") or ()]
     model = result.get("model") or {}
     if model.get("name"):
@@ -91,6 +95,9 @@ def _facts(result: dict, source: dict) -> list[tuple[str, str]]:
         facts.append(("candidates", f"{len(candidates)}, {ran} ran" if ran else f"{len(candidates)}"))
     if result.get("chosen") is not None:
         facts.append(("chosen", str(result["chosen"])))
+    if result.get("solid"):
+        facts.append(("solid", _solid(result["solid"])))
+    facts += [(REMARK, str(remark)) for remark in result.get("remarks") or ()]
     if result.get("stages"):
         facts.append(("best by stage", "  ".join(_stage(stage, best) for stage, best in result["stages"].items())))
     if result.get("seconds"):
@@ -100,12 +107,17 @@ def _facts(result: dict, source: dict) -> list[tuple[str, str]]:
     return facts
 
 
+def _solid(solid: dict) -> str:
+    count = solid["solids"]
+    return f"{'valid' if solid['valid'] else 'invalid'}, {'1 body' if count == 1 else f'{count} bodies'}"
+
+
 def _stage(stage: str, best: dict) -> str:
     """IoU, or the mean distance where there is none."""
     return f"{stage} {_iou(best) if best.get('iou') is not None else _number(best.get('chamfer'))}"
 
 
-def _error_facts(error: dict | None, chosen: str | None) -> list[tuple[str, str]]:
+def _error_facts(error: dict | None, chosen: str | None, unit: str) -> list[tuple[str, str]]:
     if error is None:
         return [("error", "no valid program" if chosen is None else "not measured: there is no shape to compare with")]
     facts = [("IoU", _iou(error) if error.get("iou") is not None else f"none: {error.get('iou_reason')}")]
@@ -113,9 +125,13 @@ def _error_facts(error: dict | None, chosen: str | None) -> list[tuple[str, str]
         facts[0] = ("IoU", f"{facts[0][1]} ({error['iou_method']})")
     for label, key, power in ERROR_ROWS:
         if error.get(key) is not None:
-            value = f"{_number(error[key])} {POWERS.get(power, '')}".strip()
+            value = f"{_number(error[key])} {_power(unit, power)}".strip()
             facts.append((label, value + _place(error.get(f"{key}_at"))))
     return facts
+
+
+def _power(unit: str, power: int | None) -> str:
+    return {None: "", 1: unit, 3: f"{unit}³"}[power]
 
 
 def _place(point) -> str:

@@ -10,8 +10,9 @@ from itertools import permutations
 from cadcode.program.field import span
 from cadcode.program.outline import bounds
 from cadcode.program.syntax import Extrude, Face, Program, Rect, Step
+from cadcode.search.deadline import Late, never
 from cadcode.search.fit import Goal
-from cadcode.search.refine import RefineOptions, Variant, refine
+from cadcode.search.refine import RefineOptions, Variant, refine, until
 from cadcode.search.residual import ResidualOptions, proposals
 
 
@@ -25,32 +26,36 @@ class EditOptions:
     residual: ResidualOptions = ResidualOptions()
 
 
-def edit(program: Program, goal: Goal, options: EditOptions, refining: RefineOptions) -> Variant:
-    """A refined program with idle features dropped and missing ones added, refined after every addition."""
-    best = simplest(Variant(program, goal), options)
-    for _ in range(options.additions):
+def edit(program: Program, goal: Goal, options: EditOptions, refining: RefineOptions, late: Late = never) -> Variant:
+    """A refined program with idle features dropped and missing ones added, refined after every addition.
+
+    When it is `late`, nothing more is tried.
+    """
+    best = simplest(Variant(program, goal), options, late)
+    for _ in until(late, range(options.additions)):
         if 1 - best.score < options.feature_cost or best.work > options.work:
             break
-        winner = max(_extended(best, goal, options, refining), key=lambda v: v.score, default=None)
+        winner = max(_extended(best, goal, options, refining, late), key=lambda v: v.score, default=None)
         if winner is None or winner.score < best.score + options.feature_cost:
             break
-        best = refine(winner.program(), goal, refining, work=best.work)
-    return simplest(best, options)
+        best = refine(winner.program(), goal, refining, work=best.work, late=late)
+    return simplest(best, options, late)
 
 
-def _extended(variant: Variant, goal: Goal, options: EditOptions, refining: RefineOptions) -> list[Variant]:
+def _extended(variant: Variant, goal: Goal, options: EditOptions, refining: RefineOptions, late: Late) -> list[Variant]:
     """The variant with one step more: the best proposals, the new step refined."""
-    longer = [variant.extended(step) for step in proposals(variant, goal, options.residual)]
+    longer = [variant.extended(step) for step in until(late, proposals(variant, goal, options.residual))]
     best = sorted(longer, key=lambda v: -v.score)[: options.tried]
-    return [refine(v.program(), goal, refining, only=len(v.program().steps) - 1, work=v.work) for v in best]
+    new = len(variant.program().steps)
+    return [refine(v.program(), goal, refining, only=new, work=v.work, late=late) for v in best]
 
 
-def simplest(variant: Variant, options: EditOptions = EditOptions()) -> Variant:  # noqa: B008
+def simplest(variant: Variant, options: EditOptions = EditOptions(), late: Late = never) -> Variant:  # noqa: B008
     """Without the bodies and sketch faces that may go, and with one body where two say the same, as `idle` allows."""
-    for simpler in simpler_programs(variant.program()):
+    for simpler in until(late, simpler_programs(variant.program())):
         candidate = Variant(simpler, variant.goal, work=variant.work)
         if candidate.score > variant.score - options.idle:
-            return simplest(candidate, options)
+            return simplest(candidate, options, late)
     return variant
 
 

@@ -1,12 +1,12 @@
 """The search as a whole: which drafts deserve work, and what becomes of them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.io import Shape
 from cadcode.program.syntax import Program
 from cadcode.search.cloud import CloudFit, CloudOptions, measure_cloud
+from cadcode.search.deadline import Late, never
 from cadcode.search.edit import EditOptions, edit, simplest
 from cadcode.search.enclosed import enclosed_fit
 from cadcode.search.fit import Fit, FitOptions, Goal, measure_fit
@@ -27,6 +27,7 @@ class SearchOptions:
     refined: int = 4  # drafts whose numbers are refined
     edited: int = 2  # of those, the best, whose structure is changed too
     budget: float | None = None  # seconds for one part: more drafts until then; None: one round
+    seconds: float = 60.0  # that one round may take, by the clock; what was found until then is the result
     fit: FitOptions = FitOptions()
     refining: RefineOptions = RefineOptions()
     editing: EditOptions = EditOptions()
@@ -57,11 +58,11 @@ def measure_goal(shape: Shape, frame: Frame, has_volume: bool, options: SearchOp
 
 
 def improve(
-    drafts: list[tuple[str, Program]], goal: Goal, options: SearchOptions, late: Callable[[], bool] = lambda: False
+    drafts: list[tuple[str, Program]], goal: Goal, options: SearchOptions, late: Late = never
 ) -> list[Improved]:
     """Refined and edited programs of named drafts and of the input's sections, the best first.
 
-    The drafts themselves are not among them, but the best sections are. Once `late` says so, nothing new is begun.
+    The drafts themselves are not among them, but the best sections are. When it is `late`, nothing more is tried.
     """
     solid = isinstance(goal, Fit)
     starts = drafts + (stacks(goal) if solid and options.sections else [])
@@ -72,13 +73,13 @@ def improve(
     refined: list[tuple[Variant, str]] = []
     for variant, name in scored[:count]:
         if not refined or (not late() and _may_win(variant, refined)):
-            better = refine(variant.program(), goal, refining)
-            refined.append((better if solid else simplest(better, editing), f"{name}, refined"))
+            better = refine(variant.program(), goal, refining, late=late)
+            refined.append((better if solid else simplest(better, editing, late), f"{name}, refined"))
     refined.sort(key=_worth, reverse=True)
     edited: list[tuple[Variant, str]] = []
     for variant, name in refined[: options.edited if solid else options.cloud_edited]:
         if not late() and (not edited or _may_win(variant, edited)):
-            changed = edit(variant.program(), goal, editing, refining)
+            changed = edit(variant.program(), goal, editing, refining, late)
             edited.append((changed, f"{name}, edited"))
     read = [pair for pair in scored if pair[1] in SECTIONS][:1]  # moved numbers may be too much for the kernel
     found = sorted(refined + edited + read, key=_worth, reverse=True)
@@ -86,7 +87,7 @@ def improve(
 
 
 def improve_cloud(shape: Shape, frame: Frame, drafts: list[tuple[str, Program]], cloud: CloudFit,
-                  options: SearchOptions, late: Callable[[], bool] = lambda: False) -> list[Improved]:  # fmt: skip
+                  options: SearchOptions, late: Late = never) -> list[Improved]:  # fmt: skip
     """As `improve`, for a cloud; where its best leaves points over, what they enclose gives more drafts."""
     found = improve(drafts, cloud, options, late)
     if cloud.left_over(found[0].program) > options.left_over:
@@ -95,14 +96,14 @@ def improve_cloud(shape: Shape, frame: Frame, drafts: list[tuple[str, Program]],
 
 
 def within(shape: Shape, frame: Frame, drafts: list[tuple[str, Program]], cloud: CloudFit, options: SearchOptions,
-           late: Callable[[], bool]) -> list[tuple[str, Program]]:  # fmt: skip
+           late: Late) -> list[tuple[str, Program]]:  # fmt: skip
     """More drafts for a cloud: the best programs for the volume that its points enclose, if they enclose any."""
     goal = enclosed_fit(shape, frame, cloud, options.fit) if options.enclosed and not late() else None
     if goal is None:
         return []
     rough = replace(options, refined=2, edited=1, refining=options.cloud_refining, editing=options.enclosed_editing)
     best = improve(drafts, goal, rough, late)[: options.enclosed_drafts]
-    return [(one.source, simplest(Variant(one.program, goal), rough.editing).program()) for one in best]
+    return [(one.source, simplest(Variant(one.program, goal), rough.editing, late).program()) for one in best]
 
 
 def _may_win(variant: Variant, known: list[tuple[Variant, str]]) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cadcode.program.field import signed_distance
+from cadcode.search.deadline import Late, never
 from cadcode.search.parameters import Parameters
 
 APART = 1e-3  # program units between the two points of a difference quotient
@@ -24,15 +25,16 @@ class PolishOptions:
 
 
 def polished(parameters: Parameters, values: np.ndarray, surface: np.ndarray, blur: float, options: PolishOptions,
-             held: frozenset[int] = frozenset()):  # fmt: skip
+             held: frozenset[int] = frozenset(), late: Late = never):  # fmt: skip
     """Values (P,) nearer to the points `surface` (N, 3), None where there are none.
 
     `blur` is how far, in program units, a point may lie off the surface before it counts less; the values `held` stay.
+    When it is `late`, slopes count as 0, which ends the search where it is.
     """
     from scipy.optimize import least_squares  # slow to load, and not every run comes here
 
     groups = [group for group in parameters.groups(values) if held.isdisjoint(group)]
-    if not 0 < len(groups) <= options.numbers:
+    if not 0 < len(groups) <= options.numbers or late():
         return None
     spread = np.zeros((len(values), len(groups)))  # from groups to numbers
     for column, group in enumerate(groups):
@@ -43,7 +45,8 @@ def polished(parameters: Parameters, values: np.ndarray, surface: np.ndarray, bl
         return np.full(len(surface), BROKEN) if program is None else signed_distance(program, surface)
 
     def slopes(shift):
-        here, ahead = distances(shift), [distances(shift + APART * one) for one in np.eye(len(groups))]
+        here = distances(shift)
+        ahead = [here if late() else distances(shift + APART * one) for one in np.eye(len(groups))]
         return np.stack([np.where(there == BROKEN, 0.0, there - here) / APART for there in ahead], axis=1)
 
     start = np.zeros(len(groups))

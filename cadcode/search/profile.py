@@ -13,38 +13,64 @@ from cadcode.program.canonical import canonical_outline
 from cadcode.program.outline import arc_circle, area
 from cadcode.program.syntax import Arc, Circle, Edge, Line, Loop, Outline
 from cadcode.search.parameters import faults
+from cadcode.search.select import EDGE_PRICE
 
 LEAST_ARC = 4  # corners
 FLATTEST = 0.05  # of the radius, between an arc and the chords of a mesh: 36 degrees a chord
-MOST_EDGES = 32
+FEW_EDGES, MOST_EDGES = 32, 500  # an outline of few edges is taken at once; of more than the most, none
 DIGITS = 4  # of a corner, program units: level sides of a mesh are level but for rounding
 AREA_ERROR = 0.03
+UNEVEN = 3.0  # times the median side of an arc: a longer one belongs to something else
 MOST_SIDES, ROUGH_AREA = 16, 0.15  # of outlines through rough polygons
 SHORT = 1.5  # in units of the roughness: sides of that length may be none
 ROUGH_SHARE = 0.9  # of the corners of a rough circle that lie on it
 NEARLY = 0.15  # sine of the angle between lines that do not meet, or that are taken for level
 SAME_WAY = 0.85  # cosine of the angle between runs of which one may go on in the line of the other
-TOLERANCES = (0.05, 0.2, 0.8)  # program units: the first that gives few enough edges
+TOLERANCES = (0.05, 0.2, 0.8)  # program units
+LARGE = 100.0  # program units: polygons of this size and more have these tolerances alone
 
 
 def fitted_outline(polygon: np.ndarray, roughness: float = 0.0) -> Outline | None:
-    """The outline through the corners of a polygon (n, 2), program units; None where it takes too many edges.
+    """The outline through the corners of a polygon (n, 2), program units; None where none fits.
 
-    `roughness` is how far apart the points are that the polygon comes from; its own corners are cut off as far then.
+    The closest one of few edges, or else the one that pays best: an edge has its price in IoU, and so has the area
+    between outline and polygon. `roughness` is how far apart the points are that the polygon comes from; its own
+    corners are cut off as far then.
     """
     corners = _without_idle(np.round(polygon, DIGITS))
     if len(corners) < 3:
         return None
     if roughness:
         return sharp_outline(corners, polygon, roughness)
-    for tolerance in TOLERANCES:
-        if circle := _circle(corners, tolerance):
-            return circle
-        edges = _edges(corners, tolerance)
-        outline = Loop(edges[-1].end, tuple(edges))
-        if 2 <= len(edges) <= MOST_EDGES and not faults(outline) and _same_area(outline, polygon):
-            return canonical_outline(outline)
-    return None
+    found: list[tuple[float, Outline]] = []
+    for tolerance in _tolerances(corners):
+        outline, count = _exact_outline(corners, polygon, tolerance)
+        if outline is not None:
+            found.append((EDGE_PRICE * count + tolerance * _length(polygon) / abs(polygon_area(polygon)), outline))
+            if count <= FEW_EDGES:
+                break
+    return min(found, key=lambda pair: pair[0], default=(0.0, None))[1]
+
+
+def _tolerances(corners: np.ndarray) -> list[float]:
+    """How far corners may lie off an outline, rising: of small polygons first less."""
+    share = float(np.ptp(corners, axis=0).max()) / LARGE
+    return sorted({*TOLERANCES, *(share * tolerance for tolerance in TOLERANCES if share < 1)})
+
+
+def _exact_outline(corners: np.ndarray, polygon: np.ndarray, tolerance: float) -> tuple[Outline | None, int]:
+    """A circle or a loop through the corners, and the number of its edges."""
+    if circle := _circle(corners, tolerance):
+        return circle, 1
+    edges = _edges(corners, tolerance)
+    outline = Loop(edges[-1].end, tuple(edges))
+    if not 2 <= len(edges) <= MOST_EDGES or faults(outline) or not _same_area(outline, polygon):
+        return None, len(edges)
+    return canonical_outline(outline), len(edges)
+
+
+def _length(polygon: np.ndarray) -> float:
+    return float(np.linalg.norm(np.roll(polygon, -1, 0) - polygon, axis=1).sum())
 
 
 def sharp_outline(corners: np.ndarray, polygon: np.ndarray, roughness: float) -> Outline | None:
@@ -203,9 +229,16 @@ def _on_arc(run: np.ndarray, tolerance: float) -> bool:
         return False
     centre, radius, _, sweep = circle
     off = np.abs(np.linalg.norm(run - np.array(centre), axis=1) - radius).max()
-    middles = np.linalg.norm((run[1:] + run[:-1]) / 2 - np.array(centre), axis=1)
-    flat = radius - middles.min() <= tolerance + FLATTEST * radius
-    return bool(off <= tolerance and flat and abs(sweep) < 1.9 * math.pi)
+    chords = _chords_of(run, np.array(centre), radius, tolerance)
+    return bool(off <= tolerance and chords and abs(sweep) < 1.9 * math.pi)
+
+
+def _chords_of(run: np.ndarray, centre: np.ndarray, radius: float, tolerance: float) -> bool:
+    """Whether the sides of a run (n, 2) can be the chords of one arc: flat, and none much longer than the others."""
+    away = radius - np.linalg.norm((run[1:] + run[:-1]) / 2 - centre, axis=1)
+    lengths = np.linalg.norm(np.diff(run, axis=0), axis=1)
+    even = lengths <= UNEVEN * np.median(lengths)
+    return bool(((away <= tolerance) | even).all() and (away <= tolerance + FLATTEST * radius).all())
 
 
 def _turns_one_way(run: np.ndarray) -> bool:

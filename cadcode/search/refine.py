@@ -5,16 +5,20 @@ little score, but no more than was won, so the result is never worse by the scor
 measured again.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
 from cadcode.program.syntax import Loop, Program, Step
+from cadcode.search.deadline import Late, never
 from cadcode.search.fit import Goal
 from cadcode.search.parameters import PLANE, SAME, Move, Parameters
 from cadcode.search.polish import PolishOptions, polished
 
 GAIN = 1e-6  # a smaller rise of the score is none
+REACHED = 1e-9  # program units from a plane
 STEP, JUMP = 1000.0, 3000.0  # program units, the largest step and jump worth trying when all of the score is missing
 
 
@@ -70,25 +74,36 @@ class Variant:
 
 
 def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(), only: int | None = None,  # noqa: B008
-           work: int = 0) -> Variant:  # fmt: skip
-    """The program with better numbers, a `Variant`; `only` limits the search to the moves of one body."""
+           work: int = 0, late: Late = never) -> Variant:  # fmt: skip
+    """The program with better numbers, a `Variant`; `only` limits the search to the moves of one body.
+
+    When it is `late`, no further move is tried.
+    """
     variant = Variant(program, goal, work=work)
     least = variant.score
     moves = [m for m in variant.parameters.moves() if only is None or m.bodies == (only,)]
     reach = min(options.plane_reach, JUMP * (1 - variant.score))
-    for move in moves:
-        _jump_to_planes(variant, move, reach)
+    affordable = lambda: variant.work - work < options.work  # noqa: E731
+    for move in until(late, moves):
+        if affordable():
+            _jump_to_planes(variant, move, reach)
     for step in _steps_for(variant.score, options):
         for _ in range(options.passes):
-            if not any([variant.work - work < options.work and _walk(variant, move, step) for move in moves]):
+            trials = (affordable() and _walk(variant, move, step) for move in until(late, moves))
+            if not any(list(trials)):
                 break
     if only is None:
-        _polish(variant, options.polish, min(options.polish.cost, variant.score - least))
-    for move in moves:
+        _polish(variant, options.polish, min(options.polish.cost, variant.score - least), late)
+    for move in until(late, moves):
         _snap_to_plane(variant, move, options, min(options.snap_cost, variant.score - least))
-    if only is None:
-        _snap_together(variant, moves, options)
+    if only is None and not late():
+        _snap_together(variant, moves, options, late)
     return variant
+
+
+def until(late: Late, items: Iterable) -> Iterator:
+    """The items for as long as it is not late."""
+    return takewhile(lambda _: not late(), items)
 
 
 def _steps_for(score: float, options: RefineOptions) -> tuple[float, ...]:
@@ -96,9 +111,9 @@ def _steps_for(score: float, options: RefineOptions) -> tuple[float, ...]:
     return tuple(s for i, s in enumerate(options.steps) if s <= STEP * (1 - score) or i >= len(options.steps) - 2)
 
 
-def _polish(variant: Variant, options: PolishOptions, allowance: float):
+def _polish(variant: Variant, options: PolishOptions, allowance: float, late: Late):
     goal = variant.goal
-    values = polished(variant.parameters, variant.values, goal.surface, goal.blur, options)
+    values = polished(variant.parameters, variant.values, goal.surface, goal.blur, options, late=late)
     if values is not None:
         variant.attempt(values, tuple(range(len(variant.program().steps))), allowance)
 
@@ -126,10 +141,11 @@ def _jump_to_planes(variant: Variant, move: Move, reach: float):
 
 def _snap_to_plane(variant: Variant, move: Move, options: RefineOptions, allowance: float):
     for plane in _planes_near(variant, move, options.snap_reach)[:1]:
-        variant.attempt(_moved(variant, move, plane - variant.values[move.slots[0]]), move.bodies, allowance)
+        if abs(plane - variant.values[move.slots[0]]) > REACHED:
+            variant.attempt(_moved(variant, move, plane - variant.values[move.slots[0]]), move.bodies, allowance)
 
 
-def _snap_together(variant: Variant, moves: list[Move], options: RefineOptions):
+def _snap_together(variant: Variant, moves: list[Move], options: RefineOptions, late: Late):
     """Let all faces take the input's planes at once, and everything else follow: a slanted side fits again only when
     both of its ends have moved.
     """
@@ -141,7 +157,7 @@ def _snap_together(variant: Variant, moves: list[Move], options: RefineOptions):
     if np.allclose(values, variant.values, rtol=0, atol=SAME):
         return
     goal = variant.goal
-    found = polished(variant.parameters, values, goal.surface, goal.blur, options.polish, frozenset(held))
+    found = polished(variant.parameters, values, goal.surface, goal.blur, options.polish, frozenset(held), late)
     variant.attempt(values if found is None else found, tuple(range(len(variant.program().steps))), 0.0)
 
 

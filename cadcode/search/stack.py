@@ -1,7 +1,8 @@
 """Programs read off the input: what it is if everything was extruded along one axis.
 
 Between two neighbouring levels of flat faces the sections of such a part are all the same, so one section in the middle
-gives the outlines. An outline that goes on through several levels is one body or one hole.
+gives the outlines. An outline that goes on through several levels is one body or one hole. A part with many levels is
+read twice, with all of them and with those of its large faces alone.
 """
 
 from dataclasses import dataclass, replace
@@ -15,10 +16,11 @@ from cadcode.search.profile import fitted_outline, polygon_area
 
 SECTIONS = tuple(f"sections along {axis}" for axis in "xyz")
 PLANE_OF = {normal: name for name, (_, _, normal) in AXES.items()}
-MOST_LEVELS, MOST_RINGS = 10, 16
+FEW_LEVELS, MOST_LEVELS = 10, 60
 SHARES = (0.002, 0.01, 0.04)  # of the whole surface, for the faces at one level to count
 CLOSE = 0.02  # program units between two levels that are one
-LEAST_AREA = 0.5  # square program units of an outline
+LEAST_AREA = 0.01  # square program units of an outline
+ROUGH_LEAST_AREA = 0.5  # the same where the input is rough
 SAME_BOX, SAME_AREA = 0.3, 0.01  # program units and a share: outlines that are one outline
 
 
@@ -41,47 +43,54 @@ class Ring:
 
 
 def stacks(fit: Fit) -> list[tuple[str, Program]]:
-    """A named program for each axis along which few levels cut the input, program frame."""
-    found = [(name, stack(fit, axis)) for axis, name in enumerate(SECTIONS)]
+    """Named programs, program frame: one or two for each axis that levels of flat faces cut."""
+    found = [(name, stack(fit, axis, levels)) for axis, name in enumerate(SECTIONS) for levels in _levels(fit, axis)]
     return [(name, program) for name, program in found if program]
 
 
-def stack(fit: Fit, axis: int) -> Program | None:
-    levels = _levels(fit, axis)
-    if levels is None:
-        return None
+def stack(fit: Fit, axis: int, levels: np.ndarray) -> Program | None:
+    """The input as prisms along an axis between `levels` (n,), rising; None where no body comes of it."""
     rings: list[Ring] = []
     for number, level in enumerate((levels[1:] + levels[:-1]) / 2):
         for ring in sections(fit, axis, level, number):
             rings = _with(rings, ring)
-    volumes = [plane.area(ring.outline) * (levels[ring.last] - levels[ring.first]) for ring in rings]
-    largest = [rings[i] for i in np.argsort(volumes)[::-1][:MOST_RINGS]]
-    steps = _steps(largest, levels, PLANE_OF[axis])
+    steps = _steps(rings, levels, PLANE_OF[axis])
     return Program(steps) if steps and steps[0].operation == "union" else None
 
 
-def _levels(fit: Fit, axis: int) -> np.ndarray | None:
-    """Both ends and the flat faces between them, the larger ones where there are many; None where they are too many."""
-    ends = fit.vertices[:, axis].min(), fit.vertices[:, axis].max()
+def _levels(fit: Fit, axis: int) -> list[np.ndarray]:
+    """Both ends and the flat faces between them, all and the larger ones, up to a set of few."""
+    found: list[np.ndarray] = []
     for share in SHARES:
-        planes = (fit.planes if fit.roughness else upright_planes(fit.vertices, fit.faces, share))[axis]
-        beyond = [end for end in ends if not (np.abs(planes - end) < fit.roughness).any()]  # noise makes ends no planes
-        levels = np.unique([*beyond, *planes])
-        levels = levels[np.diff(levels, prepend=-np.inf) > CLOSE]
-        if len(levels) <= MOST_LEVELS:
-            return levels if len(levels) > 1 else None
-    return None
+        levels = _levels_of(fit, axis, share)
+        if 1 < len(levels) <= MOST_LEVELS and not any(len(levels) == len(known) for known in found):
+            found.append(levels)
+        if len(levels) <= FEW_LEVELS:
+            break
+    return [*found[:1], *found[1:][-1:]]
+
+
+def _levels_of(fit: Fit, axis: int, share: float) -> np.ndarray:
+    """Both ends and the faces across an axis that make up a share of the whole surface, (n,)."""
+    ends = fit.vertices[:, axis].min(), fit.vertices[:, axis].max()
+    planes = (fit.planes if fit.roughness else upright_planes(fit.vertices, fit.faces, share))[axis]
+    beyond = [end for end in ends if not (np.abs(planes - end) < fit.roughness).any()]  # noise makes ends no planes
+    levels = np.unique([*beyond, *planes])
+    return levels[np.diff(levels, prepend=-np.inf) > CLOSE]
 
 
 def sections(fit: Fit, axis: int, level: float, number: int = 0) -> list[Ring]:
     """The outlines of the input at one level, those that can be fitted, of the `number`-th interval."""
-    polygons = [p for p in fit.section(axis, level) if abs(polygon_area(p)) >= LEAST_AREA]
+    least = ROUGH_LEAST_AREA if fit.roughness else LEAST_AREA
+    polygons = [p for p in fit.section(axis, level) if abs(polygon_area(p)) >= least]
     fitted = [(p, outline) for p in polygons if (outline := fitted_outline(p, fit.roughness)) is not None]
-    rings = []
-    for polygon, outline in fitted:
-        around = sum(bool(plane.inside(other, polygon[:1])[0]) for _, other in fitted if other is not outline)
-        rings.append(Ring(outline, polygon_area(polygon) > 0, around, number, number + 1))
-    return rings
+    if not fitted:
+        return []
+    starts = np.array([polygon[0] for polygon, _ in fitted])
+    within = np.array([plane.inside(outline, starts) for _, outline in fitted])  # row: outline, column: polygon
+    np.fill_diagonal(within, False)
+    return [Ring(outline, polygon_area(polygon) > 0, int(depth), number, number + 1)
+            for (polygon, outline), depth in zip(fitted, within.sum(0), strict=True)]  # fmt: skip
 
 
 def _with(rings: list[Ring], new: Ring) -> list[Ring]:

@@ -12,6 +12,7 @@ from cadcode.errors import CadcodeError
 
 INTERVAL = 0.02  # seconds between two looks at the memory
 LOG = "log"  # what a command said
+WHOLE = (0, 1)  # exit codes of `generate` after a whole run; 1: a part without a valid solid
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,17 @@ def cadcode_command(*words: str) -> list[str]:
     return [sys.executable, "-m", "cadcode", *words]
 
 
-def spent(command: list[str], folder: Path) -> Spent:
+def spent(command: list[str], folder: Path, fine: tuple[int, ...] = (0,)) -> Spent:
     """Run a command in a folder to its end, twice: looking at its memory slows it down, so time is that of the first.
 
-    CadcodeError with its last words where it fails.
+    CadcodeError with its last words where it ends with an exit code that is not `fine`.
     """
     started = time.perf_counter()
-    usage = _ended(_begun(command, folder), folder)
+    usage = _ended(_begun(command, folder), folder, fine)
     seconds = time.perf_counter() - started
     process = _begun(command, folder)
     watch = Watch(process.pid)
-    _ended(process, folder)
+    _ended(process, folder, fine)
     return Spent(seconds, usage.ru_utime + usage.ru_stime, watch.peak_mb())
 
 
@@ -51,11 +52,11 @@ def _begun(command: list[str], folder: Path) -> subprocess.Popen:
         return subprocess.Popen(command, cwd=folder, stdout=words, stderr=words, env=environment)
 
 
-def _ended(process: subprocess.Popen, folder: Path):
+def _ended(process: subprocess.Popen, folder: Path, fine: tuple[int, ...]):
     """What a process used, once it has ended."""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if process.returncode not in fine:
         lines = (folder / LOG).read_text(errors="replace").strip().splitlines() or ["no words"]
         command = " ".join(process.args[:4])
         raise CadcodeError(f"{command} ... ended with code {process.returncode}: {lines[-1][:200]}")

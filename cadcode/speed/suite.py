@@ -15,7 +15,7 @@ from cadcode.model.spec import LoadedModel
 from cadcode.pipeline import Options, reconstruct
 from cadcode.speed import large, running, writing
 from cadcode.speed.parts import Part, cloud_of, parts
-from cadcode.speed.processes import LOG, cadcode_command, spent
+from cadcode.speed.processes import LOG, WHOLE, cadcode_command, spent
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def cold_start(part: Part, model: LoadedModel) -> dict:
         generate = cadcode_command("generate", "part.stl", *named, "--quiet", "-o", "out")
         return dict(
             help=spent(cadcode_command("--help"), folder).as_dict(),
-            generate_one=spent([*generate, "--candidates", "1", "--no-refine"], folder).as_dict(),
-            generate=spent(generate, folder).as_dict(),
+            generate_one=spent([*generate, "--candidates", "1", "--no-refine"], folder, WHOLE).as_dict(),
+            generate=spent(generate, folder, WHOLE).as_dict(),
         )
 
 

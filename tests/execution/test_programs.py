@@ -28,6 +28,10 @@ VOLUMES = {
     "a workplane on a face": ("r = cq.Workplane().box(1, 2, 3).faces('>Z').workplane()", 6),
     "bodies on the stack": ("r = cq.Workplane().pushPoints([(0, 0), (9, 0)]).eachpoint("
                             "lambda place: cq.Solid.makeBox(1, 2, 3).located(place))", 12),
+    "overlapping bodies": ("r = cq.Workplane().pushPoints([(i / 10, 0) for i in range(10)]).eachpoint("
+                           "lambda place: cq.Solid.makeBox(1, 1, 1).located(place))", 1.9),
+    "the same body twice": ("r = cq.Workplane().pushPoints([(0, 0), (0, 0), (5, 0)]).eachpoint("
+                            "lambda place: cq.Solid.makeBox(1, 2, 3).located(place))", 12),
     "mirrored": ("r = cq.Workplane().box(1, 2, 3).translate((5, 0, 0)).mirror('YZ')", 6),
     "a function and a loop": ("def hole(x):\n    return cq.Workplane().box(1, 1, 9).translate((x, 0, 0))\n"
                               "r = cq.Workplane().box(10, 2, 1)\n"

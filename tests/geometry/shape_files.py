@@ -23,6 +23,10 @@ def rows(array, separator: str = " ") -> str:
     return "".join(separator.join(f"{number:.10g}" for number in row) + "\n" for row in array)
 
 
+def quoted(text: str) -> str:
+    return "".join('"' + line.replace(",", '","') + '"\n' for line in text.splitlines())
+
+
 def write(folder: Path, name: str, *parts) -> Path:
     path = folder / name
     path.write_bytes(b"".join(part.encode() if isinstance(part, str) else part for part in parts))
@@ -85,26 +89,31 @@ def off(folder: Path, name: str, start: str = "OFF\n# a comment\n") -> Path:
 
 
 def scene(folder: Path, name: str) -> Path:
-    """The box as a scene of a unit cube under a transform: it is right only if the transform is applied."""
+    """The box as a scene of a unit cube under a transform: it is right only if the transform is applied.
+
+    glTF is in metres, 3MF in millimetres.
+    """
     import trimesh
 
     cube = trimesh.Trimesh((CORNERS - LOW) / SIZE, FACES, process=False)
     matrix = np.diag([*SIZE, 1.0])
     matrix[:3, 3] = LOW
     made = trimesh.Scene()
-    made.add_geometry(cube, transform=matrix, node_name="box")
     path = folder / name
+    metres = np.diag([1e-3, 1e-3, 1e-3, 1.0]) if path.suffix == ".glb" else np.eye(4)
+    made.add_geometry(cube, transform=metres @ matrix, node_name="box")
     made.export(str(path))
     return path
 
 
 def gltf(folder: Path, name: str) -> Path:
-    """A GLTF with its buffer in the file."""
+    """A GLTF with its buffer in the file, in millimetres that its node makes metres."""
     import base64
 
     blob = CORNERS.astype("<f4").tobytes() + FACES.astype("<u4").tobytes()
     tree = {
-        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}],
+        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0, "scale": [1e-3, 1e-3, 1e-3]}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
         "accessors": [
             {"bufferView": 0, "componentType": 5126, "count": 8, "type": "VEC3",
@@ -150,6 +159,70 @@ def pcd(folder: Path, name: str, kind: str) -> Path:
     return write(folder, name, header, struct.pack("<II", len(packed), len(data)), packed)
 
 
+def pcd_of_doubles(folder: Path, name: str) -> Path:
+    """Upper-case fields in another order, with normals and doubles."""
+    points = box_points()
+    header = (
+        "VERSION .7\nFIELDS Z Y X NORMAL_X NORMAL_Y NORMAL_Z\nSIZE 8 8 8 4 4 4\nTYPE F F F F F F\n"
+        f"WIDTH {len(points)}\nHEIGHT 1\nPOINTS {len(points)}\nDATA binary\n"
+    )
+    row = np.dtype([("points", "<f8", 3), ("normals", "<f4", 3)])
+    table = np.zeros(len(points), dtype=row)
+    table["points"], table["normals"] = points[:, ::-1], [0, 0.6, 0.8]
+    return write(folder, name, header, table.tobytes())
+
+
+def ptx(folder: Path, name: str) -> Path:
+    """Two scans, the second one moved by its pose."""
+    pose = "0 0 0\n1 0 0\n0 1 0\n0 0 1\n1 0 0 0\n0 1 0 0\n0 0 1 0\n"
+    points = np.hstack([box_points(), np.full((40, 1), 0.5)])
+    moved = points - [100, 0, 0, 0]
+    first, second = f"4\n5\n{pose}0 0 0 1\n", f"1\n20\n{pose}100 0 0 1\n"
+    return write(folder, name, first, rows(points[:20]), second, rows(moved[20:]))
+
+
+def structured_points():
+    table = np.zeros(40, dtype=[("i", "<u2"), ("x", "<f4"), ("y", "<f8"), ("z", ">f4")])
+    table["x"], table["y"], table["z"] = box_points().T
+    return table
+
+
+def npz_compressed(folder: Path, name: str) -> Path:
+    np.savez_compressed(folder / name, points=box_points(), colors=np.zeros((40, 3)))
+    return folder / name
+
+
+def ply_cloud_binary(folder: Path, name: str, order: str) -> Path:
+    encoding = "binary_little_endian" if order == "<" else "binary_big_endian"
+    header = (
+        f"ply\nformat {encoding} 1.0\nelement vertex 40\nproperty float x\nproperty float y\nproperty float z\n"
+        "property uchar red\nend_header\n"
+    )
+    table = np.zeros(40, dtype=[("xyz", f"{order}f4", 3), ("red", "u1")])
+    table["xyz"] = box_points()
+    return write(folder, name, header, table.tobytes())
+
+
+def las(folder: Path, name: str) -> Path:
+    import laspy
+
+    cloud = laspy.create()
+    cloud.header.scales, cloud.header.offsets = [0.001] * 3, [5.0, 5.0, 5.0]
+    cloud.x, cloud.y, cloud.z = box_points().T
+    cloud.write(str(folder / name))
+    return folder / name
+
+
+def e57(folder: Path, name: str) -> Path:
+    """In metres: the box as it is has to be written a thousand times smaller."""
+    import pye57
+
+    columns = {f"cartesian{axis}": column.copy() for axis, column in zip("XYZ", box_points().T / 1000, strict=True)}
+    with pye57.E57(str(folder / name), mode="w") as file:
+        file.write_scan_raw(columns)
+    return folder / name
+
+
 def ply_cloud(folder: Path, name: str) -> Path:
     header = (
         "ply\nformat ascii 1.0\nelement vertex 40\n"
@@ -192,6 +265,17 @@ CLOUD_WRITERS = {
     "CSV with decimal commas": lambda f: write(f, "c.csv", "x;y;z\n", rows(box_points(), ";").replace(".", ",")),
     "CSV with colours": lambda folder: write(folder, "d.csv", rows(np.hstack([box_points(), box_points() * 9]), ", ")),
     "PTS": lambda folder: write(folder, "a.pts", "40\n", rows(np.hstack([box_points(), np.ones((40, 4))]))),
+    "TXT in UTF-16": lambda f: write(f, "u.txt", "\ufeff".encode("utf-16-le"), rows(box_points()).encode("utf-16-le")),
+    "CSV in quotes": lambda f: write(f, "q.csv", '"x","y","z"\n', quoted(rows(box_points(), ","))),
+    "XYZ with numbers": lambda f: write(f, "n.xyz", rows(np.hstack([np.arange(40)[:, None], box_points()]))),
+    "PTS of blocks": lambda f: write(f, "b.pts", "15\n", rows(box_points()[:15]), "25\n", rows(box_points()[15:])),
+    "PTX": lambda folder: ptx(folder, "a.ptx"),
+    "NPY of fields": lambda folder: numpy_file(folder, "s.npy", structured_points()),
+    "NPY in columns": lambda folder: numpy_file(folder, "t.npy", box_points().T),
+    "NPZ compressed": lambda folder: npz_compressed(folder, "z.npz"),
+    "PCD of doubles": lambda folder: pcd_of_doubles(folder, "d.pcd"),
+    "PLY cloud, binary": lambda folder: ply_cloud_binary(folder, "b.ply", "<"),
+    "PLY cloud, big-endian": lambda folder: ply_cloud_binary(folder, "c.ply", ">"),
     "NPY": lambda folder: numpy_file(folder, "a.npy", box_points()),
     "NPY of halves": lambda folder: numpy_file(folder, "b.npy", (box_points() * 1000).astype(np.int32)[:, :3] / 1000),
     "NPZ": lambda folder: numpy_file(folder, "a.npz", points=box_points()),
@@ -203,4 +287,10 @@ CLOUD_WRITERS = {
     "OBJ without faces": lambda folder: write(
         folder, "a.obj", "".join(f"v {row}" for row in rows(box_points()).splitlines(True))
     ),
+}
+
+SCAN_WRITERS = {  # the packages that they and their readers need are optional
+    "LAS": ("laspy", lambda folder: las(folder, "a.las")),
+    "LAZ": ("laspy", lambda folder: las(folder, "a.laz")),
+    "E57": ("pye57", lambda folder: e57(folder, "a.e57")),
 }

@@ -6,7 +6,6 @@ import warnings
 import numpy as np
 import pytest
 from broken_files import make_broken_files
-from shape_files import CLOUD_WRITERS, MESH_WRITERS
 
 from cadcode.errors import InputError
 from cadcode.geometry.io import SUFFIXES, Shape, load_shape
@@ -133,31 +132,3 @@ def test_the_words_of_a_parser_become_one_line(tmp_path):
 def test_unusable_arrays_are_refused(vertices, faces):
     with pytest.raises(InputError):
         Shape.from_arrays(vertices, faces)
-
-
-def damaged(data: bytes, rng):
-    """The file cut off, and with some bytes changed."""
-    yield data[: int(rng.integers(1, len(data)))]
-    changed = np.frombuffer(data, dtype=np.uint8).copy()
-    changed[rng.integers(0, len(data), 4)] = rng.integers(0, 256, 4)
-    yield changed.tobytes()
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", sorted(MESH_WRITERS | CLOUD_WRITERS))
-def test_random_damage_gives_a_usable_shape_or_a_refusal(tmp_path, name):
-    rng = np.random.default_rng(sum(name.encode()))
-    path = (MESH_WRITERS | CLOUD_WRITERS)[name](tmp_path)
-    whole, refused = path.read_bytes(), 0
-    for _ in range(20):
-        for data in damaged(whole, rng):
-            path.write_bytes(data)
-            try:
-                shape = load_shape(path)
-            except InputError as error:
-                refused += 1
-                assert "\n" not in str(error)
-            else:
-                assert np.isfinite(shape.bounds).all() and shape.extents.max() > 0
-                assert shape.is_cloud or (shape.faces.min() >= 0 and shape.faces.max() < len(shape.vertices))
-    assert refused

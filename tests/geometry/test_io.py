@@ -12,6 +12,7 @@ from shape_files import (
     CORNERS,
     FACES,
     MESH_WRITERS,
+    SCAN_WRITERS,
     SIZE,
     box_points,
     lzf_literals,
@@ -24,7 +25,7 @@ from shape_files import (
 from cadcode.errors import InputError
 from cadcode.geometry.cleaning import face_areas, signed_volume
 from cadcode.geometry.io import Shape, load_shape
-from cadcode.geometry.pcd import unpack_lzf
+from cadcode.geometry.lzf import unpack_lzf
 
 
 def notes_of(vertices, faces) -> str:
@@ -75,8 +76,8 @@ def test_e57_scans_are_joined_in_their_poses(tmp_path):
             columns = dict(zip(fields, box_points().T.copy(), strict=True))
             file.write_scan_raw(columns, rotation=np.array([1.0, 0, 0, 0]), translation=np.array(shift))
     shape = load_shape(tmp_path / "a.e57")
-    assert np.allclose(shape.points, np.concatenate([box_points(), box_points() + [100, 0, 0]]))
-    assert shape.notes == ("joined 2 scans",)
+    assert np.allclose(shape.points, 1000 * np.concatenate([box_points(), box_points() + [100, 0, 0]]))
+    assert shape.unit == "mm" and shape.notes == ("joined 2 scans", "converted from m to mm")
 
 
 def test_only_unit_columns_are_normals(tmp_path):
@@ -178,8 +179,9 @@ def test_all_solids_of_an_ascii_stl_are_joined(tmp_path):
 def test_all_meshes_of_a_scene_are_joined_where_they_lie(tmp_path, name):
     trimesh = pytest.importorskip("trimesh")
     scene, mesh = trimesh.Scene(), trimesh.Trimesh(CORNERS, FACES, process=False)
-    mirror = np.diag([-1.0, 1, 1, 1])
-    scene.add_geometry(mesh, transform=np.eye(4), node_name="one", geom_name="box")
+    scale = 1e-3 if name == "two.glb" else 1.0  # glTF is in metres
+    unit, mirror = np.diag([scale, scale, scale, 1]), np.diag([-scale, scale, scale, 1])
+    scene.add_geometry(mesh, transform=unit, node_name="one", geom_name="box")
     scene.add_geometry(mesh, transform=mirror, node_name="two", geom_name="other")
     scene.export(str(tmp_path / name))
     shape = load_shape(tmp_path / name)
@@ -216,3 +218,10 @@ def test_importing_the_readers_imports_no_heavy_package():
     script = "import sys, cadcode.geometry.io; print([m for m in ('trimesh', 'torch', 'cadquery') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", SCAN_WRITERS)
+def test_every_scan_format_gives_the_points(tmp_path, name):
+    package, writer = SCAN_WRITERS[name]
+    pytest.importorskip(package)
+    assert np.allclose(load_shape(writer(tmp_path)).points, box_points(), atol=2e-3)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cadcode.errors import OutputError, UsageError
+from cadcode.errors import KeptError, OutputError, UsageError
 from cadcode.report.files import json_text, make_folder, plan, program_text, write_files, write_result
 
 TEXT = "import cadquery as cq\n\nresult = cq.Workplane().box(1, 1, 1)\n"
@@ -20,12 +20,12 @@ def result(path="in/part.stl", chosen=True, **facts):
     """As `reconstruct` gives it, as far as files are concerned."""
     vertices, faces = TRIANGLE
     solid = SimpleNamespace(vertices=vertices, faces=faces, exports={"step": b"ISO-10303-21;"})
-    shape = SimpleNamespace(path=path, extents=np.array([1.0, 2.0, 3.0]), vertices=vertices, faces=faces)
+    shape = SimpleNamespace(path=path, extents=np.array([1.0, 2.0, 3.0]), vertices=vertices, faces=faces, unit="mm")
     model = SimpleNamespace(spec=SimpleNamespace(name="small", licence="free"), revision="abc")
     options = SimpleNamespace(export=("step",), decoding=SimpleNamespace(seed=7))
     candidate = SimpleNamespace(text=TEXT, source="greedy", error=ERROR, solid=solid)
     return SimpleNamespace(shape=shape, model=model, options=options, chosen=candidate if chosen else None,
-                           as_dict=lambda: dict(path=path, **facts))  # fmt: skip
+                           as_dict=lambda: dict(path=path, **facts), remarks=("it is far off",))  # fmt: skip
 
 
 def names(folder) -> set[str]:
@@ -53,7 +53,9 @@ def test_a_picture_when_asked(tmp_path):
 
 
 def test_a_new_run_replaces_files_whole(tmp_path):
-    (tmp_path / "part.py").write_text("x" * 10_000)
+    longer = result()
+    longer.chosen.text += "# and more\n" * 1000
+    write_result(longer, tmp_path, "part")
     write_result(result(), tmp_path, "part")
     assert (tmp_path / "part.py").read_text() == program_text(result())
 
@@ -70,6 +72,7 @@ def test_the_json_is_strict(tmp_path):
     facts = dict(a=float("nan"), b=[np.float32(1.5), np.inf], c=dict(d=np.int64(3), e=np.bool_(True), f=(None, "x")))
     write_result(result(**facts), tmp_path, "part")
     read = strict((tmp_path / "part.json").read_text())
+    assert set(read.pop("files")) == {"py", "step"}
     assert read == {"path": "in/part.stl", "a": None, "b": [1.5, None], "c": {"d": 3, "e": True, "f": [None, "x"]}}
     assert strict(json_text(facts)) == {key: read[key] for key in facts} and "\n" not in json_text(facts)
 
@@ -82,8 +85,50 @@ def test_the_header_is_nothing_but_comments(name):
     text = program_text(result(f"in/{name}"))
     assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(TEXT))
     text.encode()  # a file can hold it
-    for fact in ("1 x 2 x 3", "small abc (free)", "greedy, seed 7", "IoU 0.5000", "largest distance 0.2"):
+    for fact in ("1 x 2 x 3", "small abc (free)", "greedy, seed 7", "IoU 0.5000", "largest distance 0.2",
+                 "Units: mm", "Note: it is far off"):  # fmt: skip
         assert fact in text
+
+
+# --- files that are kept ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [
+    ("part.py", lambda text: text.replace("box(1, 1, 1)", "box(2, 1, 1)")),
+    ("part.py", lambda text: text + "# mine\n"),
+    ("part.py", lambda text: text.replace("# Units: mm", "# Units: inch")),
+    ("part.py", lambda text: "print(1)\n"),
+    ("part.step", lambda text: text + "x"),
+    ("part.png", lambda text: text + "x"),
+    ("part.json", lambda text: "{}"),
+])  # fmt: skip
+def test_what_was_changed_since_is_kept(tmp_path, change):
+    name, edited = change
+    write_result(result(), tmp_path, "part", picture=True)
+    changed = edited((tmp_path / name).read_bytes().decode("latin-1")).encode("latin-1")
+    (tmp_path / name).write_bytes(changed)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for given in (result(), result(chosen=False)):
+        with pytest.raises(KeptError, match="--force"):
+            write_result(given, tmp_path, "part", picture=True)
+        assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    write_result(result(), tmp_path, "part", picture=True, force=True)
+    assert (tmp_path / name).read_bytes() != changed
+
+
+@pytest.mark.parametrize("name", ["part.py", "part.step", "part.json", "part.png"])
+def test_files_of_other_programs_are_kept(tmp_path, name):
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(KeptError, match=name):
+        write_result(result(), tmp_path, "part", picture=True)
+    assert names(tmp_path) == {name} and (tmp_path / name).read_text() == "precious"
+
+
+def test_other_line_ends_are_no_edit(tmp_path):
+    write_result(result(), tmp_path, "part")
+    program = tmp_path / "part.py"
+    program.write_bytes(program.read_bytes().replace(b"\n", b"\r\n"))
+    write_result(result(), tmp_path, "part")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions as on POSIX")

@@ -5,7 +5,7 @@ import pytest
 
 from cadcode.program.outline import area
 from cadcode.program.syntax import Arc, Circle, Line, Loop, Rect
-from cadcode.search.profile import MOST_EDGES, fitted_outline, polygon_area
+from cadcode.search.profile import FEW_EDGES, MOST_EDGES, fitted_outline, polygon_area
 
 
 def arc(centre, radius, begin, end, chords):
@@ -61,6 +61,25 @@ def test_what_takes_too_many_edges_is_none():
     teeth = np.concatenate([[(i, 0.0), (i + 0.5, 40.0)] for i in range(0, 3 * MOST_EDGES, 3)])
     assert fitted_outline(np.concatenate([teeth, [(200.0, -50.0), (0.0, -50.0)]])) is None
     assert fitted_outline(np.array([[0.0, 0], [10, 0], [5, 0]])) is None
+
+
+def test_an_outline_of_many_corners_is_kept_as_it_is():
+    """A rack of 60 teeth: every corner counts."""
+    teeth = np.concatenate([[(i, 0.0), (i + 1, 4.0)] for i in range(0, 180, 3)])
+    outline = np.concatenate([teeth, [(200.0, -50.0), (0.0, -50.0)]])
+    found = fitted_outline(outline)
+    assert len(found.edges) == len(outline) > FEW_EDGES
+    assert area(found) == pytest.approx(abs(polygon_area(outline)), rel=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+def test_small_rounds_between_long_sides_are_arcs_of_their_own(scale):
+    """A bar of many small teeth with rounded tips: the sides beside an arc are none of its chords."""
+    tips = [arc((x, 30.0), 0.5, np.pi, 0, 24) for x in range(-90, 91, 5)]
+    outline = scale * np.concatenate([*tips, [(90.5, -30.0), (-90.5, -30.0)]])
+    found = fitted_outline(outline)
+    assert sum(isinstance(edge, Arc) for edge in found.edges) == len(tips)
+    assert area(found) == pytest.approx(abs(polygon_area(outline)), rel=2e-3)
 
 
 def test_areas_are_kept():

@@ -10,7 +10,7 @@ from cadcode.program.emit import compact
 from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.search.fit import measure_fit
 from cadcode.search.refine import Variant
-from cadcode.search.stack import MOST_RINGS, sections, stack, stacks
+from cadcode.search.stack import sections, stack, stacks
 
 PLAIN = Frame(np.zeros(3), 100.0)
 
@@ -41,16 +41,20 @@ def fits():
     return {name: measure_fit(Shape.from_arrays(s.vertices, s.faces), PLAIN) for name, s in solids.items()}
 
 
+def levels(fit):
+    return np.unique([*fit.planes[2], *fit.vertices[:, 2][[fit.vertices[:, 2].argmin(), fit.vertices[:, 2].argmax()]]])
+
+
 @pytest.mark.parametrize("name", PARTS)
 def test_what_was_extruded_along_z_is_found_again(fits, name):
-    found = stack(fits[name], 2)
+    found = stack(fits[name], 2, levels(fits[name]))
     assert Variant(found, fits[name]).score > 0.995
     assert len(found.steps) == len(PARTS[name])
     assert [s.operation for s in found.steps].count("cut") == [s.operation for s in PARTS[name]].count("cut")
 
 
 def test_a_hole_as_long_as_its_body_belongs_to_the_sketch(fits):
-    (step,) = stack(fits["plate with a hole"], 2).steps
+    (step,) = stack(fits["plate with a hole"], 2, np.array([-10.0, 10.0])).steps
     assert [face.subtract for face in step.body.faces] == [False, True]
     hole = step.body.faces[1].outline
     assert isinstance(hole, Circle) and (*hole.centre, hole.radius) == pytest.approx((-60, 0, 12), abs=0.05)
@@ -69,11 +73,23 @@ def test_sections_know_what_lies_inside_what(fits):
     assert sorted((ring.depth, ring.solid) for ring in rings) == [(0, True), (1, False), (2, True)]
 
 
-def test_many_levels_or_outlines_are_cut_down():
-    """A stair of 12 steps: its levels are too many, and none of its faces is large."""
+def test_a_stair_of_many_levels_is_read_from_all_sides():
+    """A stair of 12 steps: 12 slabs from above, one outline of many lines from the side."""
     steps = tuple(prism(-50.0, -50 + 8.0 * n, Rect((15.0 * n - 90, 0.0), 15.0, 40.0)) for n in range(1, 13))
     with Sandbox() as sandbox:
         solid = sandbox.run(compact(Program(steps)))
     fit = measure_fit(Shape.from_arrays(solid.vertices, solid.faces), PLAIN)
-    assert all(len(program.steps) <= MOST_RINGS for _, program in stacks(fit))
-    assert Variant(stack(fit, 1), fit).score > 0.99  # from the side it is one outline of many lines
+    found = dict(reversed(stacks(fit)))  # of two for one axis the first, with all levels
+    assert len(found["sections along z"].steps) == 12 and len(found["sections along y"].steps) == 1
+    assert all(Variant(found[f"sections along {axis}"], fit).score > 0.99 for axis in "xyz")
+
+
+def test_no_hole_of_many_is_left_out():
+    holes = [Face(Circle((6.0 * i - 57, 6.0 * j - 27), 1.5), subtract=True) for i in range(20) for j in range(10)]
+    plate = Program((Step("union", Extrude("XY", -2.0, 4.0, (Face(Rect((0.0, 0.0), 130.0, 70.0)), *holes))),))
+    with Sandbox() as sandbox:
+        solid = sandbox.run(compact(plate))
+    fit = measure_fit(Shape.from_arrays(solid.vertices, solid.faces), PLAIN)
+    (step,) = dict(stacks(fit))["sections along z"].steps
+    assert len(step.body.faces) == 201
+    assert all(face.outline.radius == pytest.approx(1.5, abs=1e-3) for face in step.body.faces if face.subtract)

@@ -47,7 +47,8 @@ def evaluate_program(text: str, shape, sandbox, options: MetricOptions = DEFAULT
 
 def evaluate_folder(programs, references, sandbox, options: MetricOptions = DEFAULTS,
                     reading: ReadOptions = AS_IT_SAYS) -> list[Evaluation]:  # fmt: skip
-    """Every reference under a folder against the program of the same relative stem: `a/b.stl` and `a/b.py`.
+    """Every reference under a folder against the program of the same relative stem: `a/b.stl` and `a/b.py`; where there
+    is `a/b.stl.py`, as `batch` names it beside other results, against that.
 
     In the order of the names. Programs without a reference are left out. Raises UsageError where either is no folder
     or there are no references.
@@ -87,7 +88,8 @@ def _evaluate_file(path: Path, relative: Path, programs: Path, sandbox, options:
         target = measure_target(load_shape(path, sandbox.read_cad, reading), options)
     except InputError as error:
         return Evaluation(name, UNREADABLE, str(error))
-    program = programs / f"{name}.py"
+    whole = programs / f"{relative.as_posix()}.py"
+    program = whole if whole.is_file() else programs / f"{name}.py"
     try:
         text = program.read_text(encoding="utf-8", errors="replace")
     except OSError as error:

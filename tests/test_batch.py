@@ -83,11 +83,12 @@ def test_results_of_parts_that_are_gone_stay(parts, tmp_path):
 
 
 def test_a_duplicate_is_a_row_each_time(parts, tmp_path):
-    (parts / "0/part 0.obj").write_text("x")
+    for name in ("0/part 0.obj", "0/part 0.stl.ply"):
+        (parts / name).write_text("x")
     for _ in range(2):
         done = convert_folder(parts, FakeSetup(tmp_path / "out"))
-        assert done.rows["0/part 0.stl"]["status"] == "duplicate" and done.exit_code == 2
-    assert len(told(tmp_path / "out")) == 13
+        assert done.rows["0/part 0.stl.ply"]["status"] == "duplicate" and done.exit_code == 2
+    assert len(told(tmp_path / "out")) == 14
 
 
 # --- workers that die ------------------------------------------------------------------------------------------------

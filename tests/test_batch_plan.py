@@ -60,13 +60,19 @@ def test_results_are_no_inputs(folder):
     assert "out/b.step" in names(plan(folder, folder / "other", ("step",)))
 
 
-def test_of_equal_stems_one_is_converted_and_the_others_are_told(folder, tmp_path):
+def test_of_equal_stems_the_first_has_the_plain_one(folder, tmp_path):
     for name in ("B.obj", "b.ply", "deep/b.stl"):
         (folder / name).write_text("x")
+    stems = {part.name: part.stem for part in plan(folder, tmp_path / "out").parts}
+    assert (stems["B.obj"], stems["b.ply"], stems["b.stl"], stems["deep/b.stl"]) == ("B", "b.ply", "b.stl", "deep/b")
+
+
+def test_files_that_cannot_be_told_apart_are_told(folder, tmp_path):
+    for name in ("c.stl", "c.stl.ply", "c.obj"):
+        (folder / name).write_text("x")
     planned = plan(folder, tmp_path / "out")
-    assert left_out(planned) == {"b.ply": "duplicate", "b.stl": "duplicate"}
-    assert {"B.obj", "deep/b.stl"} <= set(names(planned))
-    assert all("B.obj" in other.reason for other in planned.left_out)
+    assert left_out(planned) == {"c.stl.ply": "duplicate"}
+    assert all("c.stl" in other.reason for other in planned.left_out)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is closed to root")
@@ -122,13 +128,14 @@ def test_seeds_belong_to_names():
 
 
 def test_shards_share_a_folder_out(folder, tmp_path):
-    (folder / "b.ply").write_text("x")
+    for name in ("b.ply", "b.stl.ply"):
+        (folder / name).write_text("x")
     for i in range(40):
         (folder / f"{i}.stl").write_text("x")
     whole = plan(folder, tmp_path / "out")
     shares = [plan(folder, tmp_path / "out", shard=Shard(number, 3)) for number in (1, 2, 3)]
     assert sorted(part.name for share in shares for part in share.parts) == names(whole)
-    assert [name for share in shares for name in left_out(share)] == list(left_out(whole)) == ["b.stl"]
+    assert [name for share in shares for name in left_out(share)] == list(left_out(whole)) == ["b.stl.ply"]
     assert all(len(share.parts) > 5 for share in shares)
     (folder / "new.stl").write_text("x")
     more = [plan(folder, tmp_path / "out", shard=Shard(number, 3)) for number in (1, 2, 3)]
@@ -148,5 +155,4 @@ def test_packed_files_are_parts_whose_results_have_the_name_of_the_part(folder, 
         (folder / name).write_text("x")
     planned = plan(folder, tmp_path / "out")
     stems = {part.name: part.stem for part in planned.parts if "/" not in part.name}
-    assert stems == {"a 1.STEP": "a 1", "b.ply.gz": "b", "c.stl.gz": "c", "d.v2.zip": "d.v2"}
-    assert left_out(planned) == {"b.stl": "duplicate"}
+    assert stems == {"a 1.STEP": "a 1", "b.ply.gz": "b", "b.stl": "b.stl", "c.stl.gz": "c", "d.v2.zip": "d.v2"}

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from cadcode.errors import UsageError
@@ -15,14 +15,21 @@ UNREADABLE, DUPLICATE = "unreadable", "duplicate"
 
 @dataclass(frozen=True)
 class Part:
-    """One file to convert; `name` is its path from the folder, with slashes and suffix."""
+    """One file to convert; `name` is its path from the folder, with slashes and suffix.
+
+    `whole_name` keeps its files apart from those of another part that differs in the suffix alone: of b.step and b.stl,
+    the second becomes b.stl.py and so on.
+    """
 
     path: Path
     name: str
+    whole_name: bool = False
 
     @property
     def stem(self) -> str:
         """Where its files go, from the output folder and without a suffix."""
+        if self.whole_name:
+            return self.name
         return str(PurePosixPath(self.name).with_name(stem_of(self.name)))
 
     def seed(self, seed: int) -> int:
@@ -77,8 +84,8 @@ class Plan:
 def plan(folder, output, suffixes: tuple[str, ...] = (), shard: Shard = Shard()) -> Plan:
     """The parts under `folder` whose files, with `suffixes`, go to the same places under `output`, by name.
 
-    Of files that differ in their suffix alone the first is converted and the others are left out. Raises UsageError
-    where there is nothing to do or an input would be overwritten. Nothing is written.
+    Of files that differ in their suffix alone the first has the plain stem, the others keep their suffix in it. Raises
+    UsageError where there is nothing to do or an input would be overwritten. Nothing is written.
     """
     folder, output = Path(folder), Path(output)
     if not folder.is_dir():
@@ -89,8 +96,8 @@ def plan(folder, output, suffixes: tuple[str, ...] = (), shard: Shard = Shard())
     if not files and not closed:
         raise UsageError(f"{folder} holds no mesh, point cloud or CAD file")
     parts = sorted((_part(path, folder) for path in files), key=lambda part: part.name)
-    check_inputs(files, (output / f"{part.stem}.{suffix}" for part in parts for suffix in suffixes))
-    chosen, left_out = _without_duplicates(parts)
+    chosen, left_out = _without_duplicates(_told_apart(parts))
+    check_inputs(files, (output / f"{part.stem}.{suffix}" for part in chosen for suffix in suffixes))
     left_out += [LeftOut(_part(path, folder), UNREADABLE, reason) for path, reason in closed]
     return Plan(tuple(filter(shard.holds, chosen)), tuple(other for other in left_out if shard.holds(other.part)))
 
@@ -125,11 +132,22 @@ def _walk(folder: Path, output: Path) -> tuple[list[Path], list[tuple[Path, str]
     return files, closed
 
 
+def _told_apart(parts: list[Part]) -> list[Part]:
+    """The parts, with their whole name where an earlier one has the same stem."""
+    stems: set[str] = set()
+    found = []
+    for part in parts:
+        stem = part.stem.casefold()  # as file systems without upper and lower case see it
+        found.append(replace(part, whole_name=stem in stems))
+        stems.add(stem)
+    return found
+
+
 def _without_duplicates(parts: list[Part]) -> tuple[list[Part], list[LeftOut]]:
     first: dict[str, Part] = {}
     left_out = []
     for part in parts:
-        other = first.setdefault(part.stem.casefold(), part)  # as file systems without upper and lower case see it
+        other = first.setdefault(part.stem.casefold(), part)
         if other is not part:
             reason = f"its files would be those of {other.name}; rename one of them"
             left_out.append(LeftOut(part, DUPLICATE, reason))

@@ -14,7 +14,9 @@ import numpy as np
 
 from cadcode.errors import InputError
 from cadcode.geometry import cloud_formats, mesh_formats, pcd, ply
+from cadcode.geometry.bodies import count_bodies
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, clean_cloud, clean_mesh
+from cadcode.geometry.mending import mend
 from cadcode.units import MILLIMETRES
 
 READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
@@ -90,6 +92,14 @@ class Shape:
         return self.vertices if self.is_cloud else None
 
     @cached_property
+    def bodies(self) -> int:
+        """Number of separate closed bodies, cavities not counted; 0 for an open mesh and for a cloud.
+
+        Bodies of a mesh that touch or overlap were united when it was read; solids of a CAD file count each.
+        """
+        return count_bodies(self.vertices, self.faces) if self.watertight else 0
+
+    @cached_property
     def bounds(self) -> np.ndarray:
         """Lowest and highest corner (2, 3)."""
         return np.stack([self.vertices.min(axis=0), self.vertices.max(axis=0)])
@@ -141,8 +151,10 @@ def _cleaned(raw: Raw, path: str, format: str, digest: str) -> Shape:
     if raw.faces is None:
         points, normals, notes = clean_cloud(raw)
         return Shape(path, format, points, None, normals, None, notes, digest, raw.unit, raw.warnings)
-    vertices, faces, watertight, notes = clean_mesh(raw)
-    return Shape(path, format, vertices, faces, None, watertight, notes, digest, raw.unit, raw.warnings)
+    vertices, faces, notes = clean_mesh(raw)
+    mesh = mend(vertices, faces, separate=len(raw.bodies) > 1)
+    notes, warnings = notes + mesh.notes, raw.warnings + mesh.warnings
+    return Shape(path, format, mesh.vertices, mesh.faces, None, mesh.closed, notes, digest, raw.unit, warnings)
 
 
 def _one_line(text: str) -> str:

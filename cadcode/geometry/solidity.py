@@ -85,16 +85,17 @@ def overlap(a: Volume, b: Volume) -> tuple[float, str]:
 
 def _solid(vertices: np.ndarray, faces: np.ndarray) -> manifold3d.Manifold | None:
     """The region a closed mesh encloses, or None where it is not closed."""
-    solid = _manifold(vertices, faces)
+    solid = manifold_of(vertices, faces)
     if solid is not None and solid.volume() < 0:
-        solid = _manifold(vertices, faces[:, ::-1])
+        solid = manifold_of(vertices, faces[:, ::-1])
     if solid is None:
         return None
     bodies = solid.decompose()
     return solid if len(bodies) < 2 else _united(bodies)
 
 
-def _manifold(vertices: np.ndarray, faces: np.ndarray) -> manifold3d.Manifold | None:
+def manifold_of(vertices: np.ndarray, faces: np.ndarray) -> manifold3d.Manifold | None:
+    """The solid of a mesh whose edges have a partner each, None where they have not or nothing is left of it."""
     mesh = manifold3d.Mesh64(np.ascontiguousarray(vertices), np.ascontiguousarray(faces, dtype=np.uint64))
     mesh.merge()
     solid = manifold3d.Manifold(mesh)
@@ -106,7 +107,7 @@ def _united(bodies: list[manifold3d.Manifold]) -> manifold3d.Manifold:
     outer = sorted((body for body in bodies if body.volume() > 0), key=lambda body: body.volume())
     for shell in (body for body in bodies if body.volume() < 0):
         mesh = shell.to_mesh64()
-        turned = _manifold(np.array(mesh.vert_properties)[:, :3], np.array(mesh.tri_verts)[:, ::-1])
+        turned = manifold_of(np.array(mesh.vert_properties)[:, :3], np.array(mesh.tri_verts)[:, ::-1])
         if turned is None:
             continue
         around = next((i for i, body in enumerate(outer) if _boxed(turned, body)), None)

@@ -1,0 +1,147 @@
+"""Open pieces of a mesh: closed where they can be, left out where they are sheets or strays beside the part."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cadcode.geometry.cleaning import areas_of, count_of
+from cadcode.geometry.edges import edge_runs, open_edges, patches, pieces
+from cadcode.geometry.holes import Filled, filled
+from cadcode.geometry.mended import Mended, place_of
+
+STRAY = 0.01  # share of the surface, and of the faces, below which open pieces beside an open part are strays
+WORTH_A_WARNING = 0.01  # filling more than this share of the surface may change the volume by as much
+THINNEST = 1e-9  # of area times longest side; less volume than this is none
+MOST_TRIED = 200  # open pieces that are tried, the largest first
+MOST_NAMED = 3  # places named in a note
+ROUNDS = 10
+
+
+def closed(mesh: Mended) -> Mended:
+    """Holes closed, sheets and strays left out; what is only sheets stays as it is, open."""
+    piece = pieces(mesh.faces)
+    count = piece.max() + 1
+    size = np.bincount(piece, areas_of(mesh.vertices[mesh.faces]), count)
+    is_open = np.zeros(count, dtype=bool)
+    is_open[piece[np.isin(mesh.faces, open_edges(mesh.faces)[0]).any(axis=1)]] = True
+    vertices, faces, found, flaps = mesh.vertices, mesh.faces, [], []
+    for number in [number for number in np.argsort(-size, kind="stable") if is_open[number]][:MOST_TRIED]:
+        own = piece == number
+        solved = closed_piece(vertices, faces[own])
+        is_open[number] = solved is None
+        if solved is not None and solved.changed:
+            vertices, faces = solved.vertices, np.concatenate((faces[~own], solved.faces))
+            piece = np.append(piece[~own], np.full(len(solved.faces), number))
+            found, flaps = [*found, solved], flaps + solved.flaps
+    if found:
+        mesh = mesh.then(vertices, faces, *_said_of_holes(found))
+    strays = _strays(size, np.bincount(piece, minlength=count), is_open)
+    return _without(mesh, piece, strays, flaps)
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """A piece of a mesh that could be closed, the flaps that were in the way, and how its holes were filled."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    flaps: list[np.ndarray]
+    holes: Filled | None
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.flaps) or self.holes is not None
+
+
+def closed_piece(vertices: np.ndarray, faces: np.ndarray) -> Solved | None:
+    """One piece of a mesh as a closed body, None where it cannot be one."""
+    body, flaps = without_flaps(vertices, faces)
+    for part, left_out in ((body, flaps), (faces, [])) if flaps else ((faces, []),):
+        if not len(open_edges(part)[0]):
+            return Solved(vertices, part, left_out, None) if encloses(vertices, part) else None
+        full = filled(vertices, part)
+        if full is not None and not len(open_edges(full.faces)[0]) and encloses(full.vertices, full.faces):
+            return Solved(full.vertices, full.faces, left_out, full)
+    return None
+
+
+def encloses(vertices: np.ndarray, faces: np.ndarray) -> bool:
+    """Whether a closed mesh has any volume."""
+    corners = vertices[faces] - vertices[faces[0, 0]]
+    volume = np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
+    return abs(volume) > THINNEST * areas_of(corners).sum() * np.ptp(corners, axis=(0, 1)).max()
+
+
+def without_flaps(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """(faces, flaps): patches that hang on edges where the other faces continue each other without them."""
+    flaps, rest = [], faces
+    for _ in range(ROUNDS):
+        patch = patches(rest)
+        out = _hanging(vertices, rest, patch)
+        if not len(out):
+            break
+        flaps += [rest[patch == number] for number in out]
+        rest = rest[~np.isin(patch, out)]
+    enough = len(rest) and areas_of(vertices[rest]).sum() > 0.5 * areas_of(vertices[faces]).sum()
+    return (rest, flaps) if enough else (faces, [])
+
+
+def _hanging(vertices, faces, patch) -> np.ndarray:
+    """Numbers of patches to leave out next: all with a free border, or else the smallest, as a wall within a body."""
+    slots, starts, sizes = edge_runs(faces)
+    edge, owner = np.repeat(np.arange(len(starts)), sizes), patch[slots // 3]
+    pairs, uses = np.unique(edge * (patch.max() + 1) + owner, return_counts=True)
+    edge, owner = np.divmod(pairs, patch.max() + 1)
+    odd = (sizes[edge] > 2) & (sizes[edge] % 2 == 1)
+    hangs = np.unique(owner[odd & (uses % 2 == 1)])
+    held = np.unique(owner[odd & (uses % 2 == 0)])
+    hangs = np.setdiff1d(hangs, held)
+    free = hangs[np.isin(hangs, owner[sizes[edge] == 1])]
+    if len(free) or not len(hangs):
+        return free
+    area = np.bincount(patch, areas_of(vertices[faces]))
+    return hangs[[area[hangs].argmin()]]
+
+
+def _said_of_holes(solved: list[Solved]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(notes, warnings) of what was filled."""
+    filled_ones = [one.holes for one in solved if one.holes is not None]
+    flat = [rim.points for holes in filled_ones for rim in holes.flat]
+    curved = [rim.points for holes in filled_ones for rim in holes.curved]
+    notes = (f"closed {_named('flat hole', 'flat holes', flat)}",) if flat else ()
+    notes += (f"closed {_named('small hole', 'small holes', curved)}",) if curved else ()
+    large = any(holes.share > WORTH_A_WARNING for holes in filled_ones)
+    return ((), notes) if large else (notes, ())
+
+
+def _named(one: str, several: str, groups: list[np.ndarray]) -> str:
+    largest = sorted(groups, key=lambda points: -float(np.ptp(points, axis=0).max()))
+    places = ", ".join(place_of(points) for points in largest[:MOST_NAMED])
+    more = f" and {len(groups) - MOST_NAMED} more" if len(groups) > MOST_NAMED else ""
+    return f"{count_of(len(groups), one, several)} of {places}{more}"
+
+
+def _strays(size, faces, is_open) -> np.ndarray:
+    """Numbers of the open pieces to leave out, by the area and the number of faces of each piece."""
+    opened = np.flatnonzero(is_open)
+    whole = size[~is_open].sum()
+    if not len(opened):
+        return opened
+    if whole > 0:
+        few = faces[opened] <= max(2, STRAY * faces[~is_open].sum())
+        return opened if size[opened].sum() <= whole else opened[few]
+    tiny = opened[(size[opened] < STRAY * size.sum()) & (faces[opened] <= max(2, STRAY * faces.sum()))]
+    return tiny if size[tiny].sum() < STRAY * size.sum() else tiny[:0]
+
+
+def _without(mesh: Mended, piece, strays, flaps) -> Mended:
+    """The mesh without open pieces `strays`; both these and `flaps`, which are gone already, are named."""
+    out = [mesh.faces[piece == number] for number in strays] + [faces for faces in flaps if len(faces)]
+    if not out:
+        return mesh
+    single = [mesh.vertices[faces].reshape(-1, 3) for faces in out if len(faces) == 1]
+    sheets = [mesh.vertices[faces].reshape(-1, 3) for faces in out if len(faces) > 1]
+    warnings = (f"left out {_named('loose triangle', 'loose triangles', single)}",) if single else ()
+    warnings += (f"left out {_named('sheet without thickness', 'sheets without thickness', sheets)}",) if sheets else ()
+    faces = mesh.faces[~np.isin(piece, strays)] if len(strays) else mesh.faces
+    return mesh.then(mesh.vertices, faces, (), warnings)

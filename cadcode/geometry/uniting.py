@@ -1,0 +1,101 @@
+"""Unite closed shells that overlap or touch face to face: the volume of the union counts, inner faces do not."""
+
+import manifold3d
+import numpy as np
+
+from cadcode.geometry.cleaning import closed_by_edges, count_of, merge_vertices
+from cadcode.geometry.edges import joined
+from cadcode.geometry.shells import Shells, shells_of
+from cadcode.geometry.solidity import manifold_of
+
+TOUCH = 1e-6  # of the longest side: boxes this close may touch
+SAME = 1e-6  # relative difference of volumes and areas that is rounding
+
+
+def united(found: Shells):
+    """(vertices, faces, notes and, perhaps, warnings): shells that are apart stay as they are, in their order; united ones come last."""
+    body = found.bodies()
+    groups = [group for group in _groups(found, np.unique(body)) if len(group) > 1]
+    keep, made, notes, before, after = np.ones(len(found), dtype=bool), [], (), 0, 0
+    for group in groups:
+        own = np.flatnonzero(np.isin(body, group))
+        solids = [manifold_of(found.vertices, found.faces_of(np.flatnonzero(body == number))) for number in group]
+        union = _union(solids, [found.volume[body == number].sum() for number in group])
+        if isinstance(union, str):
+            notes += (union,)
+            continue
+        new, same = _new_shells(union, found, own)
+        keep[own] = same
+        made += new
+        before += int((~same[found.volume[own] > 0]).sum())
+        after += sum(shell.volume() > 0 for shell in new)
+    if not before:
+        return found.vertices, found.faces, notes
+    vertices, faces = _assembled(found, keep, made)
+    if not closed_by_edges(faces, len(vertices))[0]:
+        return found.vertices, found.faces, notes + (_failed(before),)
+    if not made:
+        inside = f"{before} bodies lie" if before > 1 else "1 body lies"
+        return vertices, faces, notes, (f"{inside} inside another and {'do' if before > 1 else 'does'} not count",)
+    into = f" into {after}" if after > 1 else ""
+    return vertices, faces, notes + (f"united {before} bodies that overlap or touch{into}",)
+
+
+def _groups(found: Shells, bodies: np.ndarray) -> list[np.ndarray]:
+    """Bodies whose boxes are linked by overlaps."""
+    reach = TOUCH * np.ptp(found.vertices, axis=0).max()
+    low, high = found.low[bodies] - reach, found.high[bodies] + reach
+    left, right = [], []
+    for i in range(len(bodies) - 1):
+        near = np.flatnonzero(((low[i] <= high[i + 1 :]) & (high[i] >= low[i + 1 :])).all(axis=1)) + i + 1
+        left.append(np.full(len(near), i))
+        right.append(near)
+    if len(bodies) < 2 or not sum(map(len, left)):
+        return []
+    label = joined(np.concatenate(left), np.concatenate(right), len(bodies))
+    order = np.argsort(label, kind="stable")
+    return np.split(bodies[order], np.flatnonzero(np.diff(label[order])) + 1)
+
+
+def _union(solids: list, volumes: list) -> manifold3d.Manifold | str:
+    """The union, or a note why there is none."""
+    if any(solid is None for solid in solids):
+        return _failed(len(solids))
+    union = manifold3d.Manifold.batch_boolean(solids, manifold3d.OpType.Add)
+    total, size = sum(volumes), union.volume()
+    if union.status() != manifold3d.Error.NoError or not max(volumes) * (1 - SAME) <= size <= total * (1 + SAME):
+        return _failed(len(solids))
+    return union
+
+
+def _failed(count: int) -> str:
+    return f"{count} bodies may overlap or touch and could not be united: faces between them count as surface"
+
+
+def _new_shells(union: manifold3d.Manifold, found: Shells, own: np.ndarray) -> tuple[list, np.ndarray]:
+    """(shells of the union that are new, which of shells `own` are in it as they were)."""
+    same, new = np.zeros(len(own), dtype=bool), []
+    size = np.ptp(found.vertices, axis=0).max()
+    for shell in union.decompose():
+        box = np.reshape(shell.bounding_box(), (2, 3))
+        alike = np.abs(found.volume[own] - shell.volume()) <= SAME * np.abs(found.volume[own])
+        alike &= (np.abs(found.low[own] - box[0]).max(axis=1) <= SAME * size) & ~same
+        alike &= np.abs(found.high[own] - box[1]).max(axis=1) <= SAME * size
+        if alike.any():
+            same[alike.argmax()] = True
+        else:
+            new.append(shell)
+    return new, same
+
+
+def _assembled(found: Shells, keep: np.ndarray, made: list) -> tuple[np.ndarray, np.ndarray]:
+    vertices, faces = [found.vertices], [found.faces[keep[found.label]]]
+    start = len(found.vertices)
+    for shell in made:
+        mesh = shell.to_mesh64()
+        vertices.append(np.array(mesh.vert_properties)[:, :3])
+        faces.append(np.array(mesh.tri_verts).astype(np.int64) + start)
+        start += len(vertices[-1])
+    vertices, faces = np.concatenate(vertices), np.concatenate(faces)
+    bounds = np.stack([vertices.min(axis=0), vertices.max(axis=0)])
+    return merge_vertices(vertices, faces, bounds, True)[:2]

@@ -6,9 +6,11 @@ import numpy as np
 
 from cadcode.geometry.cleaning import count_of, drop_unused, signed_volume
 from cadcode.geometry.edges import shells
-from cadcode.geometry.mended import Mended
+from cadcode.geometry.mended import Mended, named
 from cadcode.geometry.shells import Shells, shells_of
 from cadcode.geometry.uniting import united
+
+SLIVERS = 1e-3  # of the surface; folded sheets of less are what closing a hole leaves
 
 
 def count_bodies(vertices: np.ndarray, faces: np.ndarray) -> int:
@@ -46,8 +48,7 @@ def sorted_out(mesh: Mended, turned: bool, separate: bool) -> Mended:
     found = shells_of(mesh.vertices, mesh.faces, label)
     if found.flat.any() and not found.flat.all():
         kept = found.faces_of(np.flatnonzero(~found.flat))
-        note = f"left out {count_of(int(found.flat.sum()), 'folded sheet')} without thickness"
-        mesh = mesh.then(mesh.vertices, kept, (note,))
+        mesh = mesh.then(mesh.vertices, kept, *_said_of_folds(found))
         found = shells_of(mesh.vertices, mesh.faces)
     mesh = mesh.then(*_turned_outwards(found, turned))
     if len(found) > 1:
@@ -55,6 +56,15 @@ def sorted_out(mesh: Mended, turned: bool, separate: bool) -> Mended:
         mesh = mesh if separate else mesh.then(*united(found))
         mesh = mesh.then(mesh.vertices, mesh.faces, _said_of_bodies(shells_of(mesh.vertices, mesh.faces)))
     return mesh
+
+
+def _said_of_folds(found: Shells) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(notes, warnings) of shells without volume that are left out; slivers are not worth a word."""
+    area = found.areas()
+    if area[found.flat].sum() < SLIVERS * area.sum():
+        return (), ()
+    groups = [found.vertices[found.faces_of([number])].reshape(-1, 3) for number in np.flatnonzero(found.flat)]
+    return (), (f"left out {named('folded sheet without thickness', 'folded sheets without thickness', groups)}",)
 
 
 def outwards(vertices: np.ndarray, faces: np.ndarray):

@@ -14,6 +14,7 @@ SAME_ANGLE = 1e-6  # radians; faces this close around an edge lie on each other
 
 def directed_edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each face's three edges: the face, one number for the undirected edge, whether it runs upwards. (3F,) each"""
+    faces = faces.astype(np.int64, copy=False)
     start, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     key = np.minimum(start, end) * (faces.max() + 1) + np.maximum(start, end)
     return np.repeat(np.arange(len(faces)), 3), key, start < end
@@ -81,11 +82,27 @@ def shells(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     slots, starts, sizes = edge_runs(faces)
     two, more = starts[sizes == 2], np.repeat(sizes > 2, sizes)
     left, right = slots[two], slots[two + 1]
-    if more.any():
-        run = np.repeat(np.arange(len(starts)), sizes)[more]
-        entering, leaving = _across_solid(vertices, faces, slots[more], run)
-        left, right = np.concatenate((left, entering)), np.concatenate((right, leaving))
-    return joined(left // 3, right // 3, len(faces))
+    patch = joined(left // 3, right // 3, len(faces))
+    if not more.any():
+        return patch
+    edge = np.repeat(np.arange(len(starts)), sizes)[more]
+    crowded, edge = _by_patch(faces, slots[more], edge, patch)
+    entering, leaving = _across_solid(vertices, faces, crowded, edge)
+    return joined(np.concatenate((left, entering)) // 3, np.concatenate((right, leaving)) // 3, len(faces))
+
+
+def _by_patch(faces, slots, edge, patch) -> tuple[np.ndarray, np.ndarray]:
+    """(slots (N,), edge (N,) rising): a patch that both begins and ends solid at an edge has that edge for itself."""
+    _, own = np.unique(edge * (patch.max() + 1) + patch[slots // 3], return_inverse=True)
+    balance = np.bincount(own.reshape(-1), np.where(_runs_upwards(faces, slots), 1, -1))
+    edge = np.where(balance[own.reshape(-1)] == 0, edge.max() + 1 + own.reshape(-1), edge)
+    order = np.argsort(edge, kind="stable")
+    return slots[order], edge[order]
+
+
+def _runs_upwards(faces, slots) -> np.ndarray:
+    face, corner = np.divmod(slots, 3)
+    return faces[face, corner] < faces[face, (corner + 1) % 3]
 
 
 def _across_solid(vertices, faces, slots, run) -> tuple[np.ndarray, np.ndarray]:

@@ -50,7 +50,7 @@ class Rim:
 
 @dataclass(frozen=True, eq=False)
 class Filled:
-    """A mesh with its holes closed: `flat` and `curved` are the rims that were, `share` is the filling's of the surface."""
+    """A mesh with its holes closed: `flat` and `curved` rims, the filling's `share` of the surface."""
 
     vertices: np.ndarray
     faces: np.ndarray

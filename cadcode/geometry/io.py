@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -41,6 +42,7 @@ READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
 }
 CAD_SUFFIXES = (".step", ".stp", ".brep", ".brp", ".iges", ".igs")
 SUFFIXES = frozenset(READERS) | frozenset(CAD_SUFFIXES)
+PLAUSIBLE = (0.1, 10_000.0)  # longest side of a part in millimetres
 
 # What parsers raise on damaged files. trimesh and numpy promise nothing narrower.
 PARSE_ERRORS = (
@@ -48,7 +50,17 @@ PARSE_ERRORS = (
     OSError, SyntaxError, MemoryError, ImportError, StopIteration, struct.error, zlib.error, zipfile.BadZipFile,
 )  # fmt: skip
 
-CadReader = Callable[[Path], tuple[np.ndarray, np.ndarray]]
+
+class CadMesh(Protocol):
+    """A CAD file as a mesh; `bodies` are the numbers of vertices of each solid, in their order."""
+
+    vertices: np.ndarray  # (V, 3)
+    faces: np.ndarray  # (F, 3)
+    notes: tuple[str, ...]
+    bodies: tuple[int, ...]
+
+
+CadReader = Callable[[Path], CadMesh]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +125,9 @@ class Shape:
 def load_shape(path, cad_reader: CadReader | None = None, options: ReadOptions = AS_IT_SAYS) -> Shape:
     """Read one file; every file that cannot be used is an InputError with the reason in one line.
 
-    STEP, BREP and IGES need the CAD kernel, which runs in the sandbox only: `cad_reader(path)` returns the tessellation
-    (vertices (V, 3), faces (F, 3)).
+    STEP, BREP and IGES need the CAD kernel, which runs in the sandbox only: `cad_reader(path)` returns the tessellation,
+    as `Sandbox.read_cad`. Solids of such a file stay separate bodies, also where they touch; bodies of a mesh that
+    touch face to face or overlap are united.
     """
     if str(path) == "-":
         raise InputError("-", "standard input cannot be read as a shape", "save it to a file first")
@@ -124,7 +137,8 @@ def load_shape(path, cad_reader: CadReader | None = None, options: ReadOptions =
         with ThreadPoolExecutor(1) as aside:
             digest = aside.submit(_sha256, path)
             raw = _read_cad(path, cad_reader) if suffix in CAD_SUFFIXES else READERS[suffix](path, options)
-            return _cleaned(in_millimetres(raw, options.unit), str(path), suffix[1:], digest.result())
+            shape = _cleaned(in_millimetres(raw, options.unit), str(path), suffix[1:], digest.result())
+            return _with_size_hint(shape)
     except Refused as refused:
         raise InputError(path, _one_line(refused.reason), refused.advice) from refused
     except PARSE_ERRORS as error:
@@ -155,6 +169,16 @@ def _cleaned(raw: Raw, path: str, format: str, digest: str) -> Shape:
     mesh = mend(vertices, faces, separate=len(raw.bodies) > 1)
     notes, warnings = notes + mesh.notes, raw.warnings + mesh.warnings
     return Shape(path, format, mesh.vertices, mesh.faces, None, mesh.closed, notes, digest, raw.unit, warnings)
+
+
+def _with_size_hint(shape: Shape) -> Shape:
+    """A warning where nobody said the unit and the size is not that of a part in millimetres."""
+    longest = float(shape.extents.max())
+    if shape.unit is not None or PLAUSIBLE[0] <= longest <= PLAUSIBLE[1]:
+        return shape
+    units = "metres or inches" if longest < PLAUSIBLE[0] else "microns"
+    hint = f"the longest side is {longest:.3g}; if the file is in {units}, say so with --units"
+    return replace(shape, notes=(*shape.notes, hint), warnings=(*shape.warnings, hint))
 
 
 def _one_line(text: str) -> str:
@@ -198,9 +222,9 @@ def _read_cad(path: Path, cad_reader: CadReader | None) -> Raw:
         _check_step(path)
     if cad_reader is None:
         raise Refused("STEP, BREP and IGES need the CAD kernel", "use `cadcode generate`, or convert it to STL")
-    vertices, faces = cad_reader(path)
+    mesh = cad_reader(path)
     unit = None if path.suffix.lower() in (".brep", ".brp") else "mm"  # the kernel converts STEP and IGES
-    return Raw(vertices, faces, soup=True, unit=unit)
+    return Raw(mesh.vertices, mesh.faces, notes=mesh.notes, soup=True, unit=unit, bodies=mesh.bodies)
 
 
 def _check_step(path: Path) -> None:

@@ -4,16 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.geometry.cleaning import areas_of, count_of
+from cadcode.geometry.cleaning import areas_of
 from cadcode.geometry.edges import edge_runs, open_edges, patches, pieces
 from cadcode.geometry.holes import Filled, filled
-from cadcode.geometry.mended import Mended, place_of
+from cadcode.geometry.mended import Mended, named
 
 STRAY = 0.01  # share of the surface, and of the faces, below which open pieces beside an open part are strays
 WORTH_A_WARNING = 0.01  # filling more than this share of the surface may change the volume by as much
 THINNEST = 1e-9  # of area times longest side; less volume than this is none
 MOST_TRIED = 200  # open pieces that are tried, the largest first
-MOST_NAMED = 3  # places named in a note
 ROUNDS = 10
 
 
@@ -108,17 +107,10 @@ def _said_of_holes(solved: list[Solved]) -> tuple[tuple[str, ...], tuple[str, ..
     filled_ones = [one.holes for one in solved if one.holes is not None]
     flat = [rim.points for holes in filled_ones for rim in holes.flat]
     curved = [rim.points for holes in filled_ones for rim in holes.curved]
-    notes = (f"closed {_named('flat hole', 'flat holes', flat)}",) if flat else ()
-    notes += (f"closed {_named('small hole', 'small holes', curved)}",) if curved else ()
+    notes = (f"closed {named('flat hole', 'flat holes', flat)}",) if flat else ()
+    notes += (f"closed {named('small hole', 'small holes', curved)}",) if curved else ()
     large = any(holes.share > WORTH_A_WARNING for holes in filled_ones)
     return ((), notes) if large else (notes, ())
-
-
-def _named(one: str, several: str, groups: list[np.ndarray]) -> str:
-    largest = sorted(groups, key=lambda points: -float(np.ptp(points, axis=0).max()))
-    places = ", ".join(place_of(points) for points in largest[:MOST_NAMED])
-    more = f" and {len(groups) - MOST_NAMED} more" if len(groups) > MOST_NAMED else ""
-    return f"{count_of(len(groups), one, several)} of {places}{more}"
 
 
 def _strays(size, faces, is_open) -> np.ndarray:
@@ -141,7 +133,7 @@ def _without(mesh: Mended, piece, strays, flaps) -> Mended:
         return mesh
     single = [mesh.vertices[faces].reshape(-1, 3) for faces in out if len(faces) == 1]
     sheets = [mesh.vertices[faces].reshape(-1, 3) for faces in out if len(faces) > 1]
-    warnings = (f"left out {_named('loose triangle', 'loose triangles', single)}",) if single else ()
-    warnings += (f"left out {_named('sheet without thickness', 'sheets without thickness', sheets)}",) if sheets else ()
+    warnings = (f"left out {named('loose triangle', 'loose triangles', single)}",) if single else ()
+    warnings += (f"left out {named('sheet without thickness', 'sheets without thickness', sheets)}",) if sheets else ()
     faces = mesh.faces[~np.isin(piece, strays)] if len(strays) else mesh.faces
     return mesh.then(mesh.vertices, faces, (), warnings)

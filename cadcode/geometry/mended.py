@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cadcode.geometry.cleaning import closed_by_edges
+from cadcode.geometry.cleaning import closed_by_edges, count_of
+
+MOST_NAMED = 3  # places named in a note
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,15 @@ class Mended:
         return replace(self, warnings=self.warnings + notes)
 
 
-def place_of(points: np.ndarray) -> str:
+def named(one: str, several: str, groups: list[np.ndarray]) -> str:
+    """So many of something, with size and place of each group of points (N, 3), of the largest ones only."""
+    largest = sorted(groups, key=lambda points: -float(np.ptp(points, axis=0).max()))
+    places = ", ".join(_place_of(points) for points in largest[:MOST_NAMED])
+    more = f" and {len(groups) - MOST_NAMED} more" if len(groups) > MOST_NAMED else ""
+    return f"{count_of(len(groups), one, several)} of {places}{more}"
+
+
+def _place_of(points: np.ndarray) -> str:
     """Size and centre of the box around points (N, 3), in words."""
     low, high = points.min(axis=0), points.max(axis=0)
     span = float(np.abs(np.stack([low, high])).max()) or 1.0

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from cadcode.geometry import loose
 from cadcode.geometry.bodies import outwards, sorted_out
 from cadcode.geometry.cleaning import closed_by_edges, count_of, drop_unused
-from cadcode.geometry.edges import directed_edges, edge_runs, joined, open_edges, turned_alike
+from cadcode.geometry.edges import edge_runs, joined, open_edges, turned_alike
 from cadcode.geometry.mended import Mended
 
 NEAR = 0.3  # of the shortest open edge at two vertices: nearer than this they may be one
@@ -149,7 +149,8 @@ def _turned(mesh: Mended) -> tuple[Mended, bool]:
     count = int((faces != mesh.faces).any(axis=1).sum())
     if not count:
         return mesh, False
-    return mesh.then(mesh.vertices, faces, (f"turned {count_of(count, 'face')} wound against their neighbours",)), True
+    note = f"turned {count_of(count, 'face')} wound against {'its' if count == 1 else 'their'} neighbours"
+    return mesh.then(mesh.vertices, faces, (note,)), True
 
 
 def _compact(mesh: Mended) -> Mended:

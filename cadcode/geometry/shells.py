@@ -31,6 +31,10 @@ class Shells:
     def faces_of(self, numbers) -> np.ndarray:
         return self.faces[np.isin(self.label, numbers)]
 
+    def areas(self) -> np.ndarray:
+        """Surface area of each shell. (S,)"""
+        return np.bincount(self.label, areas_of(self.vertices[self.faces]), len(self))
+
     def inside(self, inner: np.ndarray, outer: int) -> np.ndarray:
         """Which of shells `inner` (I,) lie inside shell `outer`. (I,) bool"""
         found = (self.low[inner] >= self.low[outer]).all(axis=1) & (self.high[inner] <= self.high[outer]).all(axis=1)

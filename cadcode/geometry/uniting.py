@@ -3,9 +3,9 @@
 import manifold3d
 import numpy as np
 
-from cadcode.geometry.cleaning import closed_by_edges, count_of, merge_vertices
+from cadcode.geometry.cleaning import closed_by_edges, merge_vertices
 from cadcode.geometry.edges import joined
-from cadcode.geometry.shells import Shells, shells_of
+from cadcode.geometry.shells import Shells
 from cadcode.geometry.solidity import manifold_of
 
 TOUCH = 1e-6  # of the longest side: boxes this close may touch
@@ -13,7 +13,7 @@ SAME = 1e-6  # relative difference of volumes and areas that is rounding
 
 
 def united(found: Shells):
-    """(vertices, faces, notes and, perhaps, warnings): shells that are apart stay as they are, in their order; united ones come last."""
+    """(vertices, faces, notes, warnings): shells that are apart stay as they are, in order; united ones come last."""
     body = found.bodies()
     groups = [group for group in _groups(found, np.unique(body)) if len(group) > 1]
     keep, made, notes, before, after = np.ones(len(found), dtype=bool), [], (), 0, 0
@@ -30,15 +30,15 @@ def united(found: Shells):
         before += int((~same[found.volume[own] > 0]).sum())
         after += sum(shell.volume() > 0 for shell in new)
     if not before:
-        return found.vertices, found.faces, notes
+        return found.vertices, found.faces, notes, ()
     vertices, faces = _assembled(found, keep, made)
     if not closed_by_edges(faces, len(vertices))[0]:
-        return found.vertices, found.faces, notes + (_failed(before),)
+        return found.vertices, found.faces, notes + (_failed(before),), ()
     if not made:
         inside = f"{before} bodies lie" if before > 1 else "1 body lies"
         return vertices, faces, notes, (f"{inside} inside another and {'do' if before > 1 else 'does'} not count",)
     into = f" into {after}" if after > 1 else ""
-    return vertices, faces, notes + (f"united {before} bodies that overlap or touch{into}",)
+    return vertices, faces, notes + (f"united {before} bodies that overlap or touch{into}",), ()
 
 
 def _groups(found: Shells, bodies: np.ndarray) -> list[np.ndarray]:
@@ -98,4 +98,5 @@ def _assembled(found: Shells, keep: np.ndarray, made: list) -> tuple[np.ndarray,
         start += len(vertices[-1])
     vertices, faces = np.concatenate(vertices), np.concatenate(faces)
     bounds = np.stack([vertices.min(axis=0), vertices.max(axis=0)])
-    return merge_vertices(vertices, faces, bounds, True)[:2]
+    vertices, faces, _ = merge_vertices(vertices, faces, bounds, True)
+    return vertices, faces.astype(np.int64)

@@ -125,9 +125,9 @@ class Shape:
 def load_shape(path, cad_reader: CadReader | None = None, options: ReadOptions = AS_IT_SAYS) -> Shape:
     """Read one file; every file that cannot be used is an InputError with the reason in one line.
 
-    STEP, BREP and IGES need the CAD kernel, which runs in the sandbox only: `cad_reader(path)` returns the tessellation,
-    as `Sandbox.read_cad`. Solids of such a file stay separate bodies, also where they touch; bodies of a mesh that
-    touch face to face or overlap are united.
+    STEP, BREP and IGES need the CAD kernel, which runs in the sandbox only: `cad_reader` is `Sandbox.read_cad`. Solids
+    of such a file stay separate bodies, also where they touch; bodies of a mesh that touch face to face or overlap are
+    united.
     """
     if str(path) == "-":
         raise InputError("-", "standard input cannot be read as a shape", "save it to a file first")
@@ -176,8 +176,8 @@ def _with_size_hint(shape: Shape) -> Shape:
     longest = float(shape.extents.max())
     if shape.unit is not None or PLAUSIBLE[0] <= longest <= PLAUSIBLE[1]:
         return shape
-    units = "metres or inches" if longest < PLAUSIBLE[0] else "microns"
-    hint = f"the longest side is {longest:.3g}; if the file is in {units}, say so with --units"
+    advice = "if the file is in metres or inches, say so with --units" if longest < 1 else "check the unit of the file"
+    hint = f"the longest side is {longest:.3g}; {advice}"
     return replace(shape, notes=(*shape.notes, hint), warnings=(*shape.warnings, hint))
 
 

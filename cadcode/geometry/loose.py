@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.geometry.cleaning import areas_of
+from cadcode.geometry.cleaning import areas_of, count_of
 from cadcode.geometry.edges import edge_runs, open_edges, patches, pieces
 from cadcode.geometry.holes import Filled, filled
 from cadcode.geometry.mended import Mended, named
@@ -12,6 +12,7 @@ from cadcode.geometry.mended import Mended, named
 STRAY = 0.01  # share of the surface, and of the faces, below which open pieces beside an open part are strays
 WORTH_A_WARNING = 0.01  # filling more than this share of the surface may change the volume by as much
 THINNEST = 1e-9  # of area times longest side; less volume than this is none
+NO_AREA = 1e-9  # of the surface
 MOST_TRIED = 200  # open pieces that are tried, the largest first
 ROUNDS = 10
 
@@ -128,12 +129,17 @@ def _strays(size, faces, is_open) -> np.ndarray:
 
 def _without(mesh: Mended, piece, strays, flaps) -> Mended:
     """The mesh without open pieces `strays`; both these and `flaps`, which are gone already, are named."""
-    out = [mesh.faces[piece == number] for number in strays] + [faces for faces in flaps if len(faces)]
+    out = [mesh.faces[piece == number] for number in strays] + flaps
     if not out:
         return mesh
-    single = [mesh.vertices[faces].reshape(-1, 3) for faces in out if len(faces) == 1]
-    sheets = [mesh.vertices[faces].reshape(-1, 3) for faces in out if len(faces) > 1]
+    least = NO_AREA * areas_of(mesh.vertices[mesh.faces]).sum()
+    bare = [areas_of(mesh.vertices[faces]).sum() <= least for faces in out]
+    single, sheets = [], []
+    for faces in (faces for faces, is_bare in zip(out, bare, strict=True) if not is_bare):
+        (single if len(faces) == 1 else sheets).append(mesh.vertices[faces].reshape(-1, 3))
+    notes = (f"dropped {count_of(sum(bare), 'loose face')} without area",) if any(bare) else ()
     warnings = (f"left out {named('loose triangle', 'loose triangles', single)}",) if single else ()
-    warnings += (f"left out {named('sheet without thickness', 'sheets without thickness', sheets)}",) if sheets else ()
+    if sheets:
+        warnings += (f"left out {named('sheet without thickness', 'sheets without thickness', sheets)}",)
     faces = mesh.faces[~np.isin(piece, strays)] if len(strays) else mesh.faces
-    return mesh.then(mesh.vertices, faces, (), warnings)
+    return mesh.then(mesh.vertices, faces, notes, warnings)

@@ -14,7 +14,8 @@ from cadcode.geometry.cleaning import closed_by_edges, count_of, drop_unused
 from cadcode.geometry.edges import edge_runs, joined, open_edges, turned_alike
 from cadcode.geometry.mended import Mended
 
-NEAR = 0.3  # of the shortest open edge at two vertices: nearer than this they may be one
+NEAR = (1e-5, 1e-4, 1e-3, 1e-2, 5e-2)  # distances (in longest sides) at which vertices on open edges may be one
+SHORTER = 0.3  # of the shortest open edge at either of them: nearer than this, too
 NEIGHBOURS = 8  # vertices looked at for that
 MOST_SORTED = 500_000  # faces of a closed mesh beyond which bodies are not looked for while reading
 CHANGED = 0.01  # of the longest side: a box that changes by more is worth a warning
@@ -103,33 +104,50 @@ def _is_even_permutation(faces) -> np.ndarray:
 
 
 def near_joined(mesh: Mended):
-    """Vertices on open edges that nearly meet are made one, where that closes the surface around them."""
-    border, target = _near_vertices(mesh.vertices, mesh.faces)
+    """Vertices on open edges that nearly meet are made one, where that closes the surface around them.
+
+    The smallest distance that leaves the fewest open edges is taken; no face may collapse.
+    """
+    size, left = np.ptp(mesh.vertices, axis=0).max(), len(open_edges(mesh.faces)[0])
+    best = None
+    for distance in NEAR:
+        moved = _near_vertices(mesh.vertices, mesh.faces, distance * size)
+        faces, moved = _joined_where_closed(mesh, *moved)
+        still_open = len(open_edges(faces)[0])
+        if still_open < left:
+            best, left = (faces, *moved), still_open
+        if not left:
+            break
+    if best is None:
+        return mesh.vertices, mesh.faces, ()
+    faces, border, target = best
+    apart = np.linalg.norm(mesh.vertices[border] - mesh.vertices[target], axis=1).max()
+    count = count_of(int((border != target).sum()), "vertex", "vertices")
+    return mesh.vertices, faces, (f"joined {count} on open edges with others up to {apart:.2g} away",)
+
+
+def _joined_where_closed(mesh: Mended, border, target):
+    """(faces, (border, target)) with vertices `border` (B,) replaced by `target` (B,), those alone that close."""
     for _ in range(3):
-        moved = border != target
-        if not moved.any():
-            return mesh.vertices, mesh.faces, ()
         number = np.arange(len(mesh.vertices))
         number[border] = target
-        faces = _whole(number[mesh.faces])
-        if not len(faces):
-            return mesh.vertices, mesh.faces, ()
-        still_open = np.isin(target, open_edges(faces)[0])
-        if not still_open.any():
-            apart = np.linalg.norm(mesh.vertices[border] - mesh.vertices[target], axis=1).max()
-            count = count_of(int(moved.sum()), "vertex", "vertices")
-            return mesh.vertices, faces, (f"joined {count} on open edges with others up to {apart:.2g} away",)
-        target = np.where(still_open, border, target)
-    return mesh.vertices, mesh.faces, ()
+        faces = number[mesh.faces]
+        a, b, c = faces.T
+        wrong = np.concatenate((open_edges(faces)[0], faces[(a == b) | (b == c) | (c == a)].ravel()))
+        still = np.isin(target, wrong) & np.isin(target, target[border != target])
+        if not still.any():
+            return faces, (border, target)
+        target = np.where(still, border, target)
+    return mesh.faces, (border, border)
 
 
-def _near_vertices(vertices, faces) -> tuple[np.ndarray, np.ndarray]:
+def _near_vertices(vertices, faces, distance: float) -> tuple[np.ndarray, np.ndarray]:
     """(vertices on open edges (B,), for each the vertex of its cluster that most faces use (B,))."""
     starts, ends = open_edges(faces)
     length = np.linalg.norm(vertices[starts] - vertices[ends], axis=1)
     border, place = np.unique(np.concatenate((starts, ends)), return_inverse=True)
-    reach = np.full(len(border), np.inf)
-    np.minimum.at(reach, place.reshape(-1), NEAR * np.concatenate((length, length)))
+    reach = np.full(len(border), distance)
+    np.minimum.at(reach, place.reshape(-1), SHORTER * np.concatenate((length, length)))
     apart, other = cKDTree(vertices[border]).query(vertices[border], min(NEIGHBOURS, len(border)))
     rows, columns = np.nonzero((apart < reach[:, None]) & (apart < reach[np.minimum(other, len(border) - 1)]))
     cluster = joined(rows, other[rows, columns], len(border))
@@ -137,11 +155,6 @@ def _near_vertices(vertices, faces) -> tuple[np.ndarray, np.ndarray]:
     order = np.lexsort((-uses, cluster))
     best = order[np.flatnonzero(np.diff(cluster[order], prepend=-1))]
     return border, border[best[cluster]]
-
-
-def _whole(faces) -> np.ndarray:
-    a, b, c = faces.T
-    return faces[(a != b) & (b != c) & (c != a)]
 
 
 def _turned(mesh: Mended) -> tuple[Mended, bool]:

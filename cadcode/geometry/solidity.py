@@ -17,6 +17,7 @@ BOOLEAN, REPAIRED, WINDING = "boolean", "repaired boolean", "winding number"
 METHODS = (BOOLEAN, REPAIRED, WINDING)  # from exact to estimated
 
 MAX_UNCLEAR = 0.1  # share of the inside where the winding number may be far from a whole number
+SAME = 1e-6  # relative difference of areas that is rounding
 THINNEST = 1e-9  # volume (in cubed longest sides) below which a mesh encloses nothing
 
 
@@ -81,6 +82,18 @@ def overlap(a: Volume, b: Volume) -> tuple[float, str]:
         method, common = WINDING, _estimated_common(a, b)
     common = min(max(common, 0.0), a.size, b.size)
     return common / (a.size + b.size - common), method
+
+
+def outer_surface(vertices: np.ndarray, faces: np.ndarray, volume: Volume | NoVolume) -> tuple[np.ndarray, np.ndarray]:
+    """The mesh (V, 3), (F, 3) that `volume` was measured of, without faces that lie within it, as between bodies that
+    touch; the same arrays where there are none.
+    """
+    corners = vertices[faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+    if isinstance(volume, NoVolume) or volume.solid is None or volume.solid.surface_area() > area * (1 - SAME):
+        return vertices, faces
+    mesh = volume.solid.to_mesh64()
+    return np.array(mesh.vert_properties)[:, :3], np.array(mesh.tri_verts).astype(np.int64)
 
 
 def _solid(vertices: np.ndarray, faces: np.ndarray) -> manifold3d.Manifold | None:

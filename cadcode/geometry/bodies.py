@@ -91,10 +91,9 @@ def _wrong_way(found: Shells, turned: bool) -> np.ndarray:
         return (found.volume > 0) == (found.depth() % 2 == 1)
     inverted = found.volume.sum() < 0
     inwards = found.volume > 0 if inverted else found.volume < 0
-    around = found.around(np.flatnonzero(inwards), np.flatnonzero(~inwards))
-    flip = np.full(len(found), inverted)
-    flip[np.flatnonzero(inwards)[around < 0]] ^= True
-    return flip
+    if not inwards.any():
+        return np.full(len(found), inverted)
+    return inverted ^ (inwards & (found.holders(inwards) < 0))
 
 
 def _said_of_bodies(found: Shells) -> tuple[str, ...]:

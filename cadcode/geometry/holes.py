@@ -1,6 +1,7 @@
 """Close holes: flat ones by triangles in their plane, others, where they are small, by cones."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import manifold3d
 import numpy as np
@@ -11,6 +12,7 @@ from cadcode.geometry.edges import open_edges
 FLAT = 0.03  # rims whose vertices are this close to a plane (in sides of the rim's box) are flat
 MOST_FLAT = 0.9  # filling more than this share of the surface would make a lens of a sheet
 MOST_CURVED = 0.1  # filling more than this share of the surface with cones would be inventing a shape
+MOST_OUTER = 50  # flat rims, the largest, in which others may lie
 MOST_OPEN = 200_000  # open edges; more are no holes
 
 
@@ -21,26 +23,26 @@ class Rim:
     corners: np.ndarray
     points: np.ndarray  # (n, 3)
 
-    @property
+    @cached_property
     def centre(self) -> np.ndarray:
         return self.points.mean(axis=0)
 
-    @property
+    @cached_property
     def size(self) -> np.ndarray:
         """Side lengths (3,) of its box."""
         return np.ptp(self.points, axis=0)
 
-    @property
+    @cached_property
     def area(self) -> np.ndarray:
         """Vector area (3,), outwards (Newell)."""
         arms = self.points - self.centre
         return np.cross(arms, np.roll(arms, -1, axis=0)).sum(axis=0) / 2
 
-    @property
+    @cached_property
     def normal(self) -> np.ndarray:
         return self.area / max(np.linalg.norm(self.area), 1e-300)
 
-    @property
+    @cached_property
     def is_flat(self) -> bool:
         side = self.size.max()
         if np.linalg.norm(self.area) < 1e-6 * side**2:
@@ -106,13 +108,14 @@ def _in_one_plane(rims: list[Rim]) -> list[list[Rim]]:
     rims = sorted(rims, key=lambda rim: -float(np.linalg.norm(rim.area)))
     if not rims:
         return []
-    centres, normals = np.array([rim.centre for rim in rims]), np.array([rim.normal for rim in rims])
+    outer = rims[:MOST_OUTER]
+    centres, normals = np.array([rim.centre for rim in outer]), np.array([rim.normal for rim in outer])
+    sides = np.array([rim.size.max() for rim in outer])
     groups = {}
     for i, rim in enumerate(rims):
-        apart = np.abs(np.einsum("ij,ij->i", centres[:i] - rim.centre, normals[:i]))
-        sides = np.array([rims[j].size.max() for j in range(i)] or [0.0])[:i]
-        near = np.flatnonzero((normals[:i] @ rim.normal < -0.99) & (apart <= FLAT * sides))
-        around = [j for j in near if j in groups and _encloses(rims[j], rim)]
+        apart = np.abs(np.einsum("ij,ij->i", centres - rim.centre, normals))
+        near = np.flatnonzero((normals @ rim.normal < -0.99) & (apart <= FLAT * sides))
+        around = [j for j in near if j < i and j in groups and _encloses(rims[j], rim)]
         if around:
             groups[around[-1]].append(rim)  # the smallest of them
         else:

@@ -24,19 +24,28 @@ def closed(mesh: Mended) -> Mended:
     size = np.bincount(piece, areas_of(mesh.vertices[mesh.faces]), count)
     is_open = np.zeros(count, dtype=bool)
     is_open[piece[np.isin(mesh.faces, open_edges(mesh.faces)[0]).any(axis=1)]] = True
-    vertices, faces, found, flaps = mesh.vertices, mesh.faces, [], []
-    for number in [number for number in np.argsort(-size, kind="stable") if is_open[number]][:MOST_TRIED]:
-        own = piece == number
-        solved = closed_piece(vertices, faces[own])
+    opened = np.flatnonzero(is_open)
+    vertices, found = mesh.vertices, {}
+    for number in opened[np.argsort(-size[opened], kind="stable")][:MOST_TRIED]:
+        solved = closed_piece(vertices, mesh.faces[piece == number])
         is_open[number] = solved is None
         if solved is not None and solved.changed:
-            vertices, faces = solved.vertices, np.concatenate((faces[~own], solved.faces))
-            piece = np.append(piece[~own], np.full(len(solved.faces), number))
-            found, flaps = [*found, solved], flaps + solved.flaps
-    if found:
-        mesh = mesh.then(vertices, faces, *_said_of_holes(found))
+            vertices, found[number] = solved.vertices, solved
     strays = _strays(size, np.bincount(piece, minlength=count), is_open)
-    return _without(mesh, piece, strays, flaps)
+    out = _separate(mesh.faces, piece, strays) + [flap for solved in found.values() for flap in solved.flaps]
+    if not found and not out:
+        return mesh
+    kept = mesh.faces[~np.isin(piece, [*found, *strays])]
+    faces = np.concatenate((kept, *(solved.faces for solved in found.values())))
+    holes, left_out = _said_of_holes(list(found.values())), _said_of(mesh, out)
+    return mesh.then(vertices, faces, holes[0] + left_out[0], holes[1] + left_out[1])
+
+
+def _separate(faces, piece, numbers) -> list[np.ndarray]:
+    """The faces of each of some pieces."""
+    own = np.flatnonzero(np.isin(piece, numbers))
+    own = own[np.argsort(piece[own], kind="stable")]
+    return [part for part in np.split(faces[own], np.flatnonzero(np.diff(piece[own])) + 1) if len(part)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +85,8 @@ def without_flaps(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, 
     """(faces, flaps): patches that hang on edges where the other faces continue each other without them."""
     flaps, rest = [], faces
     for _ in range(ROUNDS):
+        if not len(rest):
+            break
         patch = patches(rest)
         out = _hanging(vertices, rest, patch)
         if not len(out):
@@ -127,11 +138,8 @@ def _strays(size, faces, is_open) -> np.ndarray:
     return tiny if size[tiny].sum() < STRAY * size.sum() else tiny[:0]
 
 
-def _without(mesh: Mended, piece, strays, flaps) -> Mended:
-    """The mesh without open pieces `strays`; both these and `flaps`, which are gone already, are named."""
-    out = [mesh.faces[piece == number] for number in strays] + flaps
-    if not out:
-        return mesh
+def _said_of(mesh: Mended, out: list[np.ndarray]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(notes, warnings) of pieces of a mesh, each some faces, that are left out."""
     least = NO_AREA * areas_of(mesh.vertices[mesh.faces]).sum()
     bare = [areas_of(mesh.vertices[faces]).sum() <= least for faces in out]
     single, sheets = [], []
@@ -141,5 +149,4 @@ def _without(mesh: Mended, piece, strays, flaps) -> Mended:
     warnings = (f"left out {named('loose triangle', 'loose triangles', single)}",) if single else ()
     if sheets:
         warnings += (f"left out {named('sheet without thickness', 'sheets without thickness', sheets)}",)
-    faces = mesh.faces[~np.isin(piece, strays)] if len(strays) else mesh.faces
-    return mesh.then(mesh.vertices, faces, notes, warnings)
+    return notes, warnings

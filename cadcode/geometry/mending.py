@@ -12,6 +12,7 @@ from cadcode.geometry import loose
 from cadcode.geometry.bodies import outwards, sorted_out
 from cadcode.geometry.cleaning import closed_by_edges, count_of, drop_unused
 from cadcode.geometry.edges import edge_runs, joined, open_edges, turned_alike
+from cadcode.geometry.holes import MOST_OPEN
 from cadcode.geometry.mended import Mended
 
 NEAR = (1e-5, 1e-4, 1e-3, 1e-2, 5e-2)  # distances (in longest sides) at which vertices on open edges may be one
@@ -108,14 +109,21 @@ def near_joined(mesh: Mended):
 
     The smallest distance that leaves the fewest open edges is taken; no face may collapse.
     """
-    size, left = np.ptp(mesh.vertices, axis=0).max(), len(open_edges(mesh.faces)[0])
-    best = None
+    starts, ends = open_edges(mesh.faces)
+    left, best, near = len(starts), None, 0
+    if left > MOST_OPEN:
+        return mesh.vertices, mesh.faces, ()
+    border, apart, pairs = _near_pairs(mesh.vertices, starts, ends)
     for distance in NEAR:
-        moved = _near_vertices(mesh.vertices, mesh.faces, distance * size)
-        faces, moved = _joined_where_closed(mesh, *moved)
+        close = apart < distance * np.ptp(mesh.vertices, axis=0).max()
+        if close.sum() == near:
+            continue
+        near = close.sum()
+        target = _most_used(mesh.faces, border, joined(*pairs[close].T, len(border)))
+        faces, target = _joined_where_closed(mesh, border, target)
         still_open = len(open_edges(faces)[0])
         if still_open < left:
-            best, left = (faces, *moved), still_open
+            best, left = (faces, border, target), still_open
         if not left:
             break
     if best is None:
@@ -127,7 +135,7 @@ def near_joined(mesh: Mended):
 
 
 def _joined_where_closed(mesh: Mended, border, target):
-    """(faces, (border, target)) with vertices `border` (B,) replaced by `target` (B,), those alone that close."""
+    """(faces, target) with vertices `border` (B,) replaced by `target` (B,), where that closes the surface."""
     for _ in range(3):
         number = np.arange(len(mesh.vertices))
         number[border] = target
@@ -136,25 +144,33 @@ def _joined_where_closed(mesh: Mended, border, target):
         wrong = np.concatenate((open_edges(faces)[0], faces[(a == b) | (b == c) | (c == a)].ravel()))
         still = np.isin(target, wrong) & np.isin(target, target[border != target])
         if not still.any():
-            return faces, (border, target)
+            return faces, target
         target = np.where(still, border, target)
-    return mesh.faces, (border, border)
+    return mesh.faces, border
 
 
-def _near_vertices(vertices, faces, distance: float) -> tuple[np.ndarray, np.ndarray]:
-    """(vertices on open edges (B,), for each the vertex of its cluster that most faces use (B,))."""
-    starts, ends = open_edges(faces)
+def _near_pairs(vertices, starts, ends) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(vertices on open edges (B,), distances (P,) and pairs (P, 2) of them that are nearer than their edges are long).
+
+    `starts` and `ends` (E,) are the open edges.
+    """
     length = np.linalg.norm(vertices[starts] - vertices[ends], axis=1)
     border, place = np.unique(np.concatenate((starts, ends)), return_inverse=True)
-    reach = np.full(len(border), distance)
+    reach = np.full(len(border), np.inf)
     np.minimum.at(reach, place.reshape(-1), SHORTER * np.concatenate((length, length)))
     apart, other = cKDTree(vertices[border]).query(vertices[border], min(NEIGHBOURS, len(border)))
-    rows, columns = np.nonzero((apart < reach[:, None]) & (apart < reach[np.minimum(other, len(border) - 1)]))
-    cluster = joined(rows, other[rows, columns], len(border))
-    uses = np.bincount(faces.ravel(), minlength=len(vertices))[border]
+    rows, columns = np.nonzero((apart < reach[:, None]) & (apart < reach[other]))
+    other = other[rows, columns]
+    first = rows < other
+    return border, apart[rows, columns][first], np.stack([rows, other], axis=1)[first]
+
+
+def _most_used(faces, border, cluster) -> np.ndarray:
+    """For each of the vertices `border` (B,) the one of its `cluster` (B,) that most faces use. (B,)"""
+    uses = np.bincount(faces.ravel(), minlength=border.max() + 1)[border]
     order = np.lexsort((-uses, cluster))
     best = order[np.flatnonzero(np.diff(cluster[order], prepend=-1))]
-    return border, border[best[cluster]]
+    return border[best[cluster]]
 
 
 def _turned(mesh: Mended) -> tuple[Mended, bool]:

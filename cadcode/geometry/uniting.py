@@ -15,12 +15,11 @@ SAME = 1e-6  # relative difference of volumes and areas that is rounding
 def united(found: Shells):
     """(vertices, faces, notes, warnings): shells that are apart stay as they are, in order; united ones come last."""
     body = found.bodies()
-    groups = [group for group in _groups(found, np.unique(body)) if len(group) > 1]
     keep, made, notes, before, after = np.ones(len(found), dtype=bool), [], (), 0, 0
-    for group in groups:
-        own = np.flatnonzero(np.isin(body, group))
-        solids = [manifold_of(found.vertices, found.faces_of(np.flatnonzero(body == number))) for number in group]
-        union = _union(solids, [found.volume[body == number].sum() for number in group])
+    for own in _groups(found, body):
+        parts = [own[body[own] == number] for number in np.unique(body[own])]
+        solids = [manifold_of(found.vertices, found.faces_of(part)) for part in parts]
+        union = _union(solids, [found.volume[part].sum() for part in parts])
         if isinstance(union, str):
             notes += (union,)
             continue
@@ -41,20 +40,14 @@ def united(found: Shells):
     return vertices, faces, notes + (f"united {before} bodies that overlap or touch{into}",), ()
 
 
-def _groups(found: Shells, bodies: np.ndarray) -> list[np.ndarray]:
-    """Bodies whose boxes are linked by overlaps."""
-    reach = TOUCH * np.ptp(found.vertices, axis=0).max()
-    low, high = found.low[bodies] - reach, found.high[bodies] + reach
-    left, right = [], []
-    for i in range(len(bodies) - 1):
-        near = np.flatnonzero(((low[i] <= high[i + 1 :]) & (high[i] >= low[i + 1 :])).all(axis=1)) + i + 1
-        left.append(np.full(len(near), i))
-        right.append(near)
-    if len(bodies) < 2 or not sum(map(len, left)):
-        return []
-    label = joined(np.concatenate(left), np.concatenate(right), len(bodies))
+def _groups(found: Shells, body: np.ndarray) -> list[np.ndarray]:
+    """Shells (n,) of bodies whose boxes are linked by overlaps; `body` (S,) is the body of each shell."""
+    left, right = found.touching(TOUCH * np.ptp(found.vertices, axis=0).max())
+    apart = (body[left] == left) & (body[right] == right)  # outer shells, both
+    label = joined(left[apart], right[apart], len(found))[body]
     order = np.argsort(label, kind="stable")
-    return np.split(bodies[order], np.flatnonzero(np.diff(label[order])) + 1)
+    groups = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+    return [group for group in groups if len(np.unique(body[group])) > 1]
 
 
 def _union(solids: list, volumes: list) -> manifold3d.Manifold | str:

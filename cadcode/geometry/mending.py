@@ -161,8 +161,7 @@ def _near_pairs(vertices, starts, ends) -> tuple[np.ndarray, np.ndarray, np.ndar
     apart, other = cKDTree(vertices[border]).query(vertices[border], min(NEIGHBOURS, len(border)))
     rows, columns = np.nonzero((apart < reach[:, None]) & (apart < reach[other]))
     other = other[rows, columns]
-    first = rows < other
-    return border, apart[rows, columns][first], np.stack([rows, other], axis=1)[first]
+    return border, apart[rows, columns], np.stack([rows, other], axis=1)
 
 
 def _most_used(faces, border, cluster) -> np.ndarray:

@@ -9,6 +9,7 @@ from cadcode.geometry.shells import Shells
 from cadcode.geometry.solidity import manifold_of
 
 TOUCH = 1e-6  # of the longest side: boxes this close may touch
+LOST = 1e-3  # relative difference of volumes beyond which a solid is not the body it was made of
 SAME = 1e-6  # relative difference of volumes and areas that is rounding
 
 
@@ -18,7 +19,7 @@ def united(found: Shells):
     keep, made, notes, before, after = np.ones(len(found), dtype=bool), [], (), 0, 0
     for own in _groups(found, body):
         parts = [own[body[own] == number] for number in np.unique(body[own])]
-        solids = [manifold_of(found.vertices, found.faces_of(part)) for part in parts]
+        solids = [_solid(found, part) for part in parts]
         union = _union(solids, [found.volume[part].sum() for part in parts])
         if isinstance(union, str):
             notes += (union,)
@@ -42,12 +43,19 @@ def united(found: Shells):
 
 def _groups(found: Shells, body: np.ndarray) -> list[np.ndarray]:
     """Shells (n,) of bodies whose boxes are linked by overlaps; `body` (S,) is the body of each shell."""
-    left, right = found.touching(TOUCH * np.ptp(found.vertices, axis=0).max())
+    left, right = found.touching(TOUCH * (found.high.max(axis=0) - found.low.min(axis=0)).max())
     apart = (body[left] == left) & (body[right] == right)  # outer shells, both
     label = joined(left[apart], right[apart], len(found))[body]
     order = np.argsort(label, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
     return [group for group in groups if len(np.unique(body[group])) > 1]
+
+
+def _solid(found: Shells, part: np.ndarray) -> manifold3d.Manifold | None:
+    """A body, an outer shell and its cavities, as a solid; None where it is another volume than the shells'."""
+    used, corners = np.unique(found.faces_of(part), return_inverse=True)
+    solid, volume = manifold_of(found.vertices[used], corners.reshape(-1, 3)), found.volume[part].sum()
+    return solid if solid is not None and abs(solid.volume() - volume) <= LOST * volume else None
 
 
 def _union(solids: list, volumes: list) -> manifold3d.Manifold | str:
@@ -68,7 +76,7 @@ def _failed(count: int) -> str:
 def _new_shells(union: manifold3d.Manifold, found: Shells, own: np.ndarray) -> tuple[list, np.ndarray]:
     """(shells of the union that are new, which of shells `own` are in it as they were)."""
     same, new = np.zeros(len(own), dtype=bool), []
-    size = np.ptp(found.vertices, axis=0).max()
+    size = (found.high.max(axis=0) - found.low.min(axis=0)).max()
     for shell in union.decompose():
         box = np.reshape(shell.bounding_box(), (2, 3))
         alike = np.abs(found.volume[own] - shell.volume()) <= SAME * np.abs(found.volume[own])

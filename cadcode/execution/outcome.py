@@ -8,12 +8,14 @@ word from the program's own process, and STEP and BREP bytes are checked for the
 import math
 import struct
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from cadcode.execution.wire import unpack
 
 MAX_COORDINATE = 1e9
+MAX_NOTES = 20  # of a CAD file
 VOLUME_TOLERANCE = 0.02  # chords against curved faces; the mesh's own tolerance times its area comes on top
 FIRST_BYTES = {"step": b"ISO-10303-21;", "brep": b"\nCASCADE Topology"}
 EXPORTS = ("step", "brep", "stl")
@@ -48,6 +50,19 @@ class Failed:
 Outcome = Solid | Failed
 
 
+class CadMesh(NamedTuple):
+    """A CAD file as a mesh: `vertices` (V, 3) float64, `faces` (F, 3) int32.
+
+    `notes` say how it was read; `bodies` are the numbers of vertices of its solids, in their order, and of the faces
+    that belong to none. Solids share no vertices.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    notes: tuple[str, ...] = ()
+    bodies: tuple[int, ...] = ()
+
+
 def judge(report: bytes, export: tuple[str, ...], max_triangles: int, tolerance: float, seconds: float) -> Outcome:
     """The outcome of a run that ended well and wrote `report`; its mesh is within `tolerance` x size of the surface."""
     try:
@@ -62,11 +77,14 @@ def judge(report: bytes, export: tuple[str, ...], max_triangles: int, tolerance:
     return Solid(vertices, faces, volume, valid, exports, seconds, _natural(header.get("solids")))
 
 
-def judge_mesh(report: bytes, max_triangles: int) -> tuple[np.ndarray, np.ndarray] | Failed:
-    """As `judge` for a file that was read: (vertices (V, 3), faces (F, 3)), which may be an open sheet."""
+def judge_mesh(report: bytes, max_triangles: int) -> CadMesh | Failed:
+    """As `judge` for a file that was read; its mesh may be an open sheet."""
     try:
         header, blobs = unpack(report)
-        return _told_failure(header, 0.0) if "failed" in header else _mesh(blobs, max_triangles)
+        if "failed" in header:
+            return _told_failure(header, 0.0)
+        vertices, faces = _mesh(blobs, max_triangles)
+        return CadMesh(vertices, faces, _notes(header), _bodies(header, len(vertices)))
     except ValueError as error:
         return Failed("forged", f"the result does not add up: {error}")
 
@@ -144,3 +162,19 @@ def _exports(blobs: dict[str, bytes], wanted: tuple[str, ...], vertices: np.ndar
 
 def _natural(value) -> int:
     return value if type(value) is int and value > 0 else 1
+
+
+def _notes(header: dict) -> tuple[str, ...]:
+    notes = header.get("notes", [])
+    if not isinstance(notes, list) or len(notes) > MAX_NOTES or not all(isinstance(note, str) for note in notes):
+        raise ValueError("notes that are no short list of texts")
+    return tuple(map(one_line, notes))
+
+
+def _bodies(header: dict, vertex_count: int) -> tuple[int, ...]:
+    sizes = header.get("bodies", [])
+    if not isinstance(sizes, list) or not all(type(size) is int and size > 0 for size in sizes):
+        raise ValueError("bodies without numbers of vertices")
+    if sizes and sum(sizes) != vertex_count:
+        raise ValueError("bodies whose vertices are not those of the mesh")
+    return tuple(sizes)

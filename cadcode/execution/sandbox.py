@@ -32,12 +32,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from cadcode.errors import InputError, SandboxError, UsageError
 from cadcode.execution.check import check
 from cadcode.execution.client import Worker
-from cadcode.execution.outcome import EXPORTS, Failed, Outcome, judge, judge_mesh
+from cadcode.execution.outcome import EXPORTS, CadMesh, Failed, Outcome, judge, judge_mesh
 
 PROTECTIONS = ("auto", "limits", "process")
 FORMATS = {".step": "step", ".stp": "step", ".iges": "iges", ".igs": "iges", ".brep": "brep", ".brp": "brep"}
@@ -130,8 +128,8 @@ class Sandbox:
         with ThreadPoolExecutor(self.options.workers) as pool:
             return list(pool.map(lambda text: self.run(text, export), texts))
 
-    def read_cad(self, path) -> tuple[np.ndarray, np.ndarray]:
-        """A STEP, IGES or BREP file as a mesh: vertices (V, 3) float64, faces (F, 3) int32.
+    def read_cad(self, path) -> CadMesh:
+        """A STEP, IGES or BREP file as a mesh, with the numbers of vertices of its solids and with notes.
 
         In millimetres for STEP and IGES (the kernel converts what the file declares), as written for BREP. Raises
         InputError for a file that cannot be used.

@@ -28,7 +28,8 @@ from OCP.IGESControl import IGESControl_Reader
 from OCP.IMeshTools import IMeshTools_MeshAlgoType, IMeshTools_Parameters
 from OCP.OSD import OSD_ThreadPool
 from OCP.STEPControl import STEPControl_Reader, STEPControl_StepModelType, STEPControl_Writer
-from OCP.TopAbs import TopAbs_Orientation
+from OCP.TopAbs import TopAbs_Orientation, TopAbs_ShapeEnum
+from OCP.TopExp import TopExp_Explorer
 from OCP.TopLoc import TopLoc_Location
 from OCP.TopoDS import TopoDS_Shape
 
@@ -46,7 +47,7 @@ PROGRAM = "<program>"  # the file name of a program in tracebacks
 MERGE = 1e-7  # vertices closer than this times the size are one
 SHARED = 1e-6  # of the volume of several solids; less in common is none
 NO_VOLUME = 1e-12  # in parts of the cube of the longest side
-SEWING = 1e-5  # IGES faces closer than this times the size are neighbours
+SEWING = 1e-5  # loose faces closer than this times the size are neighbours
 WARM_UP = "import cadquery as cq\nr = cq.Workplane().box(2, 2, 2).cut(cq.Workplane().cylinder(4, 0.5))"
 
 
@@ -272,10 +273,56 @@ def read_file(path: str, header: dict) -> bytes:
     shape = READERS[header["format"]](path)
     if shape.IsNull():
         raise Refused("empty", "it holds no shape")
-    vertices, faces = tessellate(cq.Shape.cast(shape), header)
+    parts, notes = separate_parts(cq.Shape.cast(shape))
+    meshes = [_read_mesh(part, header) for part in parts]
+    count = sum(len(faces) for _, faces in meshes)
+    if count > header["max_triangles"]:
+        raise Refused("error", f"a mesh of {count} triangles, not of 1 to {header['max_triangles']}")
+    sizes = [len(vertices) for vertices, _ in meshes]
+    starts = np.cumsum([0, *sizes[:-1]])
+    vertices = np.concatenate([vertices for vertices, _ in meshes])
+    faces = np.concatenate([faces + start for (_, faces), start in zip(meshes, starts, strict=True)]).astype(np.int32)
+    return pack({"notes": notes, "bodies": sizes}, {"vertices": vertices.tobytes(), "faces": faces.tobytes()})
+
+
+def separate_parts(shape: cq.Shape) -> tuple[list[cq.Shape], list[str]]:
+    """(each solid of a file, then its other faces sewn together, and notes); each becomes a mesh of its own."""
+    solids = shape.Solids()
+    if not shape.Faces():
+        raise Refused("empty", "it holds curves only, no surface" if shape.Edges() else "it holds no surface")
+    if solids and not _explored(shape.wrapped, TopAbs_ShapeEnum.TopAbs_FACE, TopAbs_ShapeEnum.TopAbs_SOLID):
+        return solids, []
+    sheets, notes = _sewn_rest(shape)
+    return solids + [sheets], notes
+
+
+def _sewn_rest(shape: cq.Shape) -> tuple[cq.Shape, list[str]]:
+    """The shells and faces that belong to no solid, sewn where they are several."""
+    surfaces = _explored(shape.wrapped, TopAbs_ShapeEnum.TopAbs_SHELL, TopAbs_ShapeEnum.TopAbs_SOLID)
+    surfaces += _explored(shape.wrapped, TopAbs_ShapeEnum.TopAbs_FACE, TopAbs_ShapeEnum.TopAbs_SHELL)
+    if len(surfaces) == 1:
+        return cq.Shape.cast(surfaces[0]), []
+    loose = cq.Compound.makeCompound([cq.Shape.cast(surface) for surface in surfaces])
+    sewn = cq.Shape.cast(_sewn(loose.wrapped))
+    left = len(_explored(sewn.wrapped, TopAbs_ShapeEnum.TopAbs_SHELL, TopAbs_ShapeEnum.TopAbs_SOLID))
+    left += len(_explored(sewn.wrapped, TopAbs_ShapeEnum.TopAbs_FACE, TopAbs_ShapeEnum.TopAbs_SHELL))
+    return sewn, [f"sewed {len(surfaces)} surfaces into {left}"] if left < len(surfaces) else []
+
+
+def _explored(shape: TopoDS_Shape, kind, but_in) -> list[TopoDS_Shape]:
+    """The parts of one kind that lie in no part of another kind."""
+    explorer, found = TopExp_Explorer(shape, kind, but_in), []
+    while explorer.More():
+        found.append(explorer.Current())
+        explorer.Next()
+    return found
+
+
+def _read_mesh(part: cq.Shape, header: dict) -> tuple[np.ndarray, np.ndarray]:
+    vertices, faces = tessellate(part, header)
     if _is_closed(faces) and mesh_volume(vertices, faces) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
-    return pack({}, {"vertices": vertices.tobytes(), "faces": faces.tobytes()})
+    return vertices, faces
 
 
 def _is_closed(faces: np.ndarray) -> bool:
@@ -297,8 +344,10 @@ def _read_step(path: str) -> TopoDS_Shape:
 def _read_iges(path: str) -> TopoDS_Shape:
     """IGES holds loose faces: sew them, or neighbours would neither share vertices nor agree on a side."""
     loose = _read_translated(IGESControl_Reader(), path)
-    if loose.IsNull():
-        return loose
+    return loose if loose.IsNull() else _sewn(loose)
+
+
+def _sewn(loose: TopoDS_Shape) -> TopoDS_Shape:
     sewing = BRepBuilderAPI_Sewing(SEWING * _longest_side(cq.Shape.cast(loose)))
     sewing.Add(loose)
     sewing.Perform()

@@ -31,7 +31,8 @@ class Raw:
 
     `soup`: corners are repeated by design of the format, so that merging them is no repair to report. `unit` is the
     unit of the coordinates where the file says it, a key of `units.MILLIMETRES`. `warnings` are notes that the user
-    has to see even where tables are not shown.
+    has to see even where tables are not shown. `bodies` are the numbers of vertices of each body, in their order, where
+    the file says which are its bodies: such bodies may touch and are not united.
     """
 
     vertices: np.ndarray
@@ -41,6 +42,7 @@ class Raw:
     soup: bool = False
     unit: str | None = None
     warnings: tuple[str, ...] = ()
+    bodies: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,25 +57,19 @@ AS_IT_SAYS = ReadOptions()
 
 
 def clean_mesh(raw: Raw):
-    """(vertices (V, 3) float64, faces (F, 3) int64, watertight, notes); Refused where nothing usable is left."""
+    """(vertices (V, 3) float64, faces (F, 3) int64, notes); Refused where nothing usable is left."""
     vertices, faces = check_arrays(raw.vertices, raw.faces)
     faces, notes = drop_unfinite_faces(vertices, faces)
-    vertices, faces, unused = drop_unused(vertices, faces)
+    body = np.repeat(np.arange(len(raw.bodies)), raw.bodies) if len(raw.bodies) > 1 else None
+    vertices, faces, unused, body = drop_unused(vertices, faces, body)
     if unused:
         notes += (f"dropped {count_of(unused, 'vertex', 'vertices')} that no face uses",)
     bounds = check_bounds(vertices)
-    vertices, faces, merge_notes = merge_vertices(vertices, faces, bounds, raw.soup)
+    vertices, faces, merge_notes = merge_vertices(vertices, faces, bounds, raw.soup, body)
     vertices, faces = vertices.astype(np.float64, copy=False), faces.astype(np.int64, copy=False)
     if not has_area(vertices, faces, bounds):
         raise Refused("all its faces are degenerate (no area)")
-    watertight, paired = closed_by_edges(faces, len(vertices))
-    notes += merge_notes + flat_note(bounds)
-    if watertight and signed_volume(vertices, faces) < 0:
-        faces = faces[:, ::-1].copy()
-        notes += ("its faces looked inwards and were flipped",)
-    if paired and not watertight:
-        notes += ("some faces are wound against their neighbours, so it counts as open",)
-    return vertices, faces, watertight, raw.notes + notes
+    return vertices, faces, raw.notes + notes + merge_notes + flat_note(bounds)
 
 
 def clean_cloud(raw: Raw):
@@ -150,23 +146,23 @@ def drop_unfinite_faces(vertices, faces):
     return faces[good], note
 
 
-def drop_unused(vertices, faces):
-    """(vertices (U, 3), faces renumbered, count dropped): only vertices that some face uses, in their order."""
+def drop_unused(vertices, faces, body=None):
+    """(vertices (U, 3), faces renumbered, count dropped, body (U,)): only vertices that some face uses, in order."""
     used = np.zeros(len(vertices), dtype=bool)
     used[faces.ravel()] = True
     dropped = len(vertices) - int(used.sum())
     if not dropped:
-        return vertices, faces, 0
-    return vertices[used], (np.cumsum(used) - 1)[faces], dropped
+        return vertices, faces, 0, body
+    return vertices[used], (np.cumsum(used) - 1)[faces], dropped, None if body is None else body[used]
 
 
-def merge_vertices(vertices, faces, bounds, soup: bool):
-    """(vertices (U, 3), faces, notes): close vertices merged, faces that collapsed dropped.
+def merge_vertices(vertices, faces, bounds, soup: bool, body=None):
+    """(vertices (U, 3), faces, notes): close vertices merged, of one `body` (V,) each; faces that collapsed dropped.
 
     Of close vertices the first stays. A face of no area with three different corners stays: it may be what closes a
     seam.
     """
-    first, number = cells_of(vertices, bounds)
+    first, number = cells_of(vertices, bounds) if body is None else cells_of_bodies(vertices, bounds, body)
     merged = len(vertices) - len(first)
     if merged:
         vertices, faces = vertices[first], number[faces]
@@ -174,7 +170,7 @@ def merge_vertices(vertices, faces, bounds, soup: bool):
     whole = (a != b) & (b != c) & (c != a)
     degenerate = len(faces) - int(whole.sum())
     if degenerate:
-        vertices, faces, _ = drop_unused(vertices, faces[whole])
+        vertices, faces, _, _ = drop_unused(vertices, faces[whole])
     notes = ()
     if merged and not soup:
         notes += (f"merged {count_of(merged, 'duplicate vertex', 'duplicate vertices')}",)
@@ -197,6 +193,17 @@ def cells_of(vertices, bounds):
     number = np.empty_like(order)
     number[order] = np.repeat(place, np.diff(starts, append=len(order)))
     return first[by_first], number
+
+
+def cells_of_bodies(vertices, bounds, body):
+    """As `cells_of`, where vertices of one `body` (V,) share a cell only with their own; `body` rises."""
+    starts = np.searchsorted(body, np.arange(body[-1] + 2))
+    parts = [cells_of(vertices[a:b], bounds) for a, b in zip(starts, starts[1:], strict=False) if b > a]
+    begins = starts[:-1][np.diff(starts) > 0]
+    before = np.cumsum([0] + [len(first) for first, _ in parts])
+    firsts = [first + begin for (first, _), begin in zip(parts, begins, strict=True)]
+    numbers = [number + count for (_, number), count in zip(parts, before[:-1], strict=True)]
+    return np.concatenate(firsts), np.concatenate(numbers)
 
 
 def cell_keys(vertices, bounds):

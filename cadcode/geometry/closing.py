@@ -4,6 +4,8 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from cadcode.geometry.edges import open_edges, turned_alike
+
 MERGE = 1e-7  # vertices this close (in longest sides of the mesh) are one
 MAX_FILLED = 0.1  # filling more than this share of the surface would be inventing a shape
 
@@ -27,8 +29,8 @@ def merged(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def repaired(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Neighbours turned the same way round and holes closed by cones, or None where too much would be made up."""
-    faces = _turned_alike(faces)
-    starts, ends = _open_edges(faces)
+    faces = turned_alike(faces)
+    starts, ends = open_edges(faces)
     if not len(starts):
         return vertices, faces
     _, rim, hole = np.unique(np.concatenate((starts, ends)), return_index=True, return_inverse=True)
@@ -43,44 +45,6 @@ def repaired(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.nd
     if _area(filled, cones) > MAX_FILLED * _area(vertices, faces):
         return None
     return filled, np.concatenate((faces, cones))
-
-
-def _turned_alike(faces: np.ndarray) -> np.ndarray:
-    """Flip the minority in each patch of faces joined by ordinary edges.
-
-    Every face stands twice in a graph, as it is and flipped; an edge joins the two copies that agree. A patch that
-    can be oriented falls into two mirrored components.
-    """
-    count = len(faces)
-    owner, key, forward = _directed_edges(faces)
-    order = np.argsort(key, kind="stable")
-    _, first, uses = np.unique(key[order], return_index=True, return_counts=True)
-    left, right = order[first[uses == 2]], order[first[uses == 2] + 1]
-    differ = (forward[left] == forward[right]).astype(int)  # both run the same way: the faces disagree
-    rows = np.concatenate((owner[left], owner[left] + count))
-    columns = np.concatenate((owner[right] + differ * count, owner[right] + (1 - differ) * count))
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(2 * count, 2 * count))
-    _, label = connected_components(graph, False)
-    as_is = np.bincount(label[:count], minlength=label.max() + 1)
-    flip = as_is[label[:count]] < as_is[label[count:]]
-    return np.where(flip[:, None], faces[:, ::-1], faces)
-
-
-def _open_edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Directed edges without a partner that runs the other way: their start and end vertices."""
-    _, key, forward = _directed_edges(faces)
-    keys, where = np.unique(key, return_inverse=True)
-    surplus = np.bincount(where.reshape(-1), np.where(forward, 1.0, -1.0)).astype(int)
-    keys, surplus = np.repeat(keys, np.abs(surplus)), np.repeat(surplus, np.abs(surplus))
-    low, high = np.divmod(keys, faces.max() + 1)
-    return np.where(surplus > 0, low, high), np.where(surplus > 0, high, low)
-
-
-def _directed_edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each face's three edges: the face, one number for the undirected edge, whether it runs upwards. (3F,) each"""
-    start, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
-    key = np.minimum(start, end) * (faces.max() + 1) + np.maximum(start, end)
-    return np.repeat(np.arange(len(faces)), 3), key, start < end
 
 
 def _area(vertices: np.ndarray, faces: np.ndarray) -> float:

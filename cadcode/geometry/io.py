@@ -9,12 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePath
+from typing import Protocol
 
 import numpy as np
 
 from cadcode.errors import InputError
 from cadcode.geometry import arrays, gltf, obj, off, pcd, ply, scans, stl, tables, threemf
+from cadcode.geometry.bodies import count_bodies
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, clean_cloud, clean_mesh
+from cadcode.geometry.mending import mend
 from cadcode.geometry.packed import PACKED, unpacked
 from cadcode.geometry.strays import without_strays
 from cadcode.units import MILLIMETRES
@@ -43,6 +46,8 @@ READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
 CAD_SUFFIXES = (".step", ".stp", ".brep", ".brp", ".iges", ".igs")
 PLAIN = frozenset(READERS) | frozenset(CAD_SUFFIXES)
 SUFFIXES = PLAIN | frozenset(PACKED)
+METRES_BY_STANDARD = (".glb", ".gltf", ".e57")  # many programs write millimetres all the same
+PLAUSIBLE = (0.1, 10_000.0)  # longest side of a part in millimetres
 
 # What parsers raise on damaged files. trimesh and numpy promise nothing narrower.
 PARSE_ERRORS = (
@@ -50,7 +55,17 @@ PARSE_ERRORS = (
     OSError, SyntaxError, MemoryError, ImportError, StopIteration, struct.error, zlib.error, zipfile.BadZipFile,
 )  # fmt: skip
 
-CadReader = Callable[[Path], tuple[np.ndarray, np.ndarray]]
+
+class CadMesh(Protocol):
+    """A CAD file as a mesh; `bodies` are the numbers of vertices of each solid, in their order."""
+
+    vertices: np.ndarray  # (V, 3)
+    faces: np.ndarray  # (F, 3)
+    notes: tuple[str, ...]
+    bodies: tuple[int, ...]
+
+
+CadReader = Callable[[Path], CadMesh]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +109,17 @@ class Shape:
         return self.vertices if self.is_cloud else None
 
     @cached_property
+    def bodies(self) -> int:
+        """Number of separate closed bodies, cavities not counted; 0 for an open mesh and for a cloud.
+
+        Bodies of a mesh that touch or overlap were united when it was read; solids of a CAD file count each.
+        """
+        return count_bodies(self.vertices, self.faces) if self.watertight else 0
+
+    @cached_property
     def bounds(self) -> np.ndarray:
         """Lowest and highest corner (2, 3)."""
         return np.stack([self.vertices.min(axis=0), self.vertices.max(axis=0)])
-
-    @property
-    def bodies(self) -> int:
-        """The number of closed bodies; 0 where it is not known, as of a cloud and of an open surface."""
-        return 0
 
     @property
     def extents(self) -> np.ndarray:
@@ -112,8 +130,9 @@ class Shape:
 def load_shape(path, cad_reader: CadReader | None = None, options: ReadOptions = AS_IT_SAYS) -> Shape:
     """Read one file; every file that cannot be used is an InputError with the reason in one line.
 
-    STEP, BREP and IGES need the CAD kernel, which runs in the sandbox only: `cad_reader(path)` returns the tessellation
-    (vertices (V, 3), faces (F, 3)).
+    STEP, BREP and IGES need the CAD kernel, which runs in the sandbox only: `cad_reader` is `Sandbox.read_cad`. Solids
+    of such a file stay separate bodies, also where they touch; bodies of a mesh that touch face to face or overlap are
+    united.
     """
     if str(path) == "-":
         raise InputError("-", "standard input cannot be read as a shape", "save it to a file first")
@@ -124,7 +143,9 @@ def load_shape(path, cad_reader: CadReader | None = None, options: ReadOptions =
             digest, kind = aside.submit(_sha256, path), file.suffix.lower()
             raw = _read_cad(file, cad_reader) if kind in CAD_SUFFIXES else READERS[kind](file, options)
             raw = replace(raw, notes=notes + raw.notes)
-            return _cleaned(in_millimetres(raw, options.unit), str(path), kind[1:], digest.result())
+            if kind in METRES_BY_STANDARD and options.unit is None:
+                raw = plausible(raw)
+            return _with_size_hint(_cleaned(in_millimetres(raw, options.unit), str(path), kind[1:], digest.result()))
     except Refused as refused:
         raise InputError(path, _one_line(refused.reason), refused.advice) from refused
     except InputError as error:  # of the sandbox, which knows the unpacked file only
@@ -155,6 +176,19 @@ def is_shape_file(path) -> bool:
     return suffix in PLAIN or suffix == ".zip" or suffix.count(".") == 2
 
 
+def plausible(raw: Raw) -> Raw:
+    """Numbers in metres by the standard of their format, as millimetres where the part would be implausibly long."""
+    points = np.asarray(raw.vertices, dtype=np.float64)
+    points = points[np.isfinite(points).all(axis=1)]
+    if raw.unit != "m" or not len(points):
+        return raw
+    longest = float(np.ptp(points, axis=0).max())
+    if longest * MILLIMETRES["m"] <= PLAUSIBLE[1]:
+        return raw
+    note = f"read as mm: its format is in metres, but it would be {longest:.3g} m long; --units m says that it is"
+    return replace(raw, unit="mm", notes=(*raw.notes, note), warnings=(*raw.warnings, note))
+
+
 def in_millimetres(raw: Raw, told: str | None) -> Raw:
     """The same in millimetres, by the unit the user `told`, else by the file's own; as it is where nobody says it."""
     unit = told or raw.unit
@@ -175,8 +209,20 @@ def _cleaned(raw: Raw, path: str, format: str, digest: str) -> Shape:
         raw = without_strays(raw)
         points, normals, notes = clean_cloud(raw)
         return Shape(path, format, points, None, normals, None, notes, digest, raw.unit, raw.warnings)
-    vertices, faces, watertight, notes = clean_mesh(raw)
-    return Shape(path, format, vertices, faces, None, watertight, notes, digest, raw.unit, raw.warnings)
+    vertices, faces, notes = clean_mesh(raw)
+    mesh = mend(vertices, faces, separate=len(raw.bodies) > 1)
+    notes, warnings = notes + mesh.notes, raw.warnings + mesh.warnings
+    return Shape(path, format, mesh.vertices, mesh.faces, None, mesh.closed, notes, digest, raw.unit, warnings)
+
+
+def _with_size_hint(shape: Shape) -> Shape:
+    """A warning where nobody said the unit and the size is not that of a part in millimetres."""
+    longest = float(shape.extents.max())
+    if shape.unit is not None or PLAUSIBLE[0] <= longest <= PLAUSIBLE[1]:
+        return shape
+    advice = "if the file is in metres or inches, say so with --units" if longest < 1 else "check the unit of the file"
+    hint = f"the longest side is {longest:.3g}; {advice}"
+    return replace(shape, notes=(*shape.notes, hint), warnings=(*shape.warnings, hint))
 
 
 def _one_line(text: str) -> str:
@@ -220,9 +266,9 @@ def _read_cad(path: Path, cad_reader: CadReader | None) -> Raw:
         _check_step(path)
     if cad_reader is None:
         raise Refused("STEP, BREP and IGES need the CAD kernel", "use `cadcode generate`, or convert it to STL")
-    vertices, faces = cad_reader(path)
+    mesh = cad_reader(path)
     unit = None if path.suffix.lower() in (".brep", ".brp") else "mm"  # the kernel converts STEP and IGES
-    return Raw(vertices, faces, soup=True, unit=unit)
+    return Raw(mesh.vertices, mesh.faces, notes=mesh.notes, soup=True, unit=unit, bodies=mesh.bodies)
 
 
 def _check_step(path: Path) -> None:

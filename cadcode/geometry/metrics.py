@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from cadcode.errors import InputError
 from cadcode.geometry.closing import merged
 from cadcode.geometry.distance import Surface, cloud_surface, mesh_surface
-from cadcode.geometry.solidity import NoVolume, Volume, measure_volume, overlap
+from cadcode.geometry.solidity import NoVolume, Volume, measure_volume, outer_surface, overlap
 
 INPUT, RESULT = "input", "result"  # whose volume is missing, at the start of an `iou_reason`
 
@@ -104,8 +104,8 @@ def measure_target(shape, options: MetricOptions = MetricOptions()) -> Target:
     mesh = _usable((np.asarray(shape.vertices, dtype=np.float64) - centre) / side, shape.faces)
     if mesh is None:
         raise _unmeasurable(shape, "has no face with an area")
-    volume = measure_volume(*mesh, options.winding_points, options.seed)
-    return Target(centre, side, mesh_surface(*mesh, options.points, rng), volume)
+    surface, volume = _measured(mesh, options, rng)
+    return Target(centre, side, surface, volume)
 
 
 def compare(vertices, faces, target: Target, options: MetricOptions = MetricOptions()) -> Errors:
@@ -113,7 +113,7 @@ def compare(vertices, faces, target: Target, options: MetricOptions = MetricOpti
     mesh = _usable(target.to_unit(np.asarray(vertices, dtype=np.float64).reshape(-1, 3)), faces)
     if mesh is None:
         return Errors(iou_reason=f"{RESULT}: it is empty", reason="the result is empty")
-    surface, volume = _measured(mesh, options)
+    surface, volume = _measured(mesh, options, _of_results(options))
     return Errors(
         **_deviations(surface, target),
         **_overlap(volume, target),
@@ -129,7 +129,8 @@ def compare_paper(vertices, faces, target: Target, options: MetricOptions = Metr
         return PaperErrors(iou_reason="the result is empty", reason="the result is empty")
     used = mesh[0][np.unique(mesh[1])]
     low, high = used.min(axis=0), used.max(axis=0)
-    surface, volume = _measured(((mesh[0] - (low + high) / 2) / np.max(high - low), mesh[1]), options)
+    mesh = (mesh[0] - (low + high) / 2) / np.max(high - low), mesh[1]
+    surface, volume = _measured(mesh, options, _of_results(options))
     return PaperErrors(**_overlap(volume, target), cd_x1000=_cd_x1000(surface, target.surface))
 
 
@@ -145,10 +146,15 @@ def _usable(vertices: np.ndarray, faces) -> tuple[np.ndarray, np.ndarray] | None
     return (vertices, faces) if area.sum() > 0 else None
 
 
-def _measured(mesh: tuple[np.ndarray, np.ndarray], options: MetricOptions) -> tuple[Surface, Volume | NoVolume]:
+def _of_results(options: MetricOptions) -> np.random.Generator:
     """The result's samples come from another stream than the input's: equal samples would flatter equal meshes."""
-    rng = np.random.default_rng((options.seed, 1))
-    return mesh_surface(*mesh, options.points, rng), measure_volume(*mesh, options.winding_points, options.seed)
+    return np.random.default_rng((options.seed, 1))
+
+
+def _measured(mesh: tuple[np.ndarray, np.ndarray], options: MetricOptions, rng) -> tuple[Surface, Volume | NoVolume]:
+    """Faces between bodies that touch are no surface of the part."""
+    volume = measure_volume(*mesh, options.winding_points, options.seed)
+    return mesh_surface(*outer_surface(*mesh, volume), options.points, rng), volume
 
 
 def _deviations(surface: Surface, target: Target) -> dict:

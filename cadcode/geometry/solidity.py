@@ -17,6 +17,7 @@ BOOLEAN, REPAIRED, WINDING = "boolean", "repaired boolean", "winding number"
 METHODS = (BOOLEAN, REPAIRED, WINDING)  # from exact to estimated
 
 MAX_UNCLEAR = 0.1  # share of the inside where the winding number may be far from a whole number
+SAME = 1e-6  # relative difference of areas that is rounding
 THINNEST = 1e-9  # volume (in cubed longest sides) below which a mesh encloses nothing
 
 
@@ -83,18 +84,31 @@ def overlap(a: Volume, b: Volume) -> tuple[float, str]:
     return common / (a.size + b.size - common), method
 
 
+def outer_surface(vertices: np.ndarray, faces: np.ndarray, volume: Volume | NoVolume) -> tuple[np.ndarray, np.ndarray]:
+    """The mesh (V, 3), (F, 3) that `volume` was measured of, without faces that lie within it, as between bodies that
+    touch; the same arrays where there are none.
+    """
+    corners = vertices[faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+    if isinstance(volume, NoVolume) or volume.solid is None or volume.solid.surface_area() > area * (1 - SAME):
+        return vertices, faces
+    mesh = volume.solid.to_mesh64()
+    return np.array(mesh.vert_properties)[:, :3], np.array(mesh.tri_verts).astype(np.int64)
+
+
 def _solid(vertices: np.ndarray, faces: np.ndarray) -> manifold3d.Manifold | None:
     """The region a closed mesh encloses, or None where it is not closed."""
-    solid = _manifold(vertices, faces)
+    solid = manifold_of(vertices, faces)
     if solid is not None and solid.volume() < 0:
-        solid = _manifold(vertices, faces[:, ::-1])
+        solid = manifold_of(vertices, faces[:, ::-1])
     if solid is None:
         return None
     bodies = solid.decompose()
     return solid if len(bodies) < 2 else _united(bodies)
 
 
-def _manifold(vertices: np.ndarray, faces: np.ndarray) -> manifold3d.Manifold | None:
+def manifold_of(vertices: np.ndarray, faces: np.ndarray) -> manifold3d.Manifold | None:
+    """The solid of a mesh whose edges have a partner each, None where they have not or nothing is left of it."""
     mesh = manifold3d.Mesh64(np.ascontiguousarray(vertices), np.ascontiguousarray(faces, dtype=np.uint64))
     mesh.merge()
     solid = manifold3d.Manifold(mesh)
@@ -106,7 +120,7 @@ def _united(bodies: list[manifold3d.Manifold]) -> manifold3d.Manifold:
     outer = sorted((body for body in bodies if body.volume() > 0), key=lambda body: body.volume())
     for shell in (body for body in bodies if body.volume() < 0):
         mesh = shell.to_mesh64()
-        turned = _manifold(np.array(mesh.vert_properties)[:, :3], np.array(mesh.tri_verts)[:, ::-1])
+        turned = manifold_of(np.array(mesh.vert_properties)[:, :3], np.array(mesh.tri_verts)[:, ::-1])
         if turned is None:
             continue
         around = next((i for i, body in enumerate(outer) if _boxed(turned, body)), None)

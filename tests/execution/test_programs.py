@@ -77,7 +77,7 @@ def test_exports_read_again_as_the_same_solid(sandbox, tmp_path, name):
     outcome = sandbox.run(PLATE, export=("step", "brep", "stl"))
     path = tmp_path / f"part.{name}"
     path.write_bytes(outcome.exports[name])
-    vertices, faces = sandbox.read_cad(path)
+    vertices, faces, _, _ = sandbox.read_cad(path)
     assert mesh_volume(vertices, faces) == pytest.approx(mesh_volume(outcome.vertices, outcome.faces), rel=1e-6)
 
 

@@ -18,7 +18,7 @@ def part(sandbox):
 def test_files_keep_size_and_place(sandbox, part, tmp_path, suffix):
     path = tmp_path / f"part{suffix}"
     path.write_bytes(part.exports["brep" if suffix == ".brep" else "step"])
-    vertices, faces = sandbox.read_cad(path)
+    vertices, faces, _, _ = sandbox.read_cad(path)
     assert vertices.dtype == np.float64 and faces.dtype == np.int32
     np.testing.assert_allclose(vertices.min(axis=0), (95, -10, -15), atol=1e-6)
     np.testing.assert_allclose(vertices.max(axis=0), (105, 10, 15), atol=1e-6)
@@ -33,7 +33,7 @@ def test_iges_faces_are_sewn_into_a_closed_mesh(sandbox, tmp_path):
     writer.AddShape(cq.Solid.makeBox(1, 2, 3).wrapped)
     path = tmp_path / "box.igs"
     assert writer.Write(str(path))
-    vertices, faces = sandbox.read_cad(path)
+    vertices, faces, _, _ = sandbox.read_cad(path)
     edges = np.sort(np.concatenate((faces[:, :2], faces[:, 1:], faces[:, ::2])), axis=1)
     assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()
     assert mesh_volume(vertices, faces) == pytest.approx(6)
@@ -44,7 +44,7 @@ def test_metres_become_millimetres(sandbox, part, tmp_path):
     assert "SI_UNIT(.MILLI.,.METRE.)" in text
     path = tmp_path / "metres.step"
     path.write_text(text.replace("SI_UNIT(.MILLI.,.METRE.)", "SI_UNIT($,.METRE.)"))
-    vertices, _ = sandbox.read_cad(path)
+    vertices = sandbox.read_cad(path).vertices
     np.testing.assert_allclose(np.ptp(vertices, axis=0), (10_000, 20_000, 30_000), rtol=1e-6)
 
 

@@ -1,5 +1,7 @@
 """Samples lie on the surface, evenly, the same for the same seed; the farthest points are the farthest."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from shape_files import CORNERS, FACES, LOW, SIZE, box_points
@@ -38,8 +40,7 @@ def test_samples_are_uniform_within_a_triangle():
 def test_faces_without_area_are_never_chosen():
     vertices = np.vstack([CORNERS, CORNERS[0] + 0.5 * (CORNERS[1] - CORNERS[0])])
     thin = [[0, 8, 1]] * 50
-    shape = Shape.from_arrays(vertices, np.vstack([thin, FACES, thin]))
-    assert len(shape.faces) == 112
+    shape = replace(BOX, vertices=vertices, faces=np.vstack([thin, FACES, thin]))
     assert np.isfinite(sample_surface(shape, 5000, np.random.default_rng(0))[1]).all()
 
 

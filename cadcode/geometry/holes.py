@@ -13,7 +13,7 @@ FLAT = 0.03  # rims whose vertices are this close to a plane (in sides of the ri
 MOST_FLAT = 0.9  # filling more than this share of the surface would make a lens of a sheet
 MOST_CURVED = 0.1  # filling more than this share of the surface with cones would be inventing a shape
 MOST_OUTER = 50  # flat rims, the largest, in which others may lie
-MOST_OPEN = 200_000  # open edges; more are no holes
+MOST_OPEN, MOST_HOLES = 200_000, 5000  # open edges and loops of them; a mesh with more is no part with holes
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,8 @@ def filled(vertices: np.ndarray, faces: np.ndarray) -> Filled | None:
     if not 0 < len(starts) <= MOST_OPEN:
         return None
     rims = [Rim(loop, vertices[loop]) for loop in loops(ends, starts)]
+    if len(rims) > MOST_HOLES:
+        return None
     flat, curved = [rim for rim in rims if rim.is_flat], [rim for rim in rims if not rim.is_flat]
     lids = [_lid(group) for group in _in_one_plane(flat)]
     cones, apexes = _cones(curved, len(vertices))

@@ -15,6 +15,7 @@ THINNEST = 1e-9  # of area times longest side; less volume than this is none
 NO_AREA = 1e-9  # of the surface
 MOST_TRIED = 200  # open pieces that are tried, the largest first
 ROUNDS = 10
+MOST_FLAPS = 1000  # a mesh with more is no part with flaps
 
 
 def closed(mesh: Mended) -> Mended:
@@ -91,7 +92,9 @@ def without_flaps(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, 
         out = _hanging(vertices, rest, patch)
         if not len(out):
             break
-        flaps += [rest[patch == number] for number in out]
+        if len(flaps) + len(out) > MOST_FLAPS:
+            return faces, []
+        flaps += _separate(rest, patch, out)
         rest = rest[~np.isin(patch, out)]
     enough = len(rest) and areas_of(vertices[rest]).sum() > 0.5 * areas_of(vertices[faces]).sum()
     return (rest, flaps) if enough else (faces, [])

@@ -19,6 +19,7 @@ NEAR = (1e-5, 1e-4, 1e-3, 1e-2, 5e-2)  # distances (in longest sides) at which v
 SHORTER = 0.3  # of the shortest open edge at either of them: nearer than this, too
 NEIGHBOURS = 8  # vertices looked at for that
 MOST_SORTED = 500_000  # faces of a closed mesh beyond which bodies are not looked for while reading
+LARGE, TANGLED = 100_000, 0.1  # faces, and share of the edges with more than two of them
 CHANGED = 0.01  # of the longest side: a box that changes by more is worth a warning
 
 
@@ -30,6 +31,8 @@ def mend(vertices: np.ndarray, faces: np.ndarray, separate: bool = False) -> Men
     mesh = Mended(vertices, faces, closed_by_edges(faces, len(vertices))[0])
     if mesh.closed and len(faces) > MOST_SORTED:
         return mesh.then(*outwards(mesh.vertices, mesh.faces))
+    if is_tangled(mesh):
+        return mesh.then(vertices, faces, ("not repaired: many of its edges belong to more than two faces",))
     if not separate:
         mesh = mesh.then(*without_copies(mesh))
     turned = False
@@ -42,6 +45,11 @@ def mend(vertices: np.ndarray, faces: np.ndarray, separate: bool = False) -> Men
     if mesh.closed:
         mesh = sorted_out(mesh, turned, separate)
     return mesh if mesh.faces is faces else _compact(_with_box_warning(mesh, vertices))
+
+
+def is_tangled(mesh: Mended) -> bool:
+    """Whether a large open mesh is no surface: too much work for nothing."""
+    return not mesh.closed and len(mesh.faces) > LARGE and (edge_runs(mesh.faces)[2] > 2).mean() > TANGLED
 
 
 def without_copies(mesh: Mended):

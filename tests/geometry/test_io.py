@@ -24,7 +24,7 @@ from shape_files import (
 
 from cadcode.errors import InputError
 from cadcode.execution.outcome import CadMesh
-from cadcode.geometry.cleaning import face_areas, signed_volume
+from cadcode.geometry.cleaning import ReadOptions, face_areas, signed_volume
 from cadcode.geometry.io import Shape, load_shape
 from cadcode.geometry.lzf import unpack_lzf
 
@@ -69,16 +69,19 @@ def test_las_points_keep_their_scale(tmp_path):
         load_shape(tmp_path / "b.las")
 
 
-def test_e57_scans_are_joined_in_their_poses(tmp_path):
+@pytest.mark.parametrize("size", [0.001, 1.0])
+def test_e57_scans_are_joined_in_their_poses_and_read_as_metres_where_that_is_plausible(tmp_path, size):
     pye57 = pytest.importorskip("pye57")
     fields = ("cartesianX", "cartesianY", "cartesianZ")
     with pye57.E57(str(tmp_path / "a.e57"), mode="w") as file:
         for shift in ([0.0, 0.0, 0.0], [100.0, 0.0, 0.0]):
-            columns = dict(zip(fields, box_points().T.copy(), strict=True))
-            file.write_scan_raw(columns, rotation=np.array([1.0, 0, 0, 0]), translation=np.array(shift))
+            columns = dict(zip(fields, box_points().T.copy() * size, strict=True))
+            file.write_scan_raw(columns, rotation=np.array([1.0, 0, 0, 0]), translation=size * np.array(shift))
     shape = load_shape(tmp_path / "a.e57")
-    assert np.allclose(shape.points, 1000 * np.concatenate([box_points(), box_points() + [100, 0, 0]]))
-    assert shape.unit == "mm" and shape.notes == ("joined 2 scans", "converted from m to mm")
+    assert np.allclose(shape.points, np.concatenate([box_points(), box_points() + [100, 0, 0]]), atol=1e-4)
+    said = "converted from m to mm" if size < 1 else "read as mm"
+    assert shape.unit == "mm" and shape.notes[0] == "joined 2 scans" and said in shape.notes[1]
+    assert np.allclose(load_shape(tmp_path / "a.e57", options=ReadOptions("m")).points, shape.points * size * 1000)
 
 
 def test_only_unit_columns_are_normals(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from shape_files import BOUNDS, CLOUD_WRITERS, CORNERS, FACES, MESH_WRITERS, stl_bytes, write
 
 from cadcode.errors import InputError
+from cadcode.execution.outcome import CadMesh
 from cadcode.geometry.io import is_shape_file, load_shape, stem_of, suffix_of
 
 WRITERS = {name: writer for name, writer in (MESH_WRITERS | CLOUD_WRITERS).items() if "GLTF" not in name}
@@ -46,7 +47,7 @@ def test_a_packed_cad_file_is_read_by_the_kernel_and_named_as_it_is(tmp_path, un
     def read(path):
         if path.name != "part.step":
             raise AssertionError(path)
-        return CORNERS, FACES
+        return CadMesh(CORNERS, FACES)
 
     def refuse(path):
         raise InputError(path, "is bad", "mend it")

@@ -22,6 +22,7 @@ from cadcode.execution.sandbox import Sandbox
 from cadcode.geometry.frame import PROGRAM_UNITS, Frame
 from cadcode.geometry.io import Shape
 from cadcode.geometry.metrics import Errors, MetricOptions, Target, compare, measure_target
+from cadcode.geometry.pose import Pose, pose_of
 from cadcode.geometry.sampling import SamplingOptions, sample_surface, spacing
 from cadcode.model.spec import IMAGES, LoadedModel, ModelSpec
 from cadcode.program.parse import parse
@@ -105,6 +106,7 @@ class Result:
     seconds: dict[str, float] = field(default_factory=dict)
     asked: dict | None = None
     out_of_time: bool = False
+    pose: Pose | None = None  # in which the program was written, where the part stands askew
 
     @property
     def is_valid(self) -> bool:
@@ -129,6 +131,7 @@ class Result:
             valid=self.is_valid,
             solid=solid_facts(self.chosen.solid) if self.chosen else None,
             remarks=list(self.remarks),
+            pose=None if self.pose is None else pose_facts(self.pose),
             error=self.chosen.error.as_dict() if self.chosen and self.chosen.error else None,
             stages={} if self.shape is None else stage_errors(self.candidates, float(self.shape.extents.max())),
             candidates=[c.as_dict() for c in self.candidates],
@@ -146,6 +149,12 @@ def _input(s: Shape) -> dict:
 def solid_facts(solid: Solid) -> dict:
     """Plain values: whether the kernel calls it valid, how many solids it has, its volume in cubed units."""
     return dict(valid=solid.valid, solids=solid.solids, volume=solid.volume)
+
+
+def pose_facts(pose: Pose) -> dict:
+    """Plain values, as of a plane of CadQuery."""
+    x, _, normal = pose.rotation.tolist()
+    return dict(origin=pose.origin.tolist(), x_direction=x, normal=normal)
 
 
 def remarks(result: Result) -> Iterator[str]:
@@ -168,38 +177,42 @@ def bodies(count: int) -> str:
     return "1 body" if count == 1 else f"{count} bodies"
 
 
-def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Options = Options()) -> Result:
-    """Write CadQuery programs for one shape, run them, keep the one that fits best; `shape` stays as it is."""
+def reconstruct(given: Shape, model: LoadedModel, sandbox: Sandbox, options: Options = Options()) -> Result:
+    """Write CadQuery programs for one shape, run them, keep the one that fits best; `given` stays as it is.
+
+    A part that stands askew is written in a frame of its own, and placed by the last line of the program.
+    """
     clock = Clock()
-    frame = Frame.around(shape.bounds)  # world -> cube [-1, 1]^3
     with clock("measure input"):
-        target = measure_target(shape, options.metrics)
+        target, pose = measure_target(given, options.metrics), pose_of(given)
+    shape = given if pose is None else pose.to_own(given)
+    frame = Frame.around(shape.bounds)  # world, or the part's own frame -> cube [-1, 1]^3
     ranked, judged = [], []
     for one in rounds(options):
         with clock("draw" if model.reads == IMAGES else "sample"):
             views = view_count(one.decoding, one.views)
-            given = model_inputs(shape, frame, model, one.sampling, views)  # points: (views, 256, 3) float32
+            seen = model_inputs(shape, frame, model, one.sampling, views)  # points: (views, 256, 3) float32
         with clock("decode"):
-            drafts = write(model, given, one.decoding)
+            drafts = write(model, seen, one.decoding)
         with clock("rank"):
-            fresh = rank(drafts, search_target(shape, frame, one), frame, one, model.spec)
+            fresh = rank(drafts, search_target(shape, frame, one), frame, one, model.spec, pose)
         with clock("run"):
             judged += judge_best(fresh, judged, target, sandbox, one)
             greedy = left_out_greedy(fresh, judged)
             judged += [run_and_judge(c, target, sandbox, one) for c in greedy]
         if one.search.refine:
             with clock("refine"):
-                better = improved(fresh, shape, frame, one, target.has_volume, late(clock, one, SEARCHING))
+                better = improved(fresh, shape, frame, one, target.has_volume, late(clock, one, SEARCHING), pose)
             with clock("run"):
                 judged += judge_best(better, judged, target, sandbox, one, late(clock, one, RUNNING))
         ranked += fresh
         if finished(judged, shape, options, clock):
             break
     if not any(c.is_sound for c in judged):
-        judged += judge_best([bounding_box(shape, frame)], judged, target, sandbox, options)
+        judged += judge_best([bounding_box(shape, frame, pose)], judged, target, sandbox, options)
     out_of_time = options.search.refine and late(clock, options, SEARCHING)()
-    return Result(shape, model, options, choose(judged, shape), merged(ranked, judged), clock.seconds,
-                  out_of_time=out_of_time)  # fmt: skip
+    return Result(given, model, options, choose(judged, shape), merged(ranked, judged), clock.seconds,
+                  out_of_time=out_of_time, pose=pose)  # fmt: skip
 
 
 def late(clock: "Clock", options: Options, share: float) -> Late:
@@ -247,7 +260,7 @@ def left_out_greedy(ranked: list[Candidate], judged: list[Candidate]) -> list[Ca
 
 
 def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Options, has_volume=True,
-             late: Late = never) -> list[Candidate]:  # fmt: skip
+             late: Late = never, pose: Pose | None = None) -> list[Candidate]:  # fmt: skip
     """What the search makes of the drafts and of the bounding box, best score first, in round numbers, none twice."""
     drafts = [(c.source, c.program) for c in ranked if c.program is not None and c.failure is None]
     drafts.append((BOX, box_program(shape, frame)))
@@ -256,9 +269,9 @@ def improved(ranked: list[Candidate], shape: Shape, frame: Frame, options: Optio
     found = search(drafts, goal, options.search, late=late)
     candidates: dict[str, Candidate] = {}
     for one in found:
-        candidate = candidate_of(one.source, nice_in_world(one.program, frame, goal), frame, math.nan)
+        candidate = candidate_of(one.source, nice_in_world(one.program, frame, goal), frame, math.nan, pose=pose)
         if isinstance(goal, Fit):
-            tolerant = text_of(candidate.program, frame, TOLERANCE * float(shape.extents.max()))
+            tolerant = text_of(candidate.program, frame, TOLERANCE * float(shape.extents.max()), pose)
             candidate = replace(candidate, expected=goal.iou(candidate.program), tolerant=tolerant)
         candidates.setdefault(candidate.text, candidate)
     return list(candidates.values())
@@ -270,7 +283,8 @@ def search_target(shape: Shape, frame: Frame, options: Options) -> SearchTarget:
     return SearchTarget.of(frame.to_program(points))
 
 
-def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Options, spec: ModelSpec) -> list[Candidate]:
+def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Options, spec: ModelSpec,
+         pose: Pose | None = None) -> list[Candidate]:  # fmt: skip
     """Candidates by their distance to the input, nearest first; of equal programs the first draft stays.
 
     Of a model that writes free text, what is not in the dialect but may run comes last.
@@ -279,7 +293,7 @@ def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Optio
     for draft in drafts:
         program = parse(draft.text)
         if isinstance(program, Rejected):
-            candidate = unread(draft, program, frame, spec)
+            candidate = unread(draft, program, frame, spec, pose)
             candidates += [candidate] * (candidate.text is None or candidate.text not in seen)
             seen.add(candidate.text)
             continue
@@ -288,16 +302,16 @@ def rank(drafts: list[Draft], target: SearchTarget, frame: Frame, options: Optio
         if program not in seen:
             seen.add(program)
             distance = distance_to_input(program, target, options.sampling.seed)
-            candidates.append(candidate_of(draft.source, program, frame, distance, draft.log_probability))
+            candidates.append(candidate_of(draft.source, program, frame, distance, draft.log_probability, pose))
     return sorted(candidates, key=lambda c: c.distance)
 
 
-def unread(draft: Draft, rejected: Rejected, frame: Frame, spec: ModelSpec) -> Candidate:
+def unread(draft: Draft, rejected: Rejected, frame: Frame, spec: ModelSpec, pose: Pose | None = None) -> Candidate:
     """A draft that is no program of the dialect: with a text that can be run, or with the reason."""
     if not spec.free_text or check(draft.text) is not None:
         return Candidate(draft.source, None, None, failure=f"not in the dialect: {rejected.reason}")
     scale, translation = frame.program_to_world_transform()
-    text = placed(draft.text, scale * PROGRAM_UNITS / spec.program_units, translation)
+    text = in_pose(placed(draft.text, scale * PROGRAM_UNITS / spec.program_units, translation), pose)
     return Candidate(draft.source, None, text, log_probability=draft.log_probability)
 
 
@@ -309,15 +323,25 @@ def placed(text: str, scale: float, translation) -> str:
     return f"{text.rstrip()}\n\n# to the size and the place of the input\n{place}\n"
 
 
-def candidate_of(source, program, frame, distance, log_probability=None) -> Candidate:
+def candidate_of(source, program, frame, distance, log_probability=None, pose: Pose | None = None) -> Candidate:
     failure = "the program leaves no solid" if distance == math.inf else None
-    return Candidate(source, program, text_of(program, frame), distance, log_probability, failure=failure)
+    return Candidate(source, program, text_of(program, frame, pose=pose), distance, log_probability, failure=failure)
 
 
-def text_of(program: Program, frame: Frame, tolerance: float | None = None) -> str:
-    """A program (program frame) as readable CadQuery in world units."""
+def text_of(program: Program, frame: Frame, tolerance: float | None = None, pose: Pose | None = None) -> str:
+    """A program (program frame) as readable CadQuery in world units, where the input lies."""
     scale, translation = frame.program_to_world_transform()
-    return readable(moved(program, scale, translation), tolerance=tolerance)
+    return in_pose(readable(moved(program, scale, translation), tolerance=tolerance), pose)
+
+
+def in_pose(text: str, pose: Pose | None) -> str:
+    """A program whose `result` lies in a frame of its own, and a plane that places it where the input lies."""
+    if pose is None:
+        return text
+    facts = {name: f"({', '.join(f'{value:.12g}' for value in values)})" for name, values in pose_facts(pose).items()}
+    plane = f"cq.Plane(origin={facts['origin']}, xDir={facts['x_direction']}, normal={facts['normal']})"
+    place = f"place = {plane}\nresult = cq.Workplane(result.val().moved(cq.Location(place)))\n"
+    return f"{text.rstrip()}\n\n# the input stands askew: placed as it lies\n{place}"
 
 
 def box_program(shape: Shape, frame: Frame) -> Program:
@@ -328,9 +352,9 @@ def box_program(shape: Shape, frame: Frame) -> Program:
     return Program((Step("union", Extrude("XY", z0, max(z1 - z0, thin), (Face(rect),))),))
 
 
-def bounding_box(shape: Shape, frame: Frame) -> Candidate:
+def bounding_box(shape: Shape, frame: Frame, pose: Pose | None = None) -> Candidate:
     """The last resort, so that there always is a file to start from."""
-    return candidate_of(BOX, box_program(shape, frame), frame, math.nan)
+    return candidate_of(BOX, box_program(shape, frame), frame, math.nan, pose=pose)
 
 
 def judge_best(

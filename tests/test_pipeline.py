@@ -435,3 +435,19 @@ def test_a_part_that_takes_too_long_gets_what_was_found_until_then(shape, sandbo
     assert found.chosen.program == plate(radius=20.0) and found.out_of_time
     assert any("time limit" in remark for remark in found.remarks)
     assert not reconstruct(shape, Told(NEAR), sandbox, FAST).out_of_time
+
+
+# --- parts that stand askew -------------------------------------------------------------------------------------------
+
+
+def test_a_part_that_stands_askew_is_written_upright_and_placed(shape, sandbox):
+    q, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))
+    q *= np.sign(np.linalg.det(q))
+    turned = Shape.from_arrays(shape.vertices @ q.T + [500.0, 20.0, -3.0], shape.faces)
+    options = replace(FAST, search=replace(FAST.search, refine=True), export=("step",))
+    found = reconstruct(turned, Told(GARBAGE), sandbox, options)
+    assert found.chosen.error.iou > 0.995 and len(found.chosen.program.steps) == 1
+    assert found.chosen.error.max_deviation < 0.05
+    assert "cq.Plane(origin=" in found.chosen.text and found.as_dict()["pose"]["normal"]
+    assert np.allclose(found.as_dict()["input"]["extents"], turned.extents)
+    assert reconstruct(shape, Told(TRUE), sandbox, FAST).as_dict()["pose"] is None

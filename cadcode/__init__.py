@@ -9,16 +9,16 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "CadcodeError": "cadcode.errors",
-    "Options": "cadcode.pipeline",
-    "Result": "cadcode.pipeline",
-    "Sandbox": "cadcode.execution.sandbox",
-    "Shape": "cadcode.geometry.io",
-    "evaluate_program": "cadcode.evaluate",
-    "load_model": "cadcode.model.checkpoints",
-    "load_shape": "cadcode.geometry.io",
+    "Options": "cadcode.reconstruction.run",
+    "Result": "cadcode.reconstruction.run",
+    "Sandbox": "cadcode.sandbox.sandbox",
+    "Shape": "cadcode.geometry.io.load",
+    "evaluate_program": "cadcode.bench.evaluate",
+    "load_model": "cadcode.model.checkpoints.load",
+    "load_shape": "cadcode.geometry.io.load",
     "parse": "cadcode.program.parse",
-    "readable": "cadcode.program.readable",
-    "reconstruct": "cadcode.pipeline",
+    "readable": "cadcode.program.text.readable",
+    "reconstruct": "cadcode.reconstruction.run",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -1,5 +1,5 @@
 """`python -m cadcode`."""
 
-from cadcode.cli import main
+from cadcode.cli.app import main
 
 main()

@@ -1,6 +1,6 @@
-"""Our own failures: one small tree, raised anywhere, caught once at the edge (`cadcode.cli`).
+"""Our own failures: one small tree, raised anywhere, caught once at the edge (`cadcode.cli.app`).
 
-A program that fails to run is not an error of ours: it is an outcome with a reason (`cadcode.execution`).
+A program that fails to run is not an error of ours: it is an outcome with a reason (`cadcode.sandbox`).
 """
 
 

@@ -112,11 +112,15 @@ def _other_meshes() -> dict:
 
 
 def _scenes() -> dict:
-    tree = {"asset": {"version": "2.0"}, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}],
-            "meshes": [{"primitives": [{"attributes": {"POSITION": 0}}]}],
-            "accessors": [{"bufferView": 0, "componentType": 5126, "count": 3, "type": "VEC3"}],
-            "bufferViews": [{"buffer": 0, "byteLength": 36}],
-            "buffers": [{"byteLength": 36, "uri": "not_there.bin"}]}  # fmt: skip
+    tree = {
+        "asset": {"version": "2.0"},
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}}]}],
+        "accessors": [{"bufferView": 0, "componentType": 5126, "count": 3, "type": "VEC3"}],
+        "bufferViews": [{"buffer": 0, "byteLength": 36}],
+        "buffers": [{"byteLength": 36, "uri": "not_there.bin"}],
+    }
     whole = zipped("3D/3dmodel.model", MODEL_3MF.format(2))
     return {
         "garbage.glb": b"glTX" + bytes(50),

@@ -87,8 +87,11 @@ def told(folder: Path) -> dict[str, dict]:
 def files(folder: Path) -> dict[str, bytes]:
     """The results' files; nothing half written may lie about."""
     assert not list(folder.rglob(".cadcode-*"))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*")
-            if path.is_file() and path.suffix in (".py", ".json", ".view")}  # fmt: skip
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix in (".py", ".json", ".view")
+    }
 
 
 def living_workers(folder: Path) -> list[int]:

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from cadcode.model.points import FEATURES, NORMAL_FEATURES
-from cadcode.model.published import PublishedModel
-from cadcode.model.qwen2 import Qwen2Options
+from cadcode.model.checkpoints.published import PublishedModel
+from cadcode.model.nets.points import FEATURES, NORMAL_FEATURES
+from cadcode.model.nets.qwen2 import Qwen2Options
 
 ENDOFTEXT, IM_END, IM_START = 1, 2, 3
 OPTIONS = Qwen2Options(300, 32, 64, 2, 4, 2, tie_word_embeddings=True)
@@ -49,8 +49,10 @@ def random_published(width=FEATURES, options=OPTIONS, seed=0, std=0.3) -> Publis
 
 def weights_of(model: PublishedModel) -> dict[str, torch.Tensor]:
     """As published: bfloat16, the point encoder float32, a tied head left out."""
-    weights = {name: weight.clone() if "point_encoder" in name else weight.bfloat16()
-               for name, weight in model.state_dict().items()}  # fmt: skip
+    weights = {
+        name: weight.clone() if "point_encoder" in name else weight.bfloat16()
+        for name, weight in model.state_dict().items()
+    }
     if model.options.tie_word_embeddings:
         del weights["lm_head.weight"]
     return weights
@@ -59,9 +61,17 @@ def weights_of(model: PublishedModel) -> dict[str, torch.Tensor]:
 def save_published(model: PublishedModel, folder, tokenizer: Tokenizer | None, extra=(), **changes):
     """Write a folder as it is published; `changes` go into config.json, `extra` weights into the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = dict(asdict(model.options), architectures=["CADRecode"], model_type="qwen2", hidden_act="silu",
-                  bos_token_id=ENDOFTEXT, eos_token_id=ENDOFTEXT, torch_dtype="bfloat16",
-                  max_position_embeddings=2048, use_sliding_window=False)  # fmt: skip
+    config = dict(
+        asdict(model.options),
+        architectures=["CADRecode"],
+        model_type="qwen2",
+        hidden_act="silu",
+        bos_token_id=ENDOFTEXT,
+        eos_token_id=ENDOFTEXT,
+        torch_dtype="bfloat16",
+        max_position_embeddings=2048,
+        use_sliding_window=False,
+    )
     (folder / "config.json").write_text(json.dumps(config | changes))
     save_file(weights_of(model) | dict(extra), folder / "model.safetensors", metadata={"format": "pt"})
     if tokenizer is not None:

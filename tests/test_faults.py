@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 from faults import bodies, clouds, scenes, texts
 
-from cadcode.execution.sandbox import Sandbox
+from cadcode.sandbox.sandbox import Sandbox
 
 FAULTS = tuple(chain(scenes.FAULTS, texts.FAULTS, clouds.FAULTS, bodies.FAULTS))
 

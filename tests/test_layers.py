@@ -10,58 +10,50 @@ import pytest
 import cadcode
 
 ROOT = Path(cadcode.__file__).parent
-BELOW_PIPELINE = ("search", "decoding", "model", "execution", "program", "geometry", "errors", "units", "interpreter")
+GROUND = ("errors", "units", "interpreter")
+MIDDLE = ("search", "surfaces", "model", "sandbox", "program", "geometry", *GROUND)
 
-# A package or module of `cadcode` (or a pattern of their names) -> what it may import beside itself.
+# A package or module of `cadcode` (or a pattern of their names) -> the others that it may import.
 MAY_IMPORT = {
     "errors": (),
     "units": (),
     "interpreter": (),
-    "geometry": ("errors", "units", "interpreter"),
-    "program": ("errors",),
-    "execution": ("errors", "interpreter"),
-    "model": ("program", "errors"),
-    "decoding": ("errors",),
-    "search": ("execution", "program", "geometry", "errors"),
-    "data": ("program", "errors"),
-    "train": ("data", "model", "program", "errors"),
-    "drafts": ("decoding", "model", "geometry", "program", "errors"),
-    "pipeline": ("drafts", *BELOW_PIPELINE),
-    "prompted": ("drafts", "pipeline", *BELOW_PIPELINE),
-    "evaluate": ("pipeline", *BELOW_PIPELINE),
-    "bench": ("evaluate", "pipeline", "data", *BELOW_PIPELINE),
-    "speed": ("machine", "pipeline", "data", *BELOW_PIPELINE),
-    "machine": ("errors",),
-    "edge": ("errors", "units"),
-    "doctor": ("machine", "model", "execution", "errors"),
+    "geometry": GROUND,
+    "program": ("errors", "units"),
+    "sandbox": GROUND,
+    "model": ("program", "errors", "units"),
+    "surfaces": ("geometry", "errors", "units"),
+    "search": ("surfaces", "program", "geometry", "errors", "units"),
+    "data": ("program", "errors", "units"),
+    "train": ("data", "model", "program", "errors", "units"),
+    "reconstruction": MIDDLE,
     "report": ("program", "geometry", "errors", "units"),
-    "batch": ("generate", "edge", "machine", "report", "pipeline", *BELOW_PIPELINE),
-    "check": ("errors",),
-    "generate": ("edge", "machine", "report", "prompted", "pipeline", *BELOW_PIPELINE),
-    "cli*": ("*",),
+    "batch": ("cli", "reconstruction", "report", *MIDDLE),
+    "bench": ("reconstruction", "data", *MIDDLE),
+    "cli": ("*",),
     "__main__": ("cli",),
 }
 
 # A library -> the only modules that may import it.
 ONLY_IN = {
-    "cadquery": ("execution.worker",),
-    "OCP": ("execution.worker",),
-    "transformers": ("model.cad_recode", "model.cadrille", "speed.writing"),
-    "tokenizers": ("model.tokenizer", "model.published_text"),
-    "safetensors": ("model.checkpoints", "model.weights", "model.export"),
-    "huggingface_hub": ("model.hub",),
+    "cadquery": ("sandbox.worker",),
+    "OCP": ("sandbox.worker",),
+    "transformers": ("model.hf.*", "bench.speed.writing"),
+    "tokenizers": ("model.tokenizers.*",),
+    "safetensors": ("model.checkpoints.*",),
+    "huggingface_hub": ("model.checkpoints.hub",),
     "trimesh": ("geometry.*", "report.*"),
     "manifold3d": ("geometry.*",),
-    "DracoPy": ("geometry.draco",),
-    "scipy": ("geometry.*", "search.*"),
-    "torch": ("model.*", "decoding", "drafts", "train.*", "pipeline", "bench", "speed.*", "machine", "doctor", "cli*"),
+    "DracoPy": ("geometry.io.draco",),
+    "laspy": ("geometry.io.native",),
+    "pye57": ("geometry.io.native",),
+    "scipy": ("geometry.*", "search.*", "surfaces.*"),
+    "torch": ("model.*", "train.*", "reconstruction.*", "bench.*", "cli.*"),
     "ray": ("batch.ray_pool",),
-    "flash_attn": ("model.attention",),
-    "laspy": ("geometry.native",),
-    "pye57": ("geometry.native",),
+    "flash_attn": ("model.nets.attention",),
     "PIL": ("geometry.views",),
-    "typer": ("cli*", "edge", "generate", "batch"),
-    "rich": ("cli*", "generate", "batch", "report.*"),
+    "typer": ("cli.*", "batch.*"),
+    "rich": ("cli.*", "batch.*", "report.*"),
 }
 
 # A package or module -> the libraries that it may need, itself or through what it imports, also inside functions.
@@ -69,10 +61,10 @@ NEEDS_AT_MOST = {
     "data": {"numpy"},
     "program": {"numpy"},
     "train": {"numpy", "torch", "safetensors", "tokenizers", "huggingface_hub", "flash_attn"},  # the last two if asked
-    "model.small": {"numpy", "torch"},
-    "decoding": {"numpy", "torch"},
-    "execution.sandbox": {"numpy"},
-    "edge": {"typer"},
+    "model.nets.small": {"numpy", "torch"},
+    "model.generate": {"numpy", "torch"},
+    "sandbox.sandbox": {"numpy"},
+    "cli.options": {"typer"},
 }
 
 
@@ -109,8 +101,10 @@ def own(full: str) -> str | None:
 
 IMPORTS = {name: imported(path) for name, path in MODULES.items()}
 GRAPH = {name: {own(full) for full in names} - {None, name} for name, names in IMPORTS.items()}
-LIBRARIES = {name: {full.split(".")[0] for full in names} - {"cadcode"} - sys.stdlib_module_names
-             for name, names in IMPORTS.items()}  # fmt: skip
+LIBRARIES = {
+    name: {full.split(".")[0] for full in names} - {"cadcode"} - sys.stdlib_module_names
+    for name, names in IMPORTS.items()
+}
 
 
 def unit(module: str) -> str:
@@ -137,11 +131,11 @@ def reached(module: str) -> set[str]:
 
 
 def test_the_reader_of_imports_reads_imports():
-    assert len(MODULES) > 40 and {"geometry.io", "program", "", "execution.worker"} <= set(MODULES)
+    assert len(MODULES) > 40 and {"geometry.io.load", "program", "", "sandbox.worker"} <= set(MODULES)
     assert {"program.tokens", "data.shapes"} <= GRAPH["data.dataset"]
-    assert {"program.field", "program.outline"} <= GRAPH["program.surface"]  # from cadcode.program import field
-    assert "cadquery" in LIBRARIES["execution.worker"] and "torch" in LIBRARIES["model.small"]
-    assert {"errors", "program.syntax"} <= reached("pipeline")
+    assert {"program.field", "program.outlines"} <= GRAPH["program.surface"]  # from cadcode.program import field
+    assert "cadquery" in LIBRARIES["sandbox.worker"] and "torch" in LIBRARIES["model.nets.small"]
+    assert {"errors", "program.tree"} <= reached("reconstruction.run")
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name])

@@ -11,12 +11,12 @@ import pytest
 import typer
 
 import cadcode
-from cadcode.cli import app
-from cadcode.execution import SandboxOptions
-from cadcode.geometry.io import SUFFIXES
+from cadcode.cli.app import app
+from cadcode.geometry.io.load import SUFFIXES
 from cadcode.geometry.metrics import MetricOptions
 from cadcode.geometry.sampling import SamplingOptions
-from cadcode.pipeline import Options
+from cadcode.reconstruction.run import Options
+from cadcode.sandbox import SandboxOptions
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cadcode.evaluate import evaluate_program
-from cadcode.execution import Sandbox
-from cadcode.geometry.io import SUFFIXES, load_shape
+from cadcode.bench.evaluate import evaluate_program
+from cadcode.geometry.io.load import SUFFIXES, load_shape
 from cadcode.program.field import signed_distance
 from cadcode.program.parse import parse
-from cadcode.program.syntax import Program
+from cadcode.program.tree import Program
+from cadcode.sandbox import Sandbox
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SHAPES = sorted(path for path in SAMPLES.iterdir() if path.suffix in SUFFIXES)

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import torch
 
-from cadcode.model.checkpoints import save_model
-from cadcode.model.language import CompactLanguage
-from cadcode.model.qwen2 import Qwen2Options
-from cadcode.model.small import SmallModel
+from cadcode.model.checkpoints.load import save_model
+from cadcode.model.nets.qwen2 import Qwen2Options
+from cadcode.model.nets.small import SmallModel
+from cadcode.model.tokenizers.language import CompactLanguage
 from cadcode.program import tokens
 from cadcode.program.tokens import PIECES, START
 

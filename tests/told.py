@@ -1,10 +1,10 @@
-"""A network and its language that write what they are told: for tests and for `benchmarks/batch.py soak`."""
+"""A network and its language that write what they are told: for tests and for `tools/bench_batch.py soak`."""
 
 from types import SimpleNamespace
 
 import torch
 
-from cadcode.model.spec import ModelSpec
+from cadcode.model.checkpoints.spec import ModelSpec
 
 PLAIN = ModelSpec("told", "none")
 

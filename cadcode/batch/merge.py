@@ -61,8 +61,10 @@ def _copied(folders: list[Path], target: Path) -> dict[str, dict]:
 def _check_same(row: dict, other: dict | None, folder: Path) -> None:
     facts = ("sha256", "settings", "seed")
     if other is not None and any(row.get(fact) != other.get(fact) for fact in facts):
-        raise UsageError(f"{row['name']}: {folder} holds another result of it, of another file or with other options; "
-                         "gather them apart")  # fmt: skip
+        raise UsageError(
+            f"{row['name']}: {folder} holds another result of it, of another file or with other options; "
+            "gather them apart"
+        )
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -79,8 +81,12 @@ def _missing(lists: list[Path]) -> list[str]:
     """Of every count of shards that is there, the lists that are not."""
     found = {tuple(map(int, match.groups())) for path in lists if (match := SHARD.fullmatch(path.name))}
     counts = {count for _, count in found}
-    return [f"results-{number}-of-{count}.jsonl" for count in sorted(counts)
-            for number in range(1, count + 1) if (number, count) not in found]  # fmt: skip
+    return [
+        f"results-{number}-of-{count}.jsonl"
+        for count in sorted(counts)
+        for number in range(1, count + 1)
+        if (number, count) not in found
+    ]
 
 
 def _remove(paths: list[Path]) -> None:

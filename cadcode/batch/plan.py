@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from cadcode.errors import UsageError
-from cadcode.geometry.io import is_shape_file, stem_of
+from cadcode.geometry.io.load import is_shape_file, stem_of
 from cadcode.report.files import check_inputs, identity
 
 UNREADABLE, DUPLICATE = "unreadable", "duplicate"

@@ -11,7 +11,7 @@ from cadcode.batch.ledger import CRASHED, DONE, NO_PROGRAM, Ledger
 from cadcode.batch.plan import Part, Plan, Shard
 from cadcode.batch.setup import Setup, row
 from cadcode.errors import OutputError
-from cadcode.machine import free_cores
+from cadcode.model.machine import free_cores
 
 WORKER_BYTES = 2 << 30  # torch, a model, CadQuery and a program beside it
 ON_GPU = 4  # workers that share one

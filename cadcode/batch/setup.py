@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from cadcode import __version__
 from cadcode.batch.plan import Part
-from cadcode.execution.sandbox import SandboxOptions
 from cadcode.geometry.cleaning import AS_IT_SAYS, ReadOptions
 from cadcode.report.files import json_text, plain
+from cadcode.sandbox.sandbox import SandboxOptions
 
 if TYPE_CHECKING:
-    from cadcode.pipeline import Options
+    from cadcode.reconstruction.run import Options
 
 Convert = Callable[[Part], dict]
 
@@ -40,9 +40,16 @@ class Setup:
     @property
     def settings(self) -> str:
         """A digest of everything that a result depends on beside its file."""
-        facts = dict(options=asdict(self.options), revision=self.revision, dtype=self.dtype, picture=self.picture,
-                     length=self.max_new_tokens, sandbox=asdict(self.sandbox), reading=asdict(self.reading),
-                     version=__version__)  # fmt: skip
+        facts = dict(
+            options=asdict(self.options),
+            revision=self.revision,
+            dtype=self.dtype,
+            picture=self.picture,
+            length=self.max_new_tokens,
+            sandbox=asdict(self.sandbox),
+            reading=asdict(self.reading),
+            version=__version__,
+        )
         return sha256(json_text(facts).encode()).hexdigest()[:12]
 
 
@@ -50,5 +57,8 @@ def row(part: Part, setup: Setup, status: str, reason: str | None = None, **fact
     """A line of `results.jsonl`, in plain values: the same before and after it was written."""
     seed = part.seed(setup.options.decoding.seed)
     finished = datetime.now(timezone.utc).isoformat()
-    return plain(dict(name=part.name, status=status, reason=reason, settings=setup.settings, seed=seed,
-                      finished=finished, **facts))  # fmt: skip
+    return plain(
+        dict(
+            name=part.name, status=status, reason=reason, settings=setup.settings, seed=seed, finished=finished, **facts
+        )
+    )

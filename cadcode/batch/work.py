@@ -8,29 +8,43 @@ from pathlib import Path, PurePosixPath
 from cadcode.batch.ledger import DONE, NO_PROGRAM, NOT_WRITTEN, UNREADABLE, sha256_of
 from cadcode.batch.plan import Part
 from cadcode.batch.setup import Convert, Setup, row
-from cadcode.edge import named, reading
+from cadcode.cli.generate import load, options_for, suited, why_not_valid
+from cadcode.cli.options import named, reading
 from cadcode.errors import InputError, KeptError, OutputError
-from cadcode.execution.sandbox import Sandbox, SandboxOptions
-from cadcode.generate import load, options_for, suited, why_not_valid
 from cadcode.geometry.cleaning import ReadOptions
-from cadcode.geometry.io import load_shape
-from cadcode.machine import pick_device
-from cadcode.model.checkpoints import LoadedModel, resolve
-from cadcode.model.spec import EMBEDDED, UNKNOWN_LICENCE, known
-from cadcode.model.weights import revision_of
-from cadcode.pipeline import Result, reconstruct
+from cadcode.geometry.io.load import load_shape
+from cadcode.model.checkpoints.load import LoadedModel, resolve
+from cadcode.model.checkpoints.spec import EMBEDDED, UNKNOWN_LICENCE, known
+from cadcode.model.checkpoints.weights import revision_of
+from cadcode.model.machine import pick_device
+from cadcode.reconstruction.run import Result, reconstruct
 from cadcode.report.files import suffixes_of, write_files, write_result
 from cadcode.report.kept import check_replaceable
 from cadcode.report.picture import INPUT_COLOUR, png_bytes, render, side_by_side
 from cadcode.report.view import largest_colour, view_bytes
+from cadcode.sandbox.sandbox import Sandbox, SandboxOptions
 
 SHOWN = ".report"  # a folder beside the results, with what the report shows of each part
 THUMBNAIL = 112  # pixels
 
 
-def setup_for(output: Path, model=None, device=None, dtype=None, threads=1, timeout=None, picture=False, debug=False,
-              max_new_tokens=None, candidates=None, temperature=None, units=None, columns=None, force=False,
-              **options) -> Setup:  # fmt: skip
+def setup_for(
+    output: Path,
+    model=None,
+    device=None,
+    dtype=None,
+    threads=1,
+    timeout=None,
+    picture=False,
+    debug=False,
+    max_new_tokens=None,
+    candidates=None,
+    temperature=None,
+    units=None,
+    columns=None,
+    force=False,
+    **options,
+) -> Setup:
     """A setup whose options exist, and whose model is here: one that has to be fetched is fetched now, once.
 
     Raises UsageError, ModelError.
@@ -41,9 +55,20 @@ def setup_for(output: Path, model=None, device=None, dtype=None, threads=1, time
     name = model or EMBEDDED
     revision = revision_of(resolve(name))
     return Setup(
-        Path(output), chosen, name, revision, pick_device(device or "auto"), dtype, threads, max_new_tokens, sandbox,
-        picture, debug, ReadOptions(**reading(units, columns)), force,
-    )  # fmt: skip
+        Path(output),
+        chosen,
+        name,
+        revision,
+        pick_device(device or "auto"),
+        dtype,
+        threads,
+        max_new_tokens,
+        sandbox,
+        picture,
+        debug,
+        ReadOptions(**reading(units, columns)),
+        force,
+    )
 
 
 def licence_line(setup: Setup) -> list[str]:
@@ -92,14 +117,23 @@ def _finished(part: Part, setup: Setup, result: Result) -> dict:
     told = result.as_dict()
     status, reason = (DONE, None) if result.is_valid else (NO_PROGRAM, why_not_valid(result))
     return row(
-        part, setup, status, reason, sha256=result.shape.sha256,
+        part,
+        setup,
+        status,
+        reason,
+        sha256=result.shape.sha256,
         files=[path.relative_to(setup.output).as_posix() for path in written],
-        thumbnail=thumbnail.relative_to(setup.output).as_posix(), view=view.relative_to(setup.output).as_posix(),
-        chosen=told["chosen"], error=told["error"], solid=told["solid"], remarks=told["remarks"],
+        thumbnail=thumbnail.relative_to(setup.output).as_posix(),
+        view=view.relative_to(setup.output).as_posix(),
+        chosen=told["chosen"],
+        error=told["error"],
+        solid=told["solid"],
+        remarks=told["remarks"],
         **{name: told["input"][name] for name in ("extents", "unit", "bodies", "notes", "warnings")},
-        candidates=len(result.candidates), ran=sum(c.error is not None for c in result.candidates),
+        candidates=len(result.candidates),
+        ran=sum(c.error is not None for c in result.candidates),
         seconds=sum(told["seconds"].values()),
-    )  # fmt: skip
+    )
 
 
 def _unreadable(part: Part, setup: Setup, reason: str) -> dict:

@@ -12,8 +12,8 @@ from cadcode.data.bodies import block, cut, extrude, size, some_holes, thickness
 from cadcode.data.holes import bolt_circle, corner_holes, fits
 from cadcode.data.loops import log_uniform, mapped, pick, polygon, shifted
 from cadcode.data.sections import keyed_disc, link
-from cadcode.program.outline import bounds as outline_bounds
-from cadcode.program.syntax import Circle, Rect, Step
+from cadcode.program.outlines import bounds as outline_bounds
+from cadcode.program.tree import Circle, Rect, Step
 
 
 def flange(rng) -> list[Step]:

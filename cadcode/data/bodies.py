@@ -2,8 +2,8 @@
 
 from cadcode.data.holes import holes
 from cadcode.data.loops import log_uniform
-from cadcode.program.outline import bounds as outline_bounds
-from cadcode.program.syntax import Extrude, Face, Outline, Rect, Step
+from cadcode.program.outlines import bounds as outline_bounds
+from cadcode.program.tree import Extrude, Face, Outline, Rect, Step
 
 
 def extrude(outline: Outline, low: float, high: float, holes=(), plane: str = "XY") -> Extrude:
@@ -34,6 +34,7 @@ def thickness(rng, w: float, h: float) -> float:
     low, high = ((0.007, 0.07), (0.06, 0.35), (0.3, 1.2), (1.0, 5.0))[rng.choice(4, p=[0.3, 0.33, 0.25, 0.12])]
     return log_uniform(rng, low, high) * (max(w, h) if high < 0.5 else min(w, h))
 
+
 def some_holes(rng, outline, w, h, share=0.55):
     if rng.random() > share:
         return []
@@ -49,6 +50,7 @@ def _clear(a: Outline, b: Outline) -> bool:
     (a0, a1), (b0, b1) = outline_bounds(a), outline_bounds(b)
     return bool((a0 > b1).any() or (b0 > a1).any())
 
+
 def smaller(rng, room):
     k = rng.uniform(0.12, 0.85)
     if rng.random() < 0.45:
@@ -61,6 +63,7 @@ def smaller(rng, room):
 
 def place(rng, room, part, centred):
     """Where to put a part in a room: centred, flush with a side, or anywhere, in each direction."""
+
     def along(free):
         kind = rng.choice(3, p=[centred, (1 - centred) * 0.6, (1 - centred) * 0.4])
         return 0.0 if kind == 0 else (free * rng.choice([-1, 1]) if kind == 1 else rng.uniform(-free, free))

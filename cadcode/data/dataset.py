@@ -8,8 +8,8 @@ import numpy as np
 from cadcode.data.shapes import random_text
 from cadcode.program.field import EmptySolid
 from cadcode.program.surface import sample_surface
-from cadcode.program.syntax import Program
 from cadcode.program.tokens import PAD, START
+from cadcode.program.tree import Program
 
 SLACK = 6.0  # program units: random points seldom reach the very ends of a part
 LONG, LONG_KEPT = 60, 0.4  # of longer texts this share is kept: real parts are short

@@ -11,9 +11,9 @@ from cadcode.data import profiles as P
 from cadcode.data.bodies import block, cut, extrude, place, size, smaller, some_holes, thickness, union
 from cadcode.data.holes import bolt_circle, fits, holes
 from cadcode.data.loops import log_uniform, mapped, pick, polygon, shifted
-from cadcode.program.outline import bounds as outline_bounds
-from cadcode.program.outline import inside
-from cadcode.program.syntax import Circle, Extrude, Loop, Rect, Step
+from cadcode.program.outlines import bounds as outline_bounds
+from cadcode.program.outlines import inside
+from cadcode.program.tree import Circle, Extrude, Loop, Rect, Step
 
 
 def prism(rng) -> list[Step]:
@@ -21,6 +21,7 @@ def prism(rng) -> list[Step]:
     w, h = size(rng)
     outline = P.profile(rng, w, h, rare=1.6)
     return union(extrude(outline, 0, thickness(rng, w, h), some_holes(rng, outline, w, h)))
+
 
 def several_prisms(rng) -> list[Step]:
     """Separate outlines in one sketch level: legs, feet, pairs of bars."""
@@ -74,6 +75,7 @@ def _below(rng, steps, z):
     top = steps[0].body
     return [Step("union", Extrude(top.plane, -top.height, top.height, top.faces))]
 
+
 def shaft(rng) -> list[Step]:
     """Coaxial discs of different radii: shafts, hubs, bushes, knobs, bolts."""
     n = int(rng.choice([2, 3, 4], p=[0.5, 0.35, 0.15]))
@@ -117,8 +119,10 @@ def bracket(rng) -> list[Step]:
     wall_thickness = t if rng.random() < 0.7 else t * rng.uniform(0.5, 1.5)
     width = h if rng.random() < 0.75 else h * rng.uniform(0.3, 0.9)
     wall, holes = _wall(rng, width, tall)
-    x = rng.choice([w / 2 - wall_thickness, -wall_thickness / 2, (w - wall_thickness) * rng.uniform(-0.5, 0.5)],
-                   p=[0.65, 0.25, 0.1])  # fmt: skip
+    x = rng.choice(
+        [w / 2 - wall_thickness, -wall_thickness / 2, (w - wall_thickness) * rng.uniform(-0.5, 0.5)],
+        p=[0.65, 0.25, 0.1],
+    )
     lift = lambda o: shifted(o, 0.0, t + tall / 2)  # noqa: E731
     walls = [extrude(lift(wall), x, x + wall_thickness, [lift(o) for o in holes], "YZ")]
     if x > 0 and rng.random() < 0.4:
@@ -151,6 +155,7 @@ def _rib(rng, w, t, x, wall_thickness, tall):
     # ZX plane: local x is world z, local y is world x
     return union(extrude(polygon([(t, x), (t, x - leg), (t + up, x)]), -y, y, plane="ZX"))
 
+
 def crossed(rng) -> list[Step]:
     """Profiles on different planes that meet in the middle or run into each other."""
     bodies = []
@@ -180,8 +185,14 @@ def beside(rng) -> list[Step]:
     x = (w + a) / 2 - overlap
     bodies.append(extrude(shifted(second, x, dy), level, level + tall, [shifted(o, x, dy) for o in hole]))
     if rng.random() < 0.35:
-        bodies.append(extrude(shifted(mapped(second, lambda p: (-p[0], p[1])), -x, dy), level, level + tall,
-                              [shifted(mapped(o, lambda p: (-p[0], p[1])), -x, dy) for o in hole]))  # fmt: skip
+        bodies.append(
+            extrude(
+                shifted(mapped(second, lambda p: (-p[0], p[1])), -x, dy),
+                level,
+                level + tall,
+                [shifted(mapped(o, lambda p: (-p[0], p[1])), -x, dy) for o in hole],
+            )
+        )
     return union(*bodies)
 
 

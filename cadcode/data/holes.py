@@ -9,8 +9,8 @@ import numpy as np
 
 from cadcode.data.loops import box_corners, mapped, pick, polygon, shifted, turned
 from cadcode.data.profiles import rectangle, regular_polygon, rounded_rectangle, stadium
-from cadcode.program.outline import distance, inside
-from cadcode.program.syntax import Arc, Circle, Line, Loop, Outline, Point, Rect
+from cadcode.program.outlines import distance, inside
+from cadcode.program.tree import Arc, Circle, Line, Loop, Outline, Point, Rect
 
 
 def fits(hole: Outline, outline: Outline, margin: float) -> bool:
@@ -37,8 +37,11 @@ def holes(rng, outline: Outline, w: float, h: float) -> list[Outline]:
 
 def _apart(made, margin):
     circles = [c for c in made if isinstance(c, Circle)]
-    return all(math.dist(a.centre, b.centre) >= a.radius + b.radius + margin
-               for i, a in enumerate(circles) for b in circles[:i])  # fmt: skip
+    return all(
+        math.dist(a.centre, b.centre) >= a.radius + b.radius + margin
+        for i, a in enumerate(circles)
+        for b in circles[:i]
+    )
 
 
 def central_circle(rng, outline, w, h):
@@ -68,8 +71,10 @@ def bolt_circle(rng, outline, w, h):
     ring = min(w, h) / 2 * rng.uniform(0.5, 0.85)
     r = min(ring * math.sin(math.pi / n) * 0.7, min(w, h) / 2 * rng.uniform(0.04, 0.18))
     turn = rng.choice([0, math.pi / n, math.pi / 2])
-    made = [Circle((ring * math.cos(turn + 2 * math.pi * i / n), ring * math.sin(turn + 2 * math.pi * i / n)), r)
-            for i in range(n)]  # fmt: skip
+    made = [
+        Circle((ring * math.cos(turn + 2 * math.pi * i / n), ring * math.sin(turn + 2 * math.pi * i / n)), r)
+        for i in range(n)
+    ]
     centre = rng.uniform(0.1, 0.85) * (ring - r)
     return made + ([Circle((0.0, 0.0), centre)] if rng.random() < 0.6 else [])
 
@@ -145,6 +150,18 @@ def row_of_slots(rng, outline, w, h):
     return [shifted(made, (i - (n - 1) / 2) * pitch, 0.0) for i in range(n)]
 
 
-HOLES = {central_circle: 30, offset_outline: 16, corner_holes: 12, bolt_circle: 9, row_of_holes: 10, grid_of_holes: 2,
-         any_circle: 12, window: 10, two_windows: 3, mirrored_holes: 5, socket: 4, keyed_bore: 2,
-         row_of_slots: 3}  # fmt: skip
+HOLES = {
+    central_circle: 30,
+    offset_outline: 16,
+    corner_holes: 12,
+    bolt_circle: 9,
+    row_of_holes: 10,
+    grid_of_holes: 2,
+    any_circle: 12,
+    window: 10,
+    two_windows: 3,
+    mirrored_holes: 5,
+    socket: 4,
+    keyed_bore: 2,
+    row_of_slots: 3,
+}

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from cadcode.program.syntax import Arc, Circle, Line, Loop, Outline, Point, Rect
+from cadcode.program.tree import Arc, Circle, Line, Loop, Outline, Point, Rect
 
 
 def log_uniform(rng, low: float, high: float) -> float:
@@ -21,8 +21,10 @@ def polygon(points) -> Loop:
 
 def cornered(points, cuts, chamfer: bool = False) -> Loop:
     """A polygon whose i-th corner is rounded (or chamfered) with radius (or leg) `cuts[i]`; 0 leaves it sharp."""
-    corners = [_corner(points[i - 1], p, points[(i + 1) % len(points)], c, chamfer)
-               for i, (p, c) in enumerate(zip(points, cuts, strict=True))]  # fmt: skip
+    corners = [
+        _corner(points[i - 1], p, points[(i + 1) % len(points)], c, chamfer)
+        for i, (p, c) in enumerate(zip(points, cuts, strict=True))
+    ]
     start, edges = corners[0][-1], []
     for corner in [*corners[1:], corners[0]]:
         edges.append(Line(corner[0]))

@@ -7,7 +7,7 @@ from cadcode.data import profiles as P
 from cadcode.data.bodies import block, cut, extrude, place, size, smaller, some_holes, thickness, union
 from cadcode.data.holes import central_circle, fits, offset_outline
 from cadcode.data.loops import pick, shifted
-from cadcode.program.syntax import Circle, Step
+from cadcode.program.tree import Circle, Step
 
 
 def pocketed(rng) -> list[Step]:

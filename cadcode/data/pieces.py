@@ -11,9 +11,9 @@ import numpy as np
 
 from cadcode.program.canonical import FINE, rounded
 from cadcode.program.field import body_bounds, combine, prepare
-from cadcode.program.outline import bounds as outline_bounds
-from cadcode.program.outline import faces_inside
-from cadcode.program.syntax import AXES, Arc, Extrude, Face, Loop, Outline, Program, Rect, Step
+from cadcode.program.outlines import bounds as outline_bounds
+from cadcode.program.outlines import faces_inside
+from cadcode.program.tree import AXES, Arc, Extrude, Face, Loop, Outline, Program, Rect, Step
 
 INTO = 0.01  # program units: how far inside its box a body is asked whether it is there
 PROBES = (5, 16)  # along each side of the box that two bodies share; many only where few found nothing in common

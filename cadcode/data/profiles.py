@@ -10,7 +10,7 @@ import numpy as np
 
 from cadcode.data.loops import box_corners, cornered, pick, polygon, turned
 from cadcode.data.sections import SECTIONS, askew
-from cadcode.program.syntax import Arc, Circle, Line, Loop, Outline, Rect
+from cadcode.program.tree import Arc, Circle, Line, Loop, Outline, Rect
 
 
 def rectangle(rng, w, h) -> Outline:
@@ -19,6 +19,7 @@ def rectangle(rng, w, h) -> Outline:
 
 def circle(rng, w, h) -> Outline:
     return Circle((0.0, 0.0), min(w, h) / 2)
+
 
 def rounded_rectangle(rng, w, h) -> Outline:
     radius = min(w, h) * rng.choice([rng.uniform(0.05, 0.2), rng.uniform(0.2, 0.45)])
@@ -42,8 +43,10 @@ def arch(rng, w, h) -> Outline:
     """A rectangle with one side replaced by a half circle (or a flatter arc)."""
     rise = w / 2 if h > w / 2 * 1.1 else h * rng.uniform(0.2, 0.8)
     y = h / 2 - rise
-    return Loop((-w / 2, -h / 2), (Line((w / 2, -h / 2)), Line((w / 2, y)), Arc((0.0, h / 2), (-w / 2, y)),
-                                   Line((-w / 2, -h / 2))))  # fmt: skip
+    return Loop(
+        (-w / 2, -h / 2),
+        (Line((w / 2, -h / 2)), Line((w / 2, y)), Arc((0.0, h / 2), (-w / 2, y)), Line((-w / 2, -h / 2))),
+    )
 
 
 def half_disc(rng, w, h) -> Outline:
@@ -52,23 +55,39 @@ def half_disc(rng, w, h) -> Outline:
 
 def quarter_disc(rng, w, h) -> Outline:
     r, c = min(w, h), math.sqrt(0.5)
-    return Loop((-r / 2, -r / 2), (Line((r / 2, -r / 2)), Arc((r * c - r / 2, r * c - r / 2), (-r / 2, r / 2)),
-                                   Line((-r / 2, -r / 2))))  # fmt: skip
+    return Loop(
+        (-r / 2, -r / 2),
+        (Line((r / 2, -r / 2)), Arc((r * c - r / 2, r * c - r / 2), (-r / 2, r / 2)), Line((-r / 2, -r / 2))),
+    )
 
 
 def l_profile(rng, w, h) -> Outline:
     t = min(w, h) * rng.choice([rng.uniform(0.05, 0.3), rng.uniform(0.3, 0.7)])
     s = t if rng.random() < 0.6 else h * rng.uniform(0.1, 0.7)
-    points = [(-w / 2, -h / 2), (w / 2, -h / 2), (w / 2, -h / 2 + s), (-w / 2 + t, -h / 2 + s), (-w / 2 + t, h / 2),
-              (-w / 2, h / 2)]  # fmt: skip
+    points = [
+        (-w / 2, -h / 2),
+        (w / 2, -h / 2),
+        (w / 2, -h / 2 + s),
+        (-w / 2 + t, -h / 2 + s),
+        (-w / 2 + t, h / 2),
+        (-w / 2, h / 2),
+    ]
     return _maybe_rounded(rng, points, [(3, 0), (0,), (0, 3)], min(t, s, w - t, h - s) * 0.5)
 
 
 def u_profile(rng, w, h) -> Outline:
     t = w * rng.uniform(0.06, 0.38)
     s = t if rng.random() < 0.5 and t < 0.8 * h else h * rng.uniform(0.1, 0.7)
-    points = [(-w / 2, -h / 2), (w / 2, -h / 2), (w / 2, h / 2), (w / 2 - t, h / 2), (w / 2 - t, -h / 2 + s),
-              (-w / 2 + t, -h / 2 + s), (-w / 2 + t, h / 2), (-w / 2, h / 2)]  # fmt: skip
+    points = [
+        (-w / 2, -h / 2),
+        (w / 2, -h / 2),
+        (w / 2, h / 2),
+        (w / 2 - t, h / 2),
+        (w / 2 - t, -h / 2 + s),
+        (-w / 2 + t, -h / 2 + s),
+        (-w / 2 + t, h / 2),
+        (-w / 2, h / 2),
+    ]
     return _maybe_rounded(rng, points, [(0, 1), (4, 5), (0, 1, 4, 5)], min(t, s, (w - 2 * t) / 2, h - s) * 0.6)
 
 
@@ -82,14 +101,30 @@ def _maybe_rounded(rng, points, choices, largest):
 
 def t_profile(rng, w, h) -> Outline:
     s, t = h * rng.uniform(0.12, 0.6), w * rng.uniform(0.12, 0.6)
-    return polygon([(-t / 2, -h / 2), (t / 2, -h / 2), (t / 2, h / 2 - s), (w / 2, h / 2 - s), (w / 2, h / 2),
-                    (-w / 2, h / 2), (-w / 2, h / 2 - s), (-t / 2, h / 2 - s)])  # fmt: skip
+    return polygon(
+        [
+            (-t / 2, -h / 2),
+            (t / 2, -h / 2),
+            (t / 2, h / 2 - s),
+            (w / 2, h / 2 - s),
+            (w / 2, h / 2),
+            (-w / 2, h / 2),
+            (-w / 2, h / 2 - s),
+            (-t / 2, h / 2 - s),
+        ]
+    )
 
 
 def i_profile(rng, w, h) -> Outline:
     s, t = h * rng.uniform(0.08, 0.3), w * rng.uniform(0.1, 0.6)
-    half = [(w / 2, -h / 2), (w / 2, -h / 2 + s), (t / 2, -h / 2 + s), (t / 2, h / 2 - s), (w / 2, h / 2 - s),
-            (w / 2, h / 2)]  # fmt: skip
+    half = [
+        (w / 2, -h / 2),
+        (w / 2, -h / 2 + s),
+        (t / 2, -h / 2 + s),
+        (t / 2, h / 2 - s),
+        (w / 2, h / 2 - s),
+        (w / 2, h / 2),
+    ]
     return polygon(half + [(-x, y) for x, y in half[::-1]])
 
 
@@ -97,15 +132,26 @@ def cross_profile(rng, w, h) -> Outline:
     t = min(w, h) * rng.uniform(0.15, 0.6)
     s = t if rng.random() < 0.7 else h * rng.uniform(0.15, 0.6)
     a, b, c, d = w / 2, h / 2, t / 2, s / 2
-    return polygon([(-c, -b), (c, -b), (c, -d), (a, -d), (a, d), (c, d), (c, b), (-c, b), (-c, d), (-a, d), (-a, -d),
-                    (-c, -d)])  # fmt: skip
+    return polygon(
+        [(-c, -b), (c, -b), (c, -d), (a, -d), (a, d), (c, d), (c, b), (-c, b), (-c, d), (-a, d), (-a, -d), (-c, -d)]
+    )
 
 
 def z_profile(rng, w, h) -> Outline:
     t = w * rng.uniform(0.12, 0.45)
     s = h * rng.uniform(0.12, 0.45)
-    return polygon([(-w / 2, -h / 2), (t / 2, -h / 2), (t / 2, h / 2 - s), (w / 2, h / 2 - s), (w / 2, h / 2),
-                    (-t / 2, h / 2), (-t / 2, -h / 2 + s), (-w / 2, -h / 2 + s)])  # fmt: skip
+    return polygon(
+        [
+            (-w / 2, -h / 2),
+            (t / 2, -h / 2),
+            (t / 2, h / 2 - s),
+            (w / 2, h / 2 - s),
+            (w / 2, h / 2),
+            (-t / 2, h / 2),
+            (-t / 2, -h / 2 + s),
+            (-w / 2, -h / 2 + s),
+        ]
+    )
 
 
 def stairs(rng, w, h) -> Outline:
@@ -176,8 +222,11 @@ def regular_polygon(rng, w, h) -> Outline:
 
 def convex_polygon(rng, w, h) -> Outline:
     n = int(rng.integers(4, 8))
-    angles = np.sort(rng.uniform(0, 2 * math.pi, n)) if rng.random() < 0.3 else (
-        np.arange(n) + rng.uniform(-0.3, 0.3, n)) * 2 * math.pi / n  # fmt: skip
+    angles = (
+        np.sort(rng.uniform(0, 2 * math.pi, n))
+        if rng.random() < 0.3
+        else (np.arange(n) + rng.uniform(-0.3, 0.3, n)) * 2 * math.pi / n
+    )
     return polygon(np.c_[np.cos(angles) * w / 2, np.sin(angles) * h / 2])
 
 
@@ -217,10 +266,19 @@ def oval_flange(rng, w, h) -> Outline:
     n = (math.sin(beta), math.cos(beta))
     top, ear = (big * n[0], big * n[1]), (a + small * n[0], small * n[1])
     mirror = lambda p, sx, sy: (p[0] * sx, p[1] * sy)  # noqa: E731
-    return Loop(mirror(ear, 1, -1), (
-        Arc((a + small, 0.0), ear), Line(top), Arc((0.0, big), mirror(top, -1, 1)), Line(mirror(ear, -1, 1)),
-        Arc((-a - small, 0.0), mirror(ear, -1, -1)), Line(mirror(top, -1, -1)), Arc((0.0, -big), mirror(top, 1, -1)),
-        Line(mirror(ear, 1, -1))))  # fmt: skip
+    return Loop(
+        mirror(ear, 1, -1),
+        (
+            Arc((a + small, 0.0), ear),
+            Line(top),
+            Arc((0.0, big), mirror(top, -1, 1)),
+            Line(mirror(ear, -1, 1)),
+            Arc((-a - small, 0.0), mirror(ear, -1, -1)),
+            Line(mirror(top, -1, -1)),
+            Arc((0.0, -big), mirror(top, 1, -1)),
+            Line(mirror(ear, 1, -1)),
+        ),
+    )
 
 
 def ring_sector(rng, w, h) -> Outline:
@@ -228,16 +286,31 @@ def ring_sector(rng, w, h) -> Outline:
     outer = w / 2
     inner, half = outer * rng.uniform(0.4, 0.92), rng.choice([math.pi / 2, math.pi / 4, rng.uniform(0.4, 2.6)])
     at = lambda r, t: (r * math.sin(t), r * math.cos(t))  # noqa: E731
-    return Loop(at(outer, half), (Arc(at(outer, 0), at(outer, -half)), Line(at(inner, -half)),
-                                  Arc(at(inner, 0), at(inner, half)), Line(at(outer, half))))  # fmt: skip
+    return Loop(
+        at(outer, half),
+        (
+            Arc(at(outer, 0), at(outer, -half)),
+            Line(at(inner, -half)),
+            Arc(at(inner, 0), at(inner, half)),
+            Line(at(outer, half)),
+        ),
+    )
 
 
 def bitten_rectangle(rng, w, h) -> Outline:
     """A rectangle with a half-round bite out of one side."""
     r = min(w / 2, h) * rng.uniform(0.2, 0.85)
-    return Loop((-w / 2, -h / 2), (
-        Line((w / 2, -h / 2)), Line((w / 2, h / 2)), Line((r, h / 2)), Arc((0.0, h / 2 - r), (-r, h / 2)),
-        Line((-w / 2, h / 2)), Line((-w / 2, -h / 2))))  # fmt: skip
+    return Loop(
+        (-w / 2, -h / 2),
+        (
+            Line((w / 2, -h / 2)),
+            Line((w / 2, h / 2)),
+            Line((r, h / 2)),
+            Arc((0.0, h / 2 - r), (-r, h / 2)),
+            Line((-w / 2, h / 2)),
+            Line((-w / 2, -h / 2)),
+        ),
+    )
 
 
 def flat_disc(rng, w, h) -> Outline:
@@ -249,11 +322,33 @@ def flat_disc(rng, w, h) -> Outline:
         return Loop((-x, y), (Arc((0.0, -r), (x, y)), Line((-x, y))))
     return Loop((x, -y), (Arc((r, 0.0), (x, y)), Line((-x, y)), Arc((-r, 0.0), (-x, -y)), Line((x, -y))))
 
+
 COMMON = {rectangle: 40, circle: 20, rounded_rectangle: 7, stadium: 3, l_profile: 5, u_profile: 4, t_profile: 2}
-RARE = {chamfered_rectangle: 3, arch: 3, half_disc: 1.2, quarter_disc: 1, i_profile: 1.2, cross_profile: 1,
-        z_profile: 1, stairs: 1.5, notched_rectangle: 2, corner_notched: 1.5, right_triangle: 1.5, isosceles: 0.8,
-        trapezoid: 2, parallelogram: 0.7, house: 0.8, regular_polygon: 2, convex_polygon: 1, turned_rectangle: 1,
-        symmetric_polygon: 2, oval_flange: 1.2, ring_sector: 2, bitten_rectangle: 1, flat_disc: 1}  # fmt: skip
+RARE = {
+    chamfered_rectangle: 3,
+    arch: 3,
+    half_disc: 1.2,
+    quarter_disc: 1,
+    i_profile: 1.2,
+    cross_profile: 1,
+    z_profile: 1,
+    stairs: 1.5,
+    notched_rectangle: 2,
+    corner_notched: 1.5,
+    right_triangle: 1.5,
+    isosceles: 0.8,
+    trapezoid: 2,
+    parallelogram: 0.7,
+    house: 0.8,
+    regular_polygon: 2,
+    convex_polygon: 1,
+    turned_rectangle: 1,
+    symmetric_polygon: 2,
+    oval_flange: 1.2,
+    ring_sector: 2,
+    bitten_rectangle: 1,
+    flat_disc: 1,
+}
 RARE |= SECTIONS
 ASKEW = 0.05  # of the uncommon share
 

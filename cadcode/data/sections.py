@@ -9,8 +9,8 @@ import math
 import numpy as np
 
 from cadcode.data.loops import box_corners, cornered, log_uniform, mapped, polygon
-from cadcode.program.outline import bounds
-from cadcode.program.syntax import Arc, Circle, Line, Loop, Outline, Rect
+from cadcode.program.outlines import bounds
+from cadcode.program.tree import Arc, Circle, Line, Loop, Outline, Rect
 
 SHEET = (0.006, 0.12)  # thickness of bent sheet over its shorter side
 
@@ -109,8 +109,10 @@ def link(rng, w, h) -> Outline:
     tilt = (big - small) / (b - a)
     n = (tilt, math.sqrt(1 - tilt * tilt))
     near, far = (a + big * n[0], big * n[1]), (b + small * n[0], small * n[1])
-    return Loop((far[0], -far[1]), (Arc((w / 2, 0.0), far), Line(near), Arc((-w / 2, 0.0), (near[0], -near[1])),
-                                    Line((far[0], -far[1]))))  # fmt: skip
+    return Loop(
+        (far[0], -far[1]),
+        (Arc((w / 2, 0.0), far), Line(near), Arc((-w / 2, 0.0), (near[0], -near[1])), Line((far[0], -far[1]))),
+    )
 
 
 def bearing_block(rng, w, h) -> Outline:
@@ -120,9 +122,19 @@ def bearing_block(rng, w, h) -> Outline:
     y, foot = h / 2 - r, -h / 2 + s
     rise = [Line((r, y))] if y > foot + 1e-6 else []
     fall = [Line((-r, foot))] if y > foot + 1e-6 else []
-    return Loop((-w / 2, -h / 2), (
-        Line((w / 2, -h / 2)), Line((w / 2, foot)), Line((r, foot)), *rise, Arc((0.0, h / 2), (-r, y)), *fall,
-        Line((-w / 2, foot)), Line((-w / 2, -h / 2))))  # fmt: skip
+    return Loop(
+        (-w / 2, -h / 2),
+        (
+            Line((w / 2, -h / 2)),
+            Line((w / 2, foot)),
+            Line((r, foot)),
+            *rise,
+            Arc((0.0, h / 2), (-r, y)),
+            *fall,
+            Line((-w / 2, foot)),
+            Line((-w / 2, -h / 2)),
+        ),
+    )
 
 
 def ramp(rng, w, h) -> Outline:
@@ -141,8 +153,18 @@ def dovetail(rng, w, h) -> Outline:
         top = [(mouth / 2, h / 2), (floor / 2, h / 2 - d), (-floor / 2, h / 2 - d), (-mouth / 2, h / 2)]
         return polygon([(-w / 2, -h / 2), (w / 2, -h / 2), (w / 2, h / 2), *top, (-w / 2, h / 2)])
     y = h / 2 - d
-    return polygon([(-w / 2, -h / 2), (w / 2, -h / 2), (w / 2, y), (mouth / 2, y), (floor / 2, h / 2),
-                    (-floor / 2, h / 2), (-mouth / 2, y), (-w / 2, y)])  # fmt: skip
+    return polygon(
+        [
+            (-w / 2, -h / 2),
+            (w / 2, -h / 2),
+            (w / 2, y),
+            (mouth / 2, y),
+            (floor / 2, h / 2),
+            (-floor / 2, h / 2),
+            (-mouth / 2, y),
+            (-w / 2, y),
+        ]
+    )
 
 
 def keyed_disc(rng, w, h) -> Outline:
@@ -160,8 +182,13 @@ def soft_polygon(rng, w, h) -> Outline:
     x, y, k = w / 2, h / 2, rng.uniform(0.1, 0.8)
     n = int(rng.choice([3, 5, 6]))
     ring = [(x * math.sin(2 * math.pi * i / n), y * math.cos(2 * math.pi * i / n)) for i in range(n)][::-1]
-    points = [[(-x, -y), (x, -y), (0.0, y)], [(-x, -y), (x, -y), (x * k, y), (-x * k, y)], [(-x, -y), (x, -y), (-x, y)],
-              [(-x, -y), (x, -y), (x, y * k), (0, y), (-x, y * k)], ring][rng.integers(5)]  # fmt: skip
+    points = [
+        [(-x, -y), (x, -y), (0.0, y)],
+        [(-x, -y), (x, -y), (x * k, y), (-x * k, y)],
+        [(-x, -y), (x, -y), (-x, y)],
+        [(-x, -y), (x, -y), (x, y * k), (0, y), (-x, y * k)],
+        ring,
+    ][rng.integers(5)]
     loop = cornered(points, [min(w, h) * rng.choice([0.05, 0.1, 0.15])] * len(points))
     low, high = bounds(loop)  # rounding takes tips away
     scale = min((w, h) / (high - low))
@@ -190,5 +217,15 @@ def askew(rng, outline: Outline, w, h) -> Outline:
     return mapped(loop, lambda p: tuple(float(v) for v in (np.array(p) - (low + high) / 2) * scale))
 
 
-SECTIONS = {bent_sheet: 6, comb: 1.2, lever: 1.5, link: 1.2, bearing_block: 1.2, ramp: 2, dovetail: 1.2,
-            keyed_disc: 0.8, soft_polygon: 1.5, slotted_disc: 0.7}  # fmt: skip
+SECTIONS = {
+    bent_sheet: 6,
+    comb: 1.2,
+    lever: 1.5,
+    link: 1.2,
+    bearing_block: 1.2,
+    ramp: 2,
+    dovetail: 1.2,
+    keyed_disc: 0.8,
+    soft_polygon: 1.5,
+    slotted_disc: 0.7,
+}

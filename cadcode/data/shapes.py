@@ -7,33 +7,41 @@ spelling. Seeded: the same generator state gives the same program.
 
 import numpy as np
 
-from cadcode.data.assembled import (
-    arm,
-    cut_across,
-    finned,
-    flange,
-    housing,
-    keyed_shaft,
-    rod_and_plate,
-    stand,
-    tee,
-)
+from cadcode.data.assembled import arm, cut_across, finned, flange, housing, keyed_shaft, rod_and_plate, stand, tee
 from cadcode.data.families import beside, boxes, bracket, crossed, prism, several_prisms, shaft, stacked
 from cadcode.data.loops import pick
 from cadcode.data.machined import pocketed, tray
 from cadcode.data.pieces import meeting, one_piece
 from cadcode.program.canonical import canonical, rounded
-from cadcode.program.emit import compact
 from cadcode.program.field import bounds
-from cadcode.program.outline import bounds as outline_bounds
+from cadcode.program.outlines import bounds as outline_bounds
 from cadcode.program.symmetry import SYMMETRIES, transformed
-from cadcode.program.syntax import Extrude, Program
+from cadcode.program.text.compact import compact
 from cadcode.program.tokens import encode
 from cadcode.program.transform import moved
+from cadcode.program.tree import Extrude, Program
 
-FAMILIES = {prism: 75, stacked: 13, shaft: 7, bracket: 6, pocketed: 6, tray: 3, crossed: 2, beside: 4, boxes: 3,
-            several_prisms: 1, flange: 2.5, finned: 1.5, stand: 2, rod_and_plate: 2, tee: 1, keyed_shaft: 2,
-            housing: 2.5, arm: 1, cut_across: 2.5}  # fmt: skip
+FAMILIES = {
+    prism: 75,
+    stacked: 13,
+    shaft: 7,
+    bracket: 6,
+    pocketed: 6,
+    tray: 3,
+    crossed: 2,
+    beside: 4,
+    boxes: 3,
+    several_prisms: 1,
+    flange: 2.5,
+    finned: 1.5,
+    stand: 2,
+    rod_and_plate: 2,
+    tee: 1,
+    keyed_shaft: 2,
+    housing: 2.5,
+    arm: 1,
+    cut_across: 2.5,
+}
 MOST_STEPS = 6
 
 

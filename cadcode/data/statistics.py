@@ -10,7 +10,7 @@ import numpy as np
 from cadcode.data.pieces import cells
 from cadcode.program.field import bounds, occupancy
 from cadcode.program.surface import sample_surface
-from cadcode.program.syntax import Program
+from cadcode.program.tree import Program
 
 POINTS = 4000
 SMALLEST_FACE = 0.004  # of the points: what is less counts as noise, or as a curved wall

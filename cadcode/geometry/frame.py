@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PROGRAM_UNITS = 100.0  # program units per model unit
+from cadcode.units import PROGRAM_UNITS
 
 
 def model_to_program(points):

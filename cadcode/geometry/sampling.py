@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 from cadcode.errors import InputError, UsageError
 from cadcode.geometry.cleaning import face_areas
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io import Shape
+from cadcode.geometry.io.load import Shape
 
 
 @dataclass(frozen=True)

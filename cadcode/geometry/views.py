@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.errors import InputError
-from cadcode.geometry.raster import draw_mesh, empty_buffers
+from cadcode.geometry.render import draw_mesh, empty_buffers
 
 FRONTS = ((1, 1, 1), (-1, -1, -1), (-1, 1, -1), (1, -1, 1))  # where the viewer looks, not where he stands
 DOWN = (0, 1, 0)  # y runs down the picture: the source's camera stands on its head

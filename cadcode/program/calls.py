@@ -7,22 +7,8 @@ what the dialect leaves out; every call returns a new value. Checked against Cad
 import math
 from dataclasses import dataclass, replace
 
-from cadcode.program.syntax import (
-    AXES,
-    PLANES,
-    Arc,
-    Circle,
-    Edge,
-    Extrude,
-    Face,
-    Line,
-    Loop,
-    Point,
-    Program,
-    Rect,
-    Step,
-)
 from cadcode.program.transform import moved_faces
+from cadcode.program.tree import AXES, PLANES, Arc, Circle, Edge, Extrude, Face, Line, Loop, Point, Program, Rect, Step
 
 MAX_NUMBER = 1e9
 MAX_STEPS = 200
@@ -206,12 +192,20 @@ METHODS = {
     Module: {"Workplane": workplane_of, "Sketch": free_sketch},
     Plane: {"workplane": workplane, "moveTo": move_to, "sketch": sketch_on, "box": box, "cylinder": cylinder},
     Sketch: {
-        "push": push, "reset": reset, "circle": circle, "rect": rect, "face": face, "segment": segment, "arc": arc,
-        "close": close, "assemble": assemble, "finalize": finalize,
+        "push": push,
+        "reset": reset,
+        "circle": circle,
+        "rect": rect,
+        "face": face,
+        "segment": segment,
+        "arc": arc,
+        "close": close,
+        "assemble": assemble,
+        "finalize": finalize,
     },
     Profile: {"extrude": extrude},
     Program: {"union": union, "cut": cut, "intersect": intersect},
-}  # fmt: skip
+}
 
 
 def _prism(plane: Plane, height: float, faces: tuple[Face, ...]) -> Program:

@@ -7,8 +7,8 @@ from itertools import chain, groupby
 
 import numpy as np
 
-from cadcode.program.outline import area, bounds
-from cadcode.program.syntax import Arc, Circle, Edge, Extrude, Face, Line, Loop, Outline, Point, Program, Rect, Step
+from cadcode.program.outlines import area, bounds
+from cadcode.program.tree import Arc, Circle, Edge, Extrude, Face, Line, Loop, Outline, Point, Program, Rect, Step
 
 FRAME = 100.0
 FINE = 8.0  # sizes below this many units keep half units: a thin plate must not lose a third of its thickness

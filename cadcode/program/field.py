@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from cadcode.program import outline as plane
-from cadcode.program.syntax import AXES, Extrude, Program
+from cadcode.program import outlines as plane
+from cadcode.program.tree import AXES, Extrude, Program
 
 
 class EmptySolid(ValueError):

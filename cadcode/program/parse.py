@@ -12,13 +12,12 @@ import operator
 import warnings
 
 from cadcode.program.calls import KINDS, MAX_NUMBER, METHODS, Module, Outside
-from cadcode.program.syntax import Program, Rejected
+from cadcode.program.tree import Program, Rejected
 
 MAX_TEXT = 100_000
 MAX_REASON = 200
 RESULT_NAMES = ("result", "r")
-ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
-              ast.Div: operator.truediv}
+ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
 def parse(text: str) -> Program | Rejected:

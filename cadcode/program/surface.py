@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cadcode.program import field
-from cadcode.program import outline as plane
+from cadcode.program import outlines as plane
 from cadcode.program.field import EmptySolid
-from cadcode.program.syntax import AXES, Extrude, Program
+from cadcode.program.tree import AXES, Extrude, Program
 
 STEP_ASIDE = 1e-5  # how far in front and behind to look, as a share of the longest side
 EFFORT = 200  # candidates per wanted point before what was kept counts as all there is

@@ -5,7 +5,7 @@ from itertools import permutations, product
 
 import numpy as np
 
-from cadcode.program.syntax import AXES, Arc, Circle, Extrude, Face, Line, Loop, Outline, Program, Rect, Step
+from cadcode.program.tree import AXES, Arc, Circle, Extrude, Face, Line, Loop, Outline, Program, Rect, Step
 
 
 @dataclass(frozen=True, slots=True)

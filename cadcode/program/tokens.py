@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from cadcode.program.syntax import OPERATIONS, PLANES
+from cadcode.program.tree import OPERATIONS, PLANES
 
 SPECIAL = ("<pad>", "<start>", "<end>")
 PAD, START, END = range(3)
@@ -24,8 +24,27 @@ ADD, SUBTRACT = ")", ",mode='s')"
 SEGMENT, ARC, CLOSE, ASSEMBLE = ")).segment((", ")).arc((", ")).close().assemble()", ")).assemble()"
 EXTRUDE, CLOSE_BODY = ".finalize().extrude(", "))"
 
-SYNTAX = (*FIRST, *NEXT, SKETCH_PUSH, SKETCH_SEGMENT, SKETCH_ARC, PUSH, FACE_SEGMENT, FACE_ARC, POINT, CIRCLE, RECT,
-          ADD, SUBTRACT, SEGMENT, ARC, CLOSE, ASSEMBLE, EXTRUDE, CLOSE_BODY)  # fmt: skip
+SYNTAX = (
+    *FIRST,
+    *NEXT,
+    SKETCH_PUSH,
+    SKETCH_SEGMENT,
+    SKETCH_ARC,
+    PUSH,
+    FACE_SEGMENT,
+    FACE_ARC,
+    POINT,
+    CIRCLE,
+    RECT,
+    ADD,
+    SUBTRACT,
+    SEGMENT,
+    ARC,
+    CLOSE,
+    ASSEMBLE,
+    EXTRUDE,
+    CLOSE_BODY,
+)
 # Half units occur as centres of odd widths; nothing longer than 200 fits the program frame.
 NUMBERS = tuple(v / 2 for v in range(-200, 201)) + tuple(float(v) for v in range(101, 201))
 
@@ -75,13 +94,19 @@ def decode(ids) -> str:
 COORDINATE, SIZE, HEIGHT = "coordinate", "size", "height"
 _NUMBER_SLOTS = {  # state -> (kind of number, next state)
     "offset": (COORDINATE, "sketch"),
-    "push x": (COORDINATE, "push y"), "push y": (COORDINATE, "pushed"),
-    "radius": (SIZE, "close face"), "width": (SIZE, "depth"), "depth": (SIZE, "close face"),
-    "start x": (COORDINATE, "start y"), "start y": (COORDINATE, "started"),
-    "end x": (COORDINATE, "end y"), "end y": (COORDINATE, "edge done"),
-    "arc x": (COORDINATE, "arc y"), "arc y": (COORDINATE, "arc middle"),
+    "push x": (COORDINATE, "push y"),
+    "push y": (COORDINATE, "pushed"),
+    "radius": (SIZE, "close face"),
+    "width": (SIZE, "depth"),
+    "depth": (SIZE, "close face"),
+    "start x": (COORDINATE, "start y"),
+    "start y": (COORDINATE, "started"),
+    "end x": (COORDINATE, "end y"),
+    "end y": (COORDINATE, "edge done"),
+    "arc x": (COORDINATE, "arc y"),
+    "arc y": (COORDINATE, "arc middle"),
     "height": (HEIGHT, "close body"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +194,15 @@ def advance(state: State, token: int) -> State:
 
 
 def _with(state: State, name: str, **changes) -> State:
-    fields = dict(first_body=state.first_body, first_face=state.first_face, arc=state.arc,
-                  start=state.start, here=state.here, edge=state.edge, area=state.area)  # fmt: skip
+    fields = dict(
+        first_body=state.first_body,
+        first_face=state.first_face,
+        arc=state.arc,
+        start=state.start,
+        here=state.here,
+        edge=state.edge,
+        area=state.area,
+    )
     return State(name, **(fields | changes))
 
 
@@ -191,8 +223,9 @@ def _after_number(state: State, value: float) -> State:
 def _edge_done(state: State, edge: tuple[float, ...]) -> State:
     """The state behind an edge: its triangles with the start (an arc's middle counts as a corner) join the area."""
     (x0, y0), points = state.start, [state.here, edge[:2], edge[-2:]]
-    twice = sum((ax - x0) * (by - y0) - (bx - x0) * (ay - y0)
-                for (ax, ay), (bx, by) in zip(points, points[1:], strict=False))  # fmt: skip
+    twice = sum(
+        (ax - x0) * (by - y0) - (bx - x0) * (ay - y0) for (ax, ay), (bx, by) in zip(points, points[1:], strict=False)
+    )
     return _with(state, "edge done", here=edge[-2:], edge=(), area=state.area + twice)
 
 

@@ -2,21 +2,7 @@
 
 import numpy as np
 
-from cadcode.program.syntax import (
-    AXES,
-    Arc,
-    Circle,
-    Edge,
-    Extrude,
-    Face,
-    Line,
-    Loop,
-    Outline,
-    Point,
-    Program,
-    Rect,
-    Step,
-)
+from cadcode.program.tree import AXES, Arc, Circle, Edge, Extrude, Face, Line, Loop, Outline, Point, Program, Rect, Step
 
 
 def moved(program: Program, scale: float, translation) -> Program:

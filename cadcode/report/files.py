@@ -12,8 +12,8 @@ import numpy as np
 
 from cadcode import __version__
 from cadcode.errors import OutputError, UsageError
-from cadcode.geometry.io import stem_of
-from cadcode.program.emit import comment
+from cadcode.geometry.io.load import stem_of
+from cadcode.program.text.compact import comment
 from cadcode.report.kept import check_replaceable, checksum_line, hashes
 from cadcode.report.picture import RESULT_COLOUR, png_bytes, render, side_by_side
 
@@ -147,18 +147,26 @@ def program_text(result) -> str:
 def _header(result) -> str:
     shape, error = result.shape, result.chosen.error
     if shape is None:
-        return "\n".join((f"{_asked(result.asked)} as CadQuery, by cadcode {__version__}", f"Units: {UNITS}",
-                          _made_by(result), "Fit: not measured, there is no shape to compare with"))  # fmt: skip
+        return "\n".join(
+            (
+                f"{_asked(result.asked)} as CadQuery, by cadcode {__version__}",
+                f"Units: {UNITS}",
+                _made_by(result),
+                "Fit: not measured, there is no shape to compare with",
+            )
+        )
     name = Path(shape.path).name
     fits = f"IoU {error.iou:.4f}" if error.iou is not None else f"no IoU ({error.iou_reason})"
     box = " x ".join(f"{side:.6g}" for side in shape.extents)
-    return "\n".join((
-        f"{name} as CadQuery, by cadcode {__version__}",
-        f"Units: {shape.unit or f'those of {name}, which does not name them'}; the box of the input is {box}",
-        _made_by(result),
-        f"Fit: {fits}, mean distance {error.chamfer:.4g}, largest distance {error.max_deviation:.4g}",
-        *(f"Note: {remark}" for remark in result.remarks),
-    ))  # fmt: skip
+    return "\n".join(
+        (
+            f"{name} as CadQuery, by cadcode {__version__}",
+            f"Units: {shape.unit or f'those of {name}, which does not name them'}; the box of the input is {box}",
+            _made_by(result),
+            f"Fit: {fits}, mean distance {error.chamfer:.4g}, largest distance {error.max_deviation:.4g}",
+            *(f"Note: {remark}" for remark in result.remarks),
+        )
+    )
 
 
 def _asked(asked: dict) -> str:
@@ -167,8 +175,10 @@ def _asked(asked: dict) -> str:
 
 def _made_by(result) -> str:
     model = result.model
-    return (f"Model: {model.spec.name} {model.revision} ({model.spec.licence}), {result.chosen.source}, "
-            f"seed {result.options.decoding.seed}")  # fmt: skip
+    return (
+        f"Model: {model.spec.name} {model.revision} ({model.spec.licence}), {result.chosen.source}, "
+        f"seed {result.options.decoding.seed}"
+    )
 
 
 def _picture(result) -> bytes:

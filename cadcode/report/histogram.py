@@ -11,8 +11,11 @@ def histograms(rows: list[dict]) -> str:
     """How many parts have which IoU, and which largest distance by the size of the part."""
     done = [row for row in rows if row["status"] == "done" and row.get("error")]
     ious = [row["error"]["iou"] for row in done if row["error"].get("iou") is not None]
-    shares = [row["error"]["max_deviation"] / max(row["extents"]) for row in done
-              if row["error"].get("max_deviation") is not None and max(row.get("extents") or [0]) > 0]  # fmt: skip
+    shares = [
+        row["error"]["max_deviation"] / max(row["extents"])
+        for row in done
+        if row["error"].get("max_deviation") is not None and max(row.get("extents") or [0]) > 0
+    ]
     edges = np.arange(21) / 20
     powers = np.array([0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, math.inf])
     labels = ["0.01 %", "0.03 %", "0.1 %", "0.3 %", "1 %", "3 %", "10 %", "30 %", "more"]
@@ -32,9 +35,13 @@ def _bars(title: str, values: list[float], edges: np.ndarray, labels: list[str],
     for i, (count, label) in enumerate(zip(counts, labels, strict=True)):
         tall = high * count / counts.max()
         x, y = i * wide, high + 20 - tall
-        bars.append(f'<rect x="{x + 1:.1f}" y="{y:.1f}" width="{wide - 2:.1f}" height="{tall:.1f}">'
-                    f"<title>{escaped(label)}: {count}</title></rect>")  # fmt: skip
+        bars.append(
+            f'<rect x="{x + 1:.1f}" y="{y:.1f}" width="{wide - 2:.1f}" height="{tall:.1f}">'
+            f"<title>{escaped(label)}: {count}</title></rect>"
+        )
         if i % every == 0:
             bars.append(f'<text x="{x + 1:.1f}" y="{high + 34}">{escaped(label)}</text>')
-    return (f'<svg width="{width}" height="{high + 40}" role="img" aria-label="{escaped(title)}">'
-            f'<text x="0" y="12">{escaped(title)}</text>{"".join(bars)}</svg>')  # fmt: skip
+    return (
+        f'<svg width="{width}" height="{high + 40}" role="img" aria-label="{escaped(title)}">'
+        f'<text x="0" y="12">{escaped(title)}</text>{"".join(bars)}</svg>'
+    )

@@ -34,12 +34,16 @@ def report_page(rows: list[dict], folder: Path, title: str = "cadcode batch") ->
     views = _views(ordered, Path(folder))
     left = sum(bool(row.get("view")) for row in rows) - len(views)
     return _asset("page.html").format(
-        title=escaped(title), style=_asset("page.css"), version=__version__, summary=escaped(summary_line(rows)),
-        histograms=histograms(rows), scripts=_scripts(any(views.values())),
+        title=escaped(title),
+        style=_asset("page.css"),
+        version=__version__,
+        summary=escaped(summary_line(rows)),
+        histograms=histograms(rows),
+        scripts=_scripts(any(views.values())),
         rows="\n".join(_row(row, Path(folder), views.get(row["name"])) for row in ordered),
-        heads="".join(f'<th{_class("text" if i in (1, len(heads) - 1) else "")}>{h}</th>' for i, h in enumerate(heads)),
+        heads="".join(f"<th{_class('text' if i in (1, len(heads) - 1) else '')}>{h}</th>" for i, h in enumerate(heads)),
         remark=f" The {left} parts that fit best have a picture only, to keep this page small." if left else "",
-    )  # fmt: skip
+    )
 
 
 def _asset(name: str) -> str:

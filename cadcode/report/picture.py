@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.geometry.raster import FINER, draw_mesh, draw_points, empty_buffers, shaded
+from cadcode.geometry.render import FINER, draw_mesh, draw_points, empty_buffers, shaded
 
 BACKGROUND = (255, 255, 255)
 INPUT_COLOUR = (200, 200, 205)

@@ -15,9 +15,14 @@ class BatchProgress:
     def __init__(self, console: Console, printable=str, tell=lambda row: None):
         self._printable, self._tell = printable, tell
         self._bar = Progress(
-            BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-            TextColumn("{task.fields[failed]}"), console=console, disable=not console.is_terminal or console.quiet,
-        )  # fmt: skip
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[failed]}"),
+            console=console,
+            disable=not console.is_terminal or console.quiet,
+        )
         self._task = self._bar.add_task("parts", total=None, rate="", failed="")
         self._total = self._count = self._failed = 0
         self._started = time.monotonic()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cadcode.program.surface import sample_surface
-from cadcode.program.syntax import Program
+from cadcode.program.tree import Program
 from cadcode.report.picture import RESULT_COLOUR, render, sheet
 
 POINTS = 60_000  # enough to leave next to no gaps at SIZE

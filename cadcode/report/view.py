@@ -46,8 +46,9 @@ def view_bytes(shape, result=None, largest: float = 0.0) -> bytes:
     colours = [np.zeros(len(p)) for p in points]
     if len(shapes) == 2 and largest > 0:
         surfaces = [_surface(one) for one in shapes]
-        colours = [255 * other.distances(p) / (largest / side * GRID) for p, other in zip(points, surfaces[::-1],
-                   strict=True)]  # fmt: skip
+        colours = [
+            255 * other.distances(p) / (largest / side * GRID) for p, other in zip(points, surfaces[::-1], strict=True)
+        ]
     arrays = [np.array([edge])]
     for one, colour in zip(shapes, colours, strict=True):
         arrays.append(np.array([len(one.vertices), len(one.faces), len(colour)]))

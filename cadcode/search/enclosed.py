@@ -10,10 +10,10 @@ from scipy.spatial import cKDTree
 
 from cadcode.geometry.enclosing import enclosed
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io import Shape
+from cadcode.geometry.io.load import Shape
 from cadcode.geometry.sampling import sample_surface
-from cadcode.search.cloud import NEIGHBOURS, CloudFit, scatter
-from cadcode.search.fit import Fit, FitOptions, measure_fit
+from cadcode.search.surface_goal import NEIGHBOURS, CloudFit, scatter
+from cadcode.search.volume_goal import Fit, FitOptions, measure_fit
 
 MOST_POINTS = 8000
 UPRIGHT = 0.95  # cosine between an axis and the normal of a point on a plane across it

@@ -11,11 +11,11 @@ from itertools import takewhile
 
 import numpy as np
 
-from cadcode.program.syntax import Loop, Program, Step
+from cadcode.program.tree import Loop, Program, Step
 from cadcode.search.deadline import Late, never
-from cadcode.search.fit import Goal
-from cadcode.search.parameters import PLANE, SAME, Move, Parameters
-from cadcode.search.polish import PolishOptions, polished
+from cadcode.search.least_squares import PolishOptions, polished
+from cadcode.search.numbers import PLANE, SAME, Move, Parameters
+from cadcode.search.volume_goal import Goal
 
 GAIN = 1e-6  # a smaller rise of the score is none
 REACHED = 1e-9  # program units from a plane
@@ -73,8 +73,14 @@ class Variant:
         return True
 
 
-def refine(program: Program, goal: Goal, options: RefineOptions = RefineOptions(), only: int | None = None,  # noqa: B008
-           work: int = 0, late: Late = never) -> Variant:  # fmt: skip
+def refine(
+    program: Program,
+    goal: Goal,
+    options: RefineOptions = RefineOptions(),
+    only: int | None = None,  # noqa: B008
+    work: int = 0,
+    late: Late = never,
+) -> Variant:
     """The program with better numbers, a `Variant`; `only` limits the search to the moves of one body.
 
     When it is `late`, no further move is tried.

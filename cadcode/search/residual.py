@@ -11,12 +11,12 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from cadcode.program import outline as plane
+from cadcode.program import outlines as plane
 from cadcode.program.field import signed_distance
-from cadcode.program.syntax import AXES, Circle, Extrude, Face, Rect, Step
-from cadcode.search.fit import Fit, Goal
+from cadcode.program.tree import AXES, Circle, Extrude, Face, Rect, Step
+from cadcode.search.from_sections import PLANE_OF, Ring, sections
 from cadcode.search.refine import Variant
-from cadcode.search.stack import PLANE_OF, Ring, sections
+from cadcode.search.volume_goal import Fit, Goal
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from cadcode.data.dataset import DataOptions
-from cadcode.model.qwen2 import Qwen2Options
-from cadcode.model.small import PREFIX_LENGTH, SmallModel
-from cadcode.model.weights import without_weights
+from cadcode.model.checkpoints.weights import without_weights
+from cadcode.model.nets.qwen2 import Qwen2Options
+from cadcode.model.nets.small import PREFIX_LENGTH, SmallModel
 from cadcode.train.groups import Written, sample_groups
 from cadcode.train.reward import RewardOptions, Target, fresh_targets, reward, scores
 from cadcode.train.supervised import model_points

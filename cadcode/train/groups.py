@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from cadcode.model.language import CompactLanguage
-from cadcode.model.qwen2 import KeyValueCache
-from cadcode.model.small import PREFIX_LENGTH, SmallModel, point_positions
+from cadcode.model.nets.qwen2 import KeyValueCache
+from cadcode.model.nets.small import PREFIX_LENGTH, SmallModel, point_positions
+from cadcode.model.tokenizers.language import CompactLanguage
 from cadcode.program.tokens import END, PIECES, START
 
 LANGUAGE = CompactLanguage()
@@ -43,8 +43,15 @@ class Written:
 
 
 @torch.no_grad()
-def sample_groups(model: SmallModel, points: torch.Tensor, group: int, temperature: float, longest: int, generator,
-                  greedy_first: bool = False) -> list[list[Written]]:  # fmt: skip
+def sample_groups(
+    model: SmallModel,
+    points: torch.Tensor,
+    group: int,
+    temperature: float,
+    longest: int,
+    generator,
+    greedy_first: bool = False,
+) -> list[list[Written]]:
     """`group` programs for each of the clouds (P, N, 3), sampled inside the grammar.
 
     A text that is not at its end after `longest` tokens stays without one. `greedy_first`: the first of each group

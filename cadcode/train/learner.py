@@ -9,9 +9,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from cadcode.model.checkpoints import COUNTS, read_checkpoint
-from cadcode.model.qwen2 import Qwen2Options
-from cadcode.model.small import SmallModel
+from cadcode.model.checkpoints.load import COUNTS, read_checkpoint
+from cadcode.model.nets.qwen2 import Qwen2Options
+from cadcode.model.nets.small import SmallModel
 from cadcode.train.experience import Lesson, SampleOptions
 from cadcode.train.groups import group_logits, log_probabilities
 from cadcode.train.reward import RewardOptions
@@ -57,8 +57,9 @@ class Learner:
 
     def __init__(self, model: SmallModel, options: ReinforceOptions):
         self.model, self.options = model.train(), options
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=options.lr, betas=(0.9, 0.98), weight_decay=0.0,
-                                           fused=True)  # fmt: skip
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=options.lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True
+        )
         self.steps = self.samples = self.rounds = 0
         self.minutes, self._started = 0.0, time.monotonic()
 
@@ -74,8 +75,13 @@ class Learner:
 
     def save(self, path: Path) -> None:
         """As `cadcode train` does, without the optimiser: its moments are those of another loss."""
-        state = dict(model=self.model.state_dict(), model_options=asdict(self.model.options), steps=self.steps,
-                     samples=self.samples, minutes=self.minutes + (time.monotonic() - self._started) / 60)  # fmt: skip
+        state = dict(
+            model=self.model.state_dict(),
+            model_options=asdict(self.model.options),
+            steps=self.steps,
+            samples=self.samples,
+            minutes=self.minutes + (time.monotonic() - self._started) / 60,
+        )
         beside = path.with_suffix(".part")
         torch.save(state, beside)
         os.replace(beside, path)

@@ -98,20 +98,29 @@ def _round(options: ReinforceOptions, learner: Learner, number: int, pool) -> li
     weights, tasks = Weights.of(learner.model), max(1, options.workers)
     shares = [len(share) for share in np.array_split(np.arange(options.parts), tasks) if len(share)]
     points = options.points[number % len(options.points)]
-    return [pool.submit(lessons, weights, (options.seed, number, task), share, points, options.sampling)
-            for task, share in enumerate(shares)]  # fmt: skip
+    return [
+        pool.submit(lessons, weights, (options.seed, number, task), share, points, options.sampling)
+        for task, share in enumerate(shares)
+    ]
 
 
 def measure(learner: Learner, held: list, pool, chunk: int = 8) -> dict:
     """Held-out means: IoU greedy and of the best of the group, reward and IoU of a sample, share of no solid."""
     options = learner.options
     weights, sampling = Weights.of(learner.model), replace(options.sampling, temperature=1.0)
-    tasks = [pool.submit(measured, weights, held[at : at + chunk], options.held_out_group, sampling, at)
-             for at in range(0, len(held), chunk)]  # fmt: skip
+    tasks = [
+        pool.submit(measured, weights, held[at : at + chunk], options.held_out_group, sampling, at)
+        for at in range(0, len(held), chunk)
+    ]
     found = [part for task in tasks for part in task.result()]
     ious = np.array([part.ious for part in found])  # (parts, G)
-    figures = dict(greedy=ious[:, 0].mean(), best=ious.max(1).mean(), sampled=ious[:, 1:].mean(),
-                   reward=np.mean([part.rewards for part in found]), invalid=(ious[:, 1:] == 0).mean())  # fmt: skip
+    figures = dict(
+        greedy=ious[:, 0].mean(),
+        best=ious.max(1).mean(),
+        sampled=ious[:, 1:].mean(),
+        reward=np.mean([part.rewards for part in found]),
+        invalid=(ious[:, 1:] == 0).mean(),
+    )
     return {f"held_out_{name}": round(float(value), 4) for name, value in figures.items()}
 
 

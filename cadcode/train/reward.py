@@ -11,10 +11,10 @@ import numpy as np
 from cadcode.data.dataset import DataOptions, Sample, held_out, samples
 from cadcode.program import field
 from cadcode.program.canonical import FRAME
-from cadcode.program.outline import traced
+from cadcode.program.outlines import traced
 from cadcode.program.parse import parse
-from cadcode.program.syntax import Arc, Loop, Outline, Program
 from cadcode.program.tokens import END, decode
+from cadcode.program.tree import Arc, Loop, Outline, Program
 
 SHELL = 8.0  # thickness of the space close around a part's box, program units
 SHELLS_OF_HELD_OUT = 1  # parts the random numbers of held-out queries from those of their surfaces

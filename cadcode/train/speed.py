@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from cadcode.model.qwen2 import Qwen2Options
+from cadcode.model.nets.qwen2 import Qwen2Options
 
 SIZES = {"cuda": 8192, "cpu": 1024}
 TRIES = 5

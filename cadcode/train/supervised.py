@@ -20,11 +20,11 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from cadcode.data.dataset import DataOptions, batches, collate, held_out
-from cadcode.model.checkpoints import read_checkpoint
-from cadcode.model.points import fourier_features
-from cadcode.model.qwen2 import ELEMENTWISE, Qwen2Options
-from cadcode.model.small import PREFIX_LENGTH, SmallModel
-from cadcode.model.weights import pick_dtype
+from cadcode.model.checkpoints.load import read_checkpoint
+from cadcode.model.checkpoints.weights import pick_dtype
+from cadcode.model.nets.points import fourier_features
+from cadcode.model.nets.qwen2 import ELEMENTWISE, Qwen2Options
+from cadcode.model.nets.small import PREFIX_LENGTH, SmallModel
 from cadcode.program.tokens import PAD, PIECES, VALUES
 from cadcode.train.feed import Feed
 from cadcode.train.loss import blurred_targets, token_loss
@@ -32,8 +32,21 @@ from cadcode.train.muon import Muon
 from cadcode.train.points import farthest_points, model_points
 from cadcode.train.speed import measured_peak, step_operations
 
-__all__ = ["Run", "TrainOptions", "blurred_targets", "farthest_points", "held_out_batches", "held_out_loss", "train",
-           "initialised", "learning_rate", "model_points", "options_from", "points_now", "token_loss"]  # fmt: skip
+__all__ = [
+    "Run",
+    "TrainOptions",
+    "blurred_targets",
+    "farthest_points",
+    "held_out_batches",
+    "held_out_loss",
+    "train",
+    "initialised",
+    "learning_rate",
+    "model_points",
+    "options_from",
+    "points_now",
+    "token_loss",
+]
 
 PARTS_A_SECOND = 150  # that a worker is taken to make, for the pace at which programs become harder
 LONGEST_STEP = 60.0  # seconds; compiling, measuring on the held-out parts and saving are steps too
@@ -175,8 +188,9 @@ class _Meter:
         seconds = time.monotonic() - self.started
         now = self.stream.fresh, self.stream.again, self.stream.waited
         fresh, again, waited = (n - b for n, b in zip(now, self.before, strict=True))
-        shares = dict(of_peak=self.operations / seconds / self.peak, waited=waited / seconds,
-                      again=again / max(fresh + again, 1))  # fmt: skip
+        shares = dict(
+            of_peak=self.operations / seconds / self.peak, waited=waited / seconds, again=again / max(fresh + again, 1)
+        )
         return dict(per_second=round(self.samples / seconds, 1)) | {name: round(v, 3) for name, v in shares.items()}
 
 
@@ -227,11 +241,17 @@ def learning_rate(options: TrainOptions, progress: float, steps: int) -> float:
 def _loader(options: TrainOptions, run: "Run"):
     # A resumed run must not see the samples again: the seed moves on with the number of samples seen.
     ramp = max(int(60 * options.minutes * PARTS_A_SECOND), 1)
-    data = DataOptions(batch_size=options.batch_size, seed=options.seed + 1 + run.samples,
-                       hardness=options.hardness, ramp=ramp)  # fmt: skip
+    data = DataOptions(
+        batch_size=options.batch_size, seed=options.seed + 1 + run.samples, hardness=options.hardness, ramp=ramp
+    )
     ahead = 16 if options.workers == 1 else 4 if options.workers else None
-    loader = DataLoader(_Stream(data), batch_size=None, num_workers=options.workers, prefetch_factor=ahead,
-                        pin_memory=run.device.type == "cuda")  # fmt: skip
+    loader = DataLoader(
+        _Stream(data),
+        batch_size=None,
+        num_workers=options.workers,
+        prefetch_factor=ahead,
+        pin_memory=run.device.type == "cuda",
+    )
     return iter(loader)
 
 
@@ -277,9 +297,14 @@ class Run:
         return run
 
     def save(self, path: Path):
-        state = dict(model=self.model.state_dict(), model_options=asdict(self.model.options),
-                     optimizers=[o.state_dict() for o in self.optimizers], steps=self.steps, samples=self.samples,
-                     minutes=self.minutes + self.busy)  # fmt: skip
+        state = dict(
+            model=self.model.state_dict(),
+            model_options=asdict(self.model.options),
+            optimizers=[o.state_dict() for o in self.optimizers],
+            steps=self.steps,
+            samples=self.samples,
+            minutes=self.minutes + self.busy,
+        )
         beside = path.with_suffix(".part")
         torch.save(state, beside)
         os.replace(beside, path)

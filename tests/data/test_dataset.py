@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cadcode.data.dataset import DataOptions, batches, samples
-from cadcode.program.emit import compact
 from cadcode.program.field import signed_distance
+from cadcode.program.text.compact import compact
 from cadcode.program.tokens import END, PAD, START, decode, encode
 
 SMALL = DataOptions(surface_points=128, batch_size=4, max_tokens=60, seed=3)

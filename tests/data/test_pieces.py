@@ -9,7 +9,7 @@ from cadcode.data.pieces import cells, connected, meeting, one_piece
 from cadcode.data.profiles import rectangle
 from cadcode.program.canonical import rounded
 from cadcode.program.field import bounds, occupancy
-from cadcode.program.syntax import Circle, Program, Rect
+from cadcode.program.tree import Circle, Program, Rect
 
 
 def program(*runs):
@@ -28,19 +28,22 @@ ONE = {
     "a wire out of a side": program(union(PLATE, rod(0, 2, 0.5, 100, 180, "YZ"))),
     "across the wall of a frame": program(union(FRAME, block(-99, 99, -2, 2, 10, 14))),
     "a pocket": program(union(PLATE), cut(block(-50, 50, -50, 50, 1, 4))),
-    "a thin ring, notched once": program(union(rod(0, 0, 100, 0, 20, holes=[Circle((0.0, 0.0), 95)])),
-                                         cut(block(80, 110, -5, 5, 0, 20))),
-}  # fmt: skip
+    "a thin ring, notched once": program(
+        union(rod(0, 0, 100, 0, 20, holes=[Circle((0.0, 0.0), 95)])), cut(block(80, 110, -5, 5, 0, 20))
+    ),
+}
 SEVERAL = {
     "half a unit apart": program(union(PLATE, rod(20, 0, 3, 4.5, 60))),
     "along an edge": program(union(block(0, 50, 0, 50, 0, 50), block(50, 100, 50, 100, 0, 50))),
-    "over a hole": program(union(extrude(Rect((0.0, 0.0), 200, 200), 0, 4, [Circle((0.0, 0.0), 30)]),
-                                 rod(0, 0, 20, 4, 60))),
+    "over a hole": program(
+        union(extrude(Rect((0.0, 0.0), 200, 200), 0, 4, [Circle((0.0, 0.0), 30)]), rod(0, 0, 20, 4, 60))
+    ),
     "three in a row, one apart": program(union(PLATE, rod(0, 0, 3, 4, 60), rod(0, 0, 3, 61, 90))),
     "cut in two": program(union(PLATE), cut(block(-1, 1, -100, 100, 0, 4))),
-    "a ring, notched twice": program(union(rod(0, 0, 100, 0, 20, holes=[Circle((0.0, 0.0), 80)])),
-                                     cut(block(-110, 110, -5, 5, 0, 20))),
-}  # fmt: skip
+    "a ring, notched twice": program(
+        union(rod(0, 0, 100, 0, 20, holes=[Circle((0.0, 0.0), 80)])), cut(block(-110, 110, -5, 5, 0, 20))
+    ),
+}
 
 
 @pytest.mark.parametrize("name", ONE)

@@ -6,17 +6,17 @@ import pytest
 from cadcode.data import holes, profiles, shapes
 from cadcode.data.bodies import extrude, union
 from cadcode.data.shapes import FAMILIES, random_program
-from cadcode.execution.outcome import Solid
-from cadcode.execution.sandbox import Sandbox
 from cadcode.program.canonical import canonical
-from cadcode.program.emit import compact
 from cadcode.program.field import bounds, occupancy
-from cadcode.program.outline import area
-from cadcode.program.outline import bounds as outline_bounds
+from cadcode.program.outlines import area
+from cadcode.program.outlines import bounds as outline_bounds
 from cadcode.program.parse import parse
 from cadcode.program.surface import sample_surface
-from cadcode.program.syntax import Arc, Circle, Line, Loop, Rect
+from cadcode.program.text.compact import compact
 from cadcode.program.tokens import encode
+from cadcode.program.tree import Arc, Circle, Line, Loop, Rect
+from cadcode.sandbox.outcome import Solid
+from cadcode.sandbox.sandbox import Sandbox
 
 CELLS = 64
 

@@ -31,8 +31,12 @@ def text(array, separator: str = " ") -> str:
 
 def beside(*columns):
     """The points with other columns around them; None is the place of the points."""
-    return np.hstack([POINTS if c is None else np.broadcast_to(np.asarray(c, float), (COUNT, np.size(c)))
-                      if np.ndim(c) < 2 else c for c in columns])  # fmt: skip
+    return np.hstack(
+        [
+            POINTS if c is None else np.broadcast_to(np.asarray(c, float), (COUNT, np.size(c))) if np.ndim(c) < 2 else c
+            for c in columns
+        ]
+    )
 
 
 NUMBERS = np.arange(COUNT)[:, None]
@@ -65,8 +69,12 @@ def thousands(separator: str, quote: str, group: str, point: str) -> str:
 
 
 def pcd(kind: str, body: bytes, fields="x y z", sizes="4 4 4", types="F F F", counts="1 1 1", points=COUNT, more=""):
-    return file("a.pcd", f"VERSION .7\nFIELDS {fields}\nSIZE {sizes}\nTYPE {types}\nCOUNT {counts}\nWIDTH {COUNT}\n"
-                f"HEIGHT 1\n{more}POINTS {points}\nDATA {kind}\n", body)  # fmt: skip
+    return file(
+        "a.pcd",
+        f"VERSION .7\nFIELDS {fields}\nSIZE {sizes}\nTYPE {types}\nCOUNT {counts}\nWIDTH {COUNT}\n"
+        f"HEIGHT 1\n{more}POINTS {points}\nDATA {kind}\n",
+        body,
+    )
 
 
 def structured():

@@ -8,7 +8,7 @@ import numpy as np
 
 from cadcode.errors import InputError
 from cadcode.geometry.cleaning import AS_IT_SAYS, ReadOptions
-from cadcode.geometry.io import Shape, load_shape
+from cadcode.geometry.io.load import Shape, load_shape
 from cadcode.geometry.solidity import Volume, measure_volume
 
 CLOSE = 1e-3  # relative
@@ -63,10 +63,13 @@ class Fault:
     def _compared(self, got: Shape):
         volume = None if got.is_cloud or self.volume is None else measure_volume(got.vertices, got.faces, 30_000, 0)
         have = dict(
-            extents=tuple(got.extents.tolist()), volume=volume.size if isinstance(volume, Volume) else None,
-            closed=got.watertight, points=len(got.vertices) if got.is_cloud else None, unit=got.unit,
+            extents=tuple(got.extents.tolist()),
+            volume=volume.size if isinstance(volume, Volume) else None,
+            closed=got.watertight,
+            points=len(got.vertices) if got.is_cloud else None,
+            unit=got.unit,
             warned=bool(got.warnings),
-        )  # fmt: skip
+        )
         if self.bodies is not None:
             have["bodies"] = got.bodies
         return [(name, value, getattr(self, name)) for name, value in have.items() if getattr(self, name) is not None]

@@ -19,9 +19,16 @@ def metres(mesh):
 
 def gltf_tree(*meshes, **changes) -> tuple[dict, bytes]:
     """(tree, binary): a node for each mesh (points, indices or None, mode); `changes` replace keys of the tree."""
-    tree = {"asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": list(range(len(meshes)))}],
-            "nodes": [{"mesh": i} for i in range(len(meshes))], "meshes": [], "accessors": [], "bufferViews": [],
-            "buffers": [{"byteLength": 0}]}  # fmt: skip
+    tree = {
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": list(range(len(meshes)))}],
+        "nodes": [{"mesh": i} for i in range(len(meshes))],
+        "meshes": [],
+        "accessors": [],
+        "bufferViews": [],
+        "buffers": [{"byteLength": 0}],
+    }
     binary = b""
     for points, indices, *mode in meshes:
         primitive = {"attributes": {"POSITION": len(tree["accessors"])}, "mode": mode[0] if mode else 4}
@@ -88,7 +95,9 @@ def model_xml(objects: str, items: str, more: str = "", start: str = "") -> str:
 
 def package(folder: Path, model: str, parts: dict[str, str] | None = None) -> Path:
     path = folder / "package.3mf"
-    relation = f'<Relationship Id="r" Target="/{ROOT}" Type="http://schemas.microsoft.com/3dmanufacturing/2013/01/3dmodel"/>'
+    relation = (
+        f'<Relationship Id="r" Target="/{ROOT}" Type="http://schemas.microsoft.com/3dmanufacturing/2013/01/3dmodel"/>'
+    )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("_rels/.rels", f"<Relationships>{relation}</Relationships>")
         for name, text in {ROOT: model, **(parts or {})}.items():

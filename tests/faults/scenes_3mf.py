@@ -100,36 +100,60 @@ FAULTS = (
     Fault("3MF in centimetres", partial(in_unit, unit="centimeter", millimetres=10), **WHOLE),
     Fault("3MF without a unit", model, **WHOLE),
     Fault("3MF in cubits", partial(in_unit, unit="cubit", millimetres=500), refused="unit 'cubit' is unknown"),
-    Fault("3MF with an object outside the build", partial(model, objects=object_xml(2, AWAY)), **CUT,
-          notes=("left out 1 object outside the build",)),
+    Fault(
+        "3MF with an object outside the build",
+        partial(model, objects=object_xml(2, AWAY)),
+        **CUT,
+        notes=("left out 1 object outside the build",),
+    ),
     Fault("3MF with a support", partial(typed, kind="support"), **CUT, notes=("left out 1 support object",)),
     Fault("3MF with a solid support", partial(typed, kind="solidsupport"), **CUT, notes=("left out 1 support",)),
     Fault("3MF with an object of another type", partial(typed, kind="other"), **CUT, notes=("left out 1 object",)),
     Fault("3MF with a surface", partial(typed, kind="surface"), **TWO),
     Fault("3MF with an empty build", partial(model, items=""), **CUT, notes=("its build is empty",)),
-    Fault("3MF with an object set not to be printed", partial(
-        model, objects=object_xml(2, AWAY), items=ITEM + '<item objectid="2" printable="0"/>'), **CUT),
+    Fault(
+        "3MF with an object set not to be printed",
+        partial(model, objects=object_xml(2, AWAY), items=ITEM + '<item objectid="2" printable="0"/>'),
+        **CUT,
+    ),
     Fault("3MF of nested components", nested, (60.0, 150.0, 80.0), 2 * VOLUME, True, notes=("joined 2 meshes",)),
     Fault("3MF of several model parts", production, **TWO, notes=("joined 2 meshes",)),
     Fault("3MF of model parts in two units", partial(production, unit="inch", millimetres=25.4), **TWO),
-    Fault("3MF of Bambu Studio with modifiers", bambu, **CUT,
-          notes=("left out 1 modifier", "left out 1 negative part")),
+    Fault(
+        "3MF of Bambu Studio with modifiers", bambu, **CUT, notes=("left out 1 modifier", "left out 1 negative part")
+    ),
     Fault("3MF of PrusaSlicer with a support blocker", prusa, **CUT, notes=("left out 1 support blocker",)),
-    Fault("3MF that requires beam lattices", partial(model, more=f'xmlns:b="{BEAM}" requiredextensions="b"'),
-          refused="beamlattice"),
-    Fault("3MF with beams that are not required", partial(
-        model, objects=object_xml(2, AWAY.replace("</mesh>", f'<beamlattice xmlns="{BEAM}"/></mesh>')),
-        items=ITEM + '<item objectid="2"/>'), **TWO, notes=("ignored the beam lattice of 1 object",)),
+    Fault(
+        "3MF that requires beam lattices",
+        partial(model, more=f'xmlns:b="{BEAM}" requiredextensions="b"'),
+        refused="beamlattice",
+    ),
+    Fault(
+        "3MF with beams that are not required",
+        partial(
+            model,
+            objects=object_xml(2, AWAY.replace("</mesh>", f'<beamlattice xmlns="{BEAM}"/></mesh>')),
+            items=ITEM + '<item objectid="2"/>',
+        ),
+        **TWO,
+        notes=("ignored the beam lattice of 1 object",),
+    ),
     Fault("3MF of 100,000 items", partial(model, items=ITEM * 100_000), refused="more than 50,000 copies"),
     Fault("3MF of 2^60 copies", doubling, refused="more than 50,000 copies"),
     Fault("3MF of an object in itself", circle, refused="component of itself"),
     Fault("3MF that lacks an object", partial(model, items='<item objectid="5"/>'), refused="object 5"),
-    Fault("3MF that lacks a part", partial(
-        model, items='<item objectid="1" p:path="/3D/lost.model"/>'), refused="the package lacks"),
+    Fault(
+        "3MF that lacks a part",
+        partial(model, items='<item objectid="1" p:path="/3D/lost.model"/>'),
+        refused="the package lacks",
+    ),
     Fault("3MF with entities", entities, refused="document type declaration"),
     Fault("3MF that unpacks to 210 MB", bomb, refused="unpacks to 210,"),
     Fault("3MF of elements in each other", partial(model, objects="<a>" * 100_000), refused="in each other"),
     Fault("3MF with a long attribute", partial(model, more=f'name="{"a" * 5_000_000}"'), refused="XML tag of more"),
-    Fault("3MF with a comma for a point", lambda folder: package(
-        folder, model_xml(object_xml(1, PART.replace('"0"', '"0,5"')), ITEM)), refused="no number"),
-)  # fmt: skip
+    Fault(
+        "3MF with a comma for a point",
+        lambda folder: package(folder, model_xml(object_xml(1, PART.replace('"0"', '"0,5"')), ITEM)),
+        refused="no number",
+    ),
+)

@@ -38,8 +38,10 @@ def quantized(folder: Path) -> Path:
 
 def nested(folder: Path) -> Path:
     """A node turned about z holds one that mirrors and doubles the bracket."""
-    nodes = [{"children": [1], "rotation": [0, 0, 0.5**0.5, 0.5**0.5], "translation": [1, 0, 0]},
-             {"mesh": 0, "scale": [-2, 2, 2]}]  # fmt: skip
+    nodes = [
+        {"children": [1], "rotation": [0, 0, 0.5**0.5, 0.5**0.5], "translation": [1, 0, 0]},
+        {"mesh": 0, "scale": [-2, 2, 2]},
+    ]
     return bracket(folder, nodes=nodes)
 
 
@@ -68,9 +70,10 @@ def sparse(folder: Path, based: bool) -> Path:
     binary = with_array(tree, binary, points[rows] + np.array([0, 0, 0.01 if based else 0], "<f4"))
     values, numbers = tree["accessors"].pop(), tree["accessors"].pop()
     tree["accessors"][0]["sparse"] = {
-        "count": len(rows), "indices": {"bufferView": numbers["bufferView"], "componentType": 5123},
+        "count": len(rows),
+        "indices": {"bufferView": numbers["bufferView"], "componentType": 5123},
         "values": {"bufferView": values["bufferView"]},
-    }  # fmt: skip
+    }
     if not based:
         del tree["accessors"][0]["bufferView"]
     return glb(folder, tree, binary)
@@ -197,8 +200,12 @@ FAULTS = (
     Fault("GLB of a triangle strip", partial(with_lid, mode=5), **CUBE),
     Fault("GLB of a triangle fan", partial(with_lid, mode=6), **CUBE),
     Fault("GLB without indices", lambda f: glb(f, *gltf_tree((metres(BRACKET)[0][BRACKET[1].ravel()], None))), **WHOLE),
-    Fault("GLB with other scenes", left_out, **WHOLE | dict(warned=True),
-          notes=("ignored 1 other scene", "left out 2 meshes that the scene does not use")),
+    Fault(
+        "GLB with other scenes",
+        left_out,
+        **WHOLE | dict(warned=True),
+        notes=("ignored 1 other scene", "left out 2 meshes that the scene does not use"),
+    ),
     Fault("GLB of points alone", points_alone, EXTENTS, points=len(BRACKET[0]), unit="mm", notes=("point cloud",)),
     Fault("GLB with points and lines", points_too, **WHOLE, notes=("ignored 2 objects",)),
     Fault("GLB with skin and morph targets", posed, **WHOLE, notes=("skin", "morph targets")),
@@ -210,25 +217,40 @@ FAULTS = (
     Fault("GLTF with a lost buffer", partial(buffer_at, uri="lost.bin"), refused="'lost.bin' does not exist"),
     Fault("GLB that requires an extension", partial(bracket, extensionsRequired=["ACME_shape"]), refused="ACME_shape"),
     Fault("GLB that requires looks", partial(bracket, extensionsRequired=["KHR_materials_unlit"]), **WHOLE),
-    Fault("GLB with a mesh of Draco", partial(draco, blob=DRACO), (100.0, 40.0, 40.0), VOLUME + 8000, True,
-          notes=("joined 2 meshes",)),
-    Fault("GLB with a plain copy of Draco", partial(draco, blob=b"lost", fallback=True), (100.0, 40.0, 40.0),
-          VOLUME + 8000, True),
+    Fault(
+        "GLB with a mesh of Draco",
+        partial(draco, blob=DRACO),
+        (100.0, 40.0, 40.0),
+        VOLUME + 8000,
+        True,
+        notes=("joined 2 meshes",),
+    ),
+    Fault(
+        "GLB with a plain copy of Draco",
+        partial(draco, blob=b"lost", fallback=True),
+        (100.0, 40.0, 40.0),
+        VOLUME + 8000,
+        True,
+    ),
     Fault("GLB with damaged Draco", partial(draco, blob=b"lost"), refused="KHR_draco_mesh_compression"),
     Fault("GLB with a mesh of an unknown extension", no_data, refused="ACME_pack"),
     Fault("GLB that requires meshopt", partial(meshopt, required=True), refused="EXT_meshopt_compression"),
     Fault("GLB of meshopt without a plain copy", partial(meshopt, required=False), refused="EXT_meshopt_compression"),
     Fault("GLB of 100,000 nodes in each other", chain, **WHOLE),
     Fault("GLB of 100,000 copies", copies, refused="more than 50,000 copies"),
-    Fault("GLB of nodes in a circle", partial(bracket, nodes=[{"children": [1], "mesh": 0}, {"children": [0]}]),
-          refused="no tree"),
-    Fault("GLB of a node with two parents", partial(bracket, nodes=[{"children": [1, 1]}, {"mesh": 0}]),
-          refused="no tree"),
+    Fault(
+        "GLB of nodes in a circle",
+        partial(bracket, nodes=[{"children": [1], "mesh": 0}, {"children": [0]}]),
+        refused="no tree",
+    ),
+    Fault(
+        "GLB of a node with two parents", partial(bracket, nodes=[{"children": [1, 1]}, {"mesh": 0}]), refused="no tree"
+    ),
     Fault("GLB of 2^31 corners", partial(changed, kind="accessors", index=1, count=2**31), refused="buffer view has"),
     Fault("GLB of corners outside", partial(changed, kind="bufferViews", index=1, byteOffset=2**40), refused="reaches"),
     Fault("GLB of backward rows", partial(changed, kind="bufferViews", index=0, byteStride=-12), refused="byteStride"),
     Fault("GLB with a damaged key", lost_key, refused="it refers to bufferViews"),
     Fault("GLTF of version 1", partial(bracket, asset={"version": "1.0"}), refused="glTF 1.0"),
-)  # fmt: skip
+)
 if hasattr(os, "mkfifo"):
     FAULTS += (Fault("GLTF with a pipe for a buffer", pipe, refused="no regular file"),)

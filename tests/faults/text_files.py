@@ -37,9 +37,11 @@ def obj(mesh=BRACKET, face: str = "f {} {} {}\n", start: int = 1) -> str:
 
 def off(mesh=BRACKET, counts: str = "OFF\n{} {} 0\n", separator: str = " ", after: str = "", colour: str = "") -> str:
     vertices = "".join(separator.join(f"{x:.6f}" for x in row) + f"{after}\n" for row in mesh[0])
-    return counts.format(*map(len, mesh)) + vertices + "".join(
-        separator.join(map(str, (3, *row))) + f"{colour}\n" for row in mesh[1]
-    )  # fmt: skip
+    return (
+        counts.format(*map(len, mesh))
+        + vertices
+        + "".join(separator.join(map(str, (3, *row))) + f"{colour}\n" for row in mesh[1])
+    )
 
 
 def ply(format: str, body: bytes, faces: str, types: str = "float") -> bytes:
@@ -93,9 +95,12 @@ def prism_ply() -> str:
     axes = "".join(f"property float {axis}\n" for axis in "zxy")
     header = f"ply\nformat ascii 1.0\ncomment element face 3\nelement vertex {len(vertices)}\n{axes}"
     faces = f"element face {len(polygons)}\nproperty list uchar int vertex_index\nend_header\n"
-    return header + faces + "".join(f"{z} {x} {y}\n" for x, y, z in vertices) + "".join(
-        f"{len(p)} {' '.join(map(str, p))}\n" for p in polygons
-    )  # fmt: skip
+    return (
+        header
+        + faces
+        + "".join(f"{z} {x} {y}\n" for x, y, z in vertices)
+        + "".join(f"{len(p)} {' '.join(map(str, p))}\n" for p in polygons)
+    )
 
 
 def zipped(**files: bytes) -> bytes:

@@ -51,9 +51,11 @@ def stl_text(vertices, faces, name: str = "box") -> str:
 
 def obj_text(polygons, relative: bool = False) -> str:
     corners = [[f"{i - 8}//1" if relative else f"{i + 1}/1/1" for i in polygon] for polygon in polygons]
-    return "# box\no box\n" + "".join(f"v {row}" for row in rows(CORNERS).splitlines(True)) + "".join(
-        f"f {' '.join(words)}\n" for words in corners
-    )  # fmt: skip
+    return (
+        "# box\no box\n"
+        + "".join(f"v {row}" for row in rows(CORNERS).splitlines(True))
+        + "".join(f"f {' '.join(words)}\n" for words in corners)
+    )
 
 
 def ply_header(encoding: str, polygons, extra: str = "") -> str:
@@ -112,18 +114,27 @@ def gltf(folder: Path, name: str) -> Path:
 
     blob = CORNERS.astype("<f4").tobytes() + FACES.astype("<u4").tobytes()
     tree = {
-        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}],
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "scale": [1e-3, 1e-3, 1e-3]}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
         "accessors": [
-            {"bufferView": 0, "componentType": 5126, "count": 8, "type": "VEC3",
-             "min": BOUNDS[0].tolist(), "max": BOUNDS[1].tolist()},
+            {
+                "bufferView": 0,
+                "componentType": 5126,
+                "count": 8,
+                "type": "VEC3",
+                "min": BOUNDS[0].tolist(),
+                "max": BOUNDS[1].tolist(),
+            },
             {"bufferView": 1, "componentType": 5125, "count": 36, "type": "SCALAR"},
         ],
         "bufferViews": [{"buffer": 0, "byteLength": 96}, {"buffer": 0, "byteOffset": 96, "byteLength": 144}],
-        "buffers": [{"byteLength": 240,
-                     "uri": "data:application/octet-stream;base64," + base64.b64encode(blob).decode()}],
-    }  # fmt: skip
+        "buffers": [
+            {"byteLength": 240, "uri": "data:application/octet-stream;base64," + base64.b64encode(blob).decode()}
+        ],
+    }
     return write(folder, name, json.dumps(tree))
 
 

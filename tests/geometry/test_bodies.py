@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from faults.parts import BRACKET, VOLUME, box
 
-from cadcode.execution.outcome import CadMesh, judge_mesh
-from cadcode.execution.wire import pack
 from cadcode.geometry.bodies import split
 from cadcode.geometry.cleaning import signed_volume
 from cadcode.geometry.holes import loops
-from cadcode.geometry.io import Shape, load_shape
+from cadcode.geometry.io.load import Shape, load_shape
 from cadcode.geometry.mending import mend
 from cadcode.geometry.metrics import compare, measure_target
+from cadcode.sandbox.outcome import CadMesh, judge_mesh
+from cadcode.sandbox.wire import pack
 
 
 def joined(*meshes):
@@ -82,10 +82,18 @@ def report(**header):
     return judge_mesh(pack(header, blobs), 1000)
 
 
-@pytest.mark.parametrize("forged", [
-    {"notes": "text"}, {"notes": [1]}, {"notes": ["a"] * 100}, {"bodies": [7]}, {"bodies": [True] * 8},
-    {"bodies": [-1, 9]}, {"bodies": "8"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"notes": "text"},
+        {"notes": [1]},
+        {"notes": ["a"] * 100},
+        {"bodies": [7]},
+        {"bodies": [True] * 8},
+        {"bodies": [-1, 9]},
+        {"bodies": "8"},
+    ],
+)
 def test_forged_words_about_a_cad_file_are_refused(forged):
     assert report(**forged).kind == "forged"
 

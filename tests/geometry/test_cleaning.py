@@ -16,11 +16,19 @@ def unhashed(values) -> np.ndarray:
     return np.array([(int(v) * inverse) % 2**64 for v in values], dtype=np.uint64).view(np.int64)
 
 
-@pytest.mark.parametrize("key", [
-    RNG(0).integers(0, 40, 500), RNG(0).integers(0, 999, 70_000), RNG(1).integers(0, 2**62, 500),
-    np.zeros(7, int), np.arange(1), np.arange(300)[::-1],
-    unhashed(RNG(2).integers(0, 100, 200)), np.concatenate([unhashed(RNG(3).integers(0, 9, 50)), np.arange(50)]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "key",
+    [
+        RNG(0).integers(0, 40, 500),
+        RNG(0).integers(0, 999, 70_000),
+        RNG(1).integers(0, 2**62, 500),
+        np.zeros(7, int),
+        np.arange(1),
+        np.arange(300)[::-1],
+        unhashed(RNG(2).integers(0, 100, 200)),
+        np.concatenate([unhashed(RNG(3).integers(0, 9, 50)), np.arange(50)]),
+    ],
+)
 def test_equal_keys_stand_side_by_side(key):
     order, starts = grouped(np.ascontiguousarray(key, dtype=np.int64))
     assert sorted(order) == list(range(len(key)))
@@ -69,12 +77,21 @@ TETRAHEDRON = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]])
 FLIPPED = np.array([[0, 1, 2], [0, 1, 3], [1, 2, 3], [2, 0, 3]])
 
 
-@pytest.mark.parametrize("faces", [
-    TETRAHEDRON, TETRAHEDRON[:, ::-1], TETRAHEDRON[1:], FLIPPED, np.concatenate([TETRAHEDRON, TETRAHEDRON]),
-    np.concatenate([TETRAHEDRON, TETRAHEDRON[:, ::-1]]), np.concatenate([TETRAHEDRON, TETRAHEDRON + [[0, 0, 0]] * 4]),
-    np.concatenate([TETRAHEDRON, [[0, 1, 4], [1, 0, 4]]]), np.concatenate([TETRAHEDRON, FLIPPED]),
-    np.concatenate([TETRAHEDRON, np.array([4, 5, 0, 1])[TETRAHEDRON]]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "faces",
+    [
+        TETRAHEDRON,
+        TETRAHEDRON[:, ::-1],
+        TETRAHEDRON[1:],
+        FLIPPED,
+        np.concatenate([TETRAHEDRON, TETRAHEDRON]),
+        np.concatenate([TETRAHEDRON, TETRAHEDRON[:, ::-1]]),
+        np.concatenate([TETRAHEDRON, TETRAHEDRON + [[0, 0, 0]] * 4]),
+        np.concatenate([TETRAHEDRON, [[0, 1, 4], [1, 0, 4]]]),
+        np.concatenate([TETRAHEDRON, FLIPPED]),
+        np.concatenate([TETRAHEDRON, np.array([4, 5, 0, 1])[TETRAHEDRON]]),
+    ],
+)
 def test_closedness_is_that_of_the_edges(faces):
     assert closed_by_edges(faces, faces.max() + 1) == by_definition(faces)
 

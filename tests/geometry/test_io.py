@@ -23,10 +23,10 @@ from shape_files import (
 )
 
 from cadcode.errors import InputError
-from cadcode.execution.outcome import CadMesh
 from cadcode.geometry.cleaning import ReadOptions, face_areas, signed_volume
-from cadcode.geometry.io import Shape, load_shape
-from cadcode.geometry.lzf import unpack_lzf
+from cadcode.geometry.io.load import Shape, load_shape
+from cadcode.geometry.io.lzf import unpack_lzf
+from cadcode.sandbox.outcome import CadMesh
 
 
 def notes_of(vertices, faces) -> str:
@@ -216,7 +216,9 @@ def test_from_arrays_names_its_content():
 
 
 def test_importing_the_readers_imports_no_heavy_package():
-    script = "import sys, cadcode.geometry.io; print([m for m in ('trimesh', 'torch', 'cadquery') if m in sys.modules])"
+    script = (
+        "import sys, cadcode.geometry.io.load; print([m for m in ('trimesh', 'torch', 'cadquery') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

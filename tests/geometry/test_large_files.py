@@ -8,7 +8,7 @@ import pytest
 from shape_files import write
 
 from cadcode.errors import InputError
-from cadcode.geometry.io import load_shape
+from cadcode.geometry.io.load import load_shape
 
 LIMIT = 5.0  # seconds of processor; each takes about one
 SIZE = 5_000_000  # bytes

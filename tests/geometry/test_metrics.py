@@ -247,6 +247,10 @@ def _wrapped_twice():
     low, high = np.c_[ring, np.zeros(count)], np.c_[ring, np.ones(count)]
     vertices = np.concatenate((low, high, [[0.5, 0.5, 0], [0.5, 0.5, 1]]))
     i, j = np.arange(count), np.roll(np.arange(count), -1)
-    faces = [np.c_[i, j, j + count], np.c_[i, j + count, i + count], np.c_[j, i, i * 0 + 2 * count],
-             np.c_[i + count, j + count, i * 0 + 2 * count + 1]]  # fmt: skip
+    faces = [
+        np.c_[i, j, j + count],
+        np.c_[i, j + count, i + count],
+        np.c_[j, i, i * 0 + 2 * count],
+        np.c_[i + count, j + count, i * 0 + 2 * count + 1],
+    ]
     return vertices, np.concatenate(faces)

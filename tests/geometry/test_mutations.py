@@ -15,7 +15,7 @@ import pytest
 from shape_files import CLOUD_WRITERS, MESH_WRITERS, SCAN_WRITERS
 
 from cadcode.errors import InputError
-from cadcode.geometry.io import load_shape
+from cadcode.geometry.io.load import load_shape
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

@@ -10,8 +10,8 @@ import pytest
 from shape_files import BOUNDS, CLOUD_WRITERS, CORNERS, FACES, MESH_WRITERS, stl_bytes, write
 
 from cadcode.errors import InputError
-from cadcode.execution.outcome import CadMesh
-from cadcode.geometry.io import is_shape_file, load_shape, stem_of, suffix_of
+from cadcode.geometry.io.load import is_shape_file, load_shape, stem_of, suffix_of
+from cadcode.sandbox.outcome import CadMesh
 
 WRITERS = {name: writer for name, writer in (MESH_WRITERS | CLOUD_WRITERS).items() if "GLTF" not in name}
 

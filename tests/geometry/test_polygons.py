@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cadcode.geometry.cleaning import Refused
-from cadcode.geometry.cutting import cut_polygons
-from cadcode.geometry.polygons import precision_notes
-from cadcode.geometry.rows import Rows, rows_at
+from cadcode.geometry.io.cutting import cut_polygons
+from cadcode.geometry.io.polygons import precision_notes
+from cadcode.geometry.io.rows import Rows, rows_at
 
 
 def rows_of(polygons) -> Rows:
@@ -81,7 +81,11 @@ def test_polygons_that_are_a_guess_are_counted():
 def test_vertices_that_are_no_numbers_change_nothing():
     vertices = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [np.nan, 0, 0], [np.inf, 1, 0]])
     assert cut_polygons(vertices, rows_of([[0, 1, 2, 4], [0, 1, 2, 5]]))[0].tolist() == [
-        [0, 1, 2], [0, 2, 4], [0, 1, 2], [0, 2, 5]]  # fmt: skip
+        [0, 1, 2],
+        [0, 2, 4],
+        [0, 1, 2],
+        [0, 2, 5],
+    ]
     for wrong in ([0, 1, 6], [0, 1, -1]):
         with pytest.raises(Refused):
             cut_polygons(vertices, rows_of([wrong]))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from faults.parts import BRACKET, box
 
-from cadcode.geometry.io import Shape
+from cadcode.geometry.io.load import Shape
 from cadcode.geometry.pose import pose_of
 
 

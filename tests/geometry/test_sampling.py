@@ -8,7 +8,7 @@ from shape_files import CORNERS, FACES, LOW, SIZE, box_points
 
 from cadcode.errors import UsageError
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io import Shape
+from cadcode.geometry.io.load import Shape
 from cadcode.geometry.sampling import SamplingOptions, farthest_points, model_points, sample_surface
 
 BOX = Shape.from_arrays(CORNERS, FACES)

@@ -8,8 +8,8 @@ from shape_files import SCAN_WRITERS, box_points, write
 
 from cadcode.errors import InputError
 from cadcode.geometry.cleaning import Refused
-from cadcode.geometry.io import load_shape
-from cadcode.geometry.isolated import death, read_apart
+from cadcode.geometry.io.isolated import death, read_apart
+from cadcode.geometry.io.load import load_shape
 
 METRE_WKT = (
     'PROJCS["a plane",GEOGCS["a globe",UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],'

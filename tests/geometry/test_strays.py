@@ -5,7 +5,7 @@ import pytest
 from shape_files import CORNERS
 
 from cadcode.geometry.cleaning import Raw
-from cadcode.geometry.io import Shape
+from cadcode.geometry.io.load import Shape
 from cadcode.geometry.strays import far_and_alone, without_strays
 
 
@@ -37,8 +37,9 @@ def clean_clouds():
     for share in (0.5, 0.1, 0.02, 0.006, 0.004):
         small = int(20_000 * share)
         for distance in (10, 100, 1000):
-            yield f"two spheres {share} {distance}", np.vstack(
-                [sphere(1, 0, 20_000 - small, rng), sphere(1, (distance, 0, 0), small, rng)]
+            yield (
+                f"two spheres {share} {distance}",
+                np.vstack([sphere(1, 0, 20_000 - small, rng), sphere(1, (distance, 0, 0), small, rng)]),
             )
     yield "corners of a shaft with a fine head", np.vstack([sphere(5, 0, 5000, rng), far_ring])
     yield "all at one place but two", np.vstack([np.zeros((500, 3)), [[1, 1, 1], [2, 2, 2]]])

@@ -113,12 +113,15 @@ def test_pictures_are_scaled_to_any_side():
     assert larger.shape == (280, 280, 3) and np.abs(larger[:, 0, 0] - np.linspace(0, 255, 280)).max() < 2
 
 
-@pytest.mark.parametrize("make, reason", [
-    (lambda folder: picture(folder / "wide.png", width=300), "wide.png: is 300 x 200 pixels; make it square"),
-    (lambda folder: (folder / "text.png").write_text("no picture") and folder / "text.png", "is no picture"),
-    (lambda folder: folder / "missing.png", "cannot be read"),
-    (lambda folder: picture(folder / "only.png").parent, "has 1 pictures; a folder needs four"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make, reason",
+    [
+        (lambda folder: picture(folder / "wide.png", width=300), "wide.png: is 300 x 200 pixels; make it square"),
+        (lambda folder: (folder / "text.png").write_text("no picture") and folder / "text.png", "is no picture"),
+        (lambda folder: folder / "missing.png", "cannot be read"),
+        (lambda folder: picture(folder / "only.png").parent, "has 1 pictures; a folder needs four"),
+    ],
+)
 def test_pictures_that_cannot_be_used(tmp_path, make, reason):
     with pytest.raises(InputError, match=reason) as refusal:
         read_sheet(make(tmp_path))

@@ -8,8 +8,8 @@ import torch
 from published_models import OPTIONS, random_published
 
 from cadcode.errors import UsageError
-from cadcode.model.attention import check_attention, flash_attend, use_attention
-from cadcode.model.qwen2 import attend
+from cadcode.model.nets.attention import check_attention, flash_attend, use_attention
+from cadcode.model.nets.qwen2 import attend
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from safetensors.torch import load_file, save_file
 from tiny_models import FreeLanguage, clouds, saved
 from transformers import AutoModelForCausalLM, Qwen2ForCausalLM
 
-from cadcode.decoding import DecodeOptions, decode
 from cadcode.errors import ModelError
-from cadcode.model.cad_recode import POINT_MARK, CADRecode
-from cadcode.model.checkpoints import load_model
-from cadcode.model.export import export_model
-from cadcode.model.points import FEATURES, NORMAL_FEATURES, FourierPointEncoder
+from cadcode.model.checkpoints.export import export_model
+from cadcode.model.checkpoints.load import load_model
+from cadcode.model.generate import DecodeOptions, decode
+from cadcode.model.hf.cad_recode import POINT_MARK, CADRecode
+from cadcode.model.nets.points import FEATURES, NORMAL_FEATURES, FourierPointEncoder
 from cadcode.program.tokens import END, PAD, PIECES, START
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -113,8 +113,15 @@ def test_marks_and_points_must_be_as_many(theirs):
 
 def test_several_sequences_of_one_cloud_keep_their_prompts(theirs):
     ids, mask = prompt(2)
-    generated = theirs.generate(ids, attention_mask=mask, point_cloud=clouds(2), max_new_tokens=5, num_beams=3,
-                                num_return_sequences=2, do_sample=False)  # fmt: skip
+    generated = theirs.generate(
+        ids,
+        attention_mask=mask,
+        point_cloud=clouds(2),
+        max_new_tokens=5,
+        num_beams=3,
+        num_return_sequences=2,
+        do_sample=False,
+    )
     assert generated.shape[0] == 4 and generated[:, :257].equal(ids.repeat_interleave(2, 0))
 
 
@@ -124,9 +131,16 @@ def test_several_sequences_of_one_cloud_keep_their_prompts(theirs):
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_published_ids_and_logits(published, expected, batch):
     ids, mask = prompt(batch, pad=2, start=3)
-    out = published.generate(ids, attention_mask=mask, point_cloud=expected["point_cloud"][:batch], max_new_tokens=64,
-                             do_sample=False, pad_token_id=2, return_dict_in_generate=True,
-                             output_logits=True)  # fmt: skip
+    out = published.generate(
+        ids,
+        attention_mask=mask,
+        point_cloud=expected["point_cloud"][:batch],
+        max_new_tokens=64,
+        do_sample=False,
+        pad_token_id=2,
+        return_dict_in_generate=True,
+        output_logits=True,
+    )
     logits = torch.stack(out.logits, 1)
     assert out.sequences.tolist() == expected[f"b{batch}_ids"].tolist()
     assert logits.shape == (batch, 64, 500)
@@ -140,9 +154,16 @@ def test_our_decoder_gives_the_logits_of_transformers(published, expected, name,
     byte_tokenizer().save(str(tmp_path / "model" / "tokenizer.json"))
     ours = load_model(str(tmp_path / "model"), dtype="float32").network
     ids, mask = prompt(batch, pad=2, start=3)
-    out = published.generate(ids, attention_mask=mask, point_cloud=expected["point_cloud"][:batch], max_new_tokens=64,
-                             do_sample=False, pad_token_id=2, return_dict_in_generate=True,
-                             output_logits=True)  # fmt: skip
+    out = published.generate(
+        ids,
+        attention_mask=mask,
+        point_cloud=expected["point_cloud"][:batch],
+        max_new_tokens=64,
+        do_sample=False,
+        pad_token_id=2,
+        return_dict_in_generate=True,
+        output_logits=True,
+    )
     logits, cache = ours.prefill(expected["point_cloud"][:batch], (3,), room=64)
     for written, theirs in enumerate(out.logits, start=1):
         torch.testing.assert_close(logits, theirs, rtol=0, atol=1e-5)
@@ -155,8 +176,9 @@ def test_our_beams_are_those_of_transformers(published, expected, name, tmp_path
     byte_tokenizer().save(str(tmp_path / "model" / "tokenizer.json"))
     points = expected["point_cloud"][cloud : cloud + 1]
     ids, mask = prompt(1, pad=2, start=3)
-    theirs = published.generate(ids, attention_mask=mask, point_cloud=points, max_new_tokens=64, num_beams=4,
-                                do_sample=False, pad_token_id=2)  # fmt: skip
+    theirs = published.generate(
+        ids, attention_mask=mask, point_cloud=points, max_new_tokens=64, num_beams=4, do_sample=False, pad_token_id=2
+    )
     language = FreeLanguage(END)
     language.start_id, language.end_id = 3, 1
     ours = load_model(str(tmp_path / "model"), dtype="float32").network
@@ -198,8 +220,9 @@ def test_v1_has_normals_and_gives_what_our_decoder_gives(tmp_path):
     model = CADRecode.from_pretrained(tmp_path, dtype=torch.float32).eval()
     assert model.point_encoder.projection.in_features == model.config.point_features == NORMAL_FEATURES
     cloud, (ids, mask) = clouds_with_normals(2), prompt(2, pad=2, start=3)
-    theirs = model.generate(ids, attention_mask=mask, point_cloud=cloud, max_new_tokens=NEW, do_sample=False,
-                            pad_token_id=2)[:, 257:].tolist()  # fmt: skip
+    theirs = model.generate(
+        ids, attention_mask=mask, point_cloud=cloud, max_new_tokens=NEW, do_sample=False, pad_token_id=2
+    )[:, 257:].tolist()
     language = FreeLanguage(1)
     language.start_id = 3
     network = load_model(str(tmp_path), dtype="float32").network
@@ -209,12 +232,15 @@ def test_v1_has_normals_and_gives_what_our_decoder_gives(tmp_path):
     assert CADRecode.from_pretrained(tmp_path / "again").point_encoder.projection.in_features == NORMAL_FEATURES
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda w: w.pop("model.layers.1.mlp.up_proj.weight"), "up_proj.weight is missing"),
-    (lambda w: w.pop("point_encoder.projection.weight"), "projection.weight is missing"),
-    (lambda w: w.update(odd=torch.ones(2)), "odd is unexpected"),
-    (lambda w: w.update({"model.norm.weight": torch.ones(9)}), "norm.weight has a wrong shape"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda w: w.pop("model.layers.1.mlp.up_proj.weight"), "up_proj.weight is missing"),
+        (lambda w: w.pop("point_encoder.projection.weight"), "projection.weight is missing"),
+        (lambda w: w.update(odd=torch.ones(2)), "odd is unexpected"),
+        (lambda w: w.update({"model.norm.weight": torch.ones(9)}), "norm.weight has a wrong shape"),
+    ],
+)
 def test_weights_that_do_not_fit_are_refused(tmp_path, change, message):
     save_published(random_published(), tmp_path, None)
     weights = load_file(tmp_path / "model.safetensors")
@@ -245,8 +271,13 @@ def test_an_exported_model_is_a_plain_qwen2_with_the_same_tokens(tmp_path, width
     cloud = clouds_with_normals(2)[..., : 6 if width == NORMAL_FEATURES else 3]
     text = plain.get_input_embeddings()(torch.tensor([said["prompt_ids"]] * 2))
     embeddings = torch.cat([encoder(cloud), text], dim=1)
-    theirs = plain.generate(inputs_embeds=embeddings, attention_mask=torch.ones(embeddings.shape[:2]).long(),
-                            max_new_tokens=NEW, do_sample=False, pad_token_id=2).tolist()  # fmt: skip
+    theirs = plain.generate(
+        inputs_embeds=embeddings,
+        attention_mask=torch.ones(embeddings.shape[:2]).long(),
+        max_new_tokens=NEW,
+        do_sample=False,
+        pad_token_id=2,
+    ).tolist()
     language = FreeLanguage(said["end_id"])
     language.start_id = tuple(said["prompt_ids"])
     for folder in ("model", "plain"):

@@ -14,10 +14,10 @@ from published_models import ENDOFTEXT, IM_END, byte_tokenizer
 from safetensors.torch import load_file, save_file
 from tiny_models import FreeLanguage
 
-from cadcode.decoding import DecodeOptions, decode
 from cadcode.errors import ModelError
-from cadcode.model.cadrille import Cadrille
-from cadcode.model.checkpoints import load_model
+from cadcode.model.checkpoints.load import load_model
+from cadcode.model.generate import DecodeOptions, decode
+from cadcode.model.hf.cadrille import Cadrille
 
 FIXTURE = Path(__file__).parent / "fixtures" / "cadrille_tiny"
 CASES = ("pc", "pc1", "pcpad", "txt", "img", "mix")
@@ -70,8 +70,13 @@ def test_ids_are_the_published_ones_in_bfloat16(rounded, expected, case):
 
     hook = rounded.model.visual.register_forward_hook(published)
     try:
-        out = rounded.generate(**inputs(case, expected), max_new_tokens=64, do_sample=False,
-                               return_dict_in_generate=True, output_logits=True)  # fmt: skip
+        out = rounded.generate(
+            **inputs(case, expected),
+            max_new_tokens=64,
+            do_sample=False,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
     finally:
         hook.remove()
     both = torch.stack([out.sequences, expected[f"{case}_ids"]], dim=1)[..., -64:]
@@ -99,8 +104,9 @@ def test_logits_of_the_published_texts(exact, expected, case):
 
 
 def test_pictures_in_float32(exact, expected):
-    out = exact.generate(**inputs("img", expected), max_new_tokens=33, do_sample=False, return_dict_in_generate=True,
-                         output_logits=True)  # fmt: skip
+    out = exact.generate(
+        **inputs("img", expected), max_new_tokens=33, do_sample=False, return_dict_in_generate=True, output_logits=True
+    )
     assert out.sequences.tolist() == expected["img32_ids"].tolist()
     torch.testing.assert_close(torch.stack(out.logits, 1), expected["img32_logits_all"], rtol=0, atol=1e-3)
 
@@ -127,8 +133,11 @@ def test_pictures_by_row_as_in_the_source(exact, expected):
     given = inputs("mix", expected)
     plain = greedy(exact, given, 6)
     pixels, grid = given["pixel_values_videos"], given["video_grid_thw"]
-    given |= dict(pixel_values_videos=torch.stack([torch.zeros_like(pixels), pixels]),
-                  video_grid_thw=torch.cat([torch.zeros_like(grid), grid]), is_img=torch.tensor([False, True]))
+    given |= dict(
+        pixel_values_videos=torch.stack([torch.zeros_like(pixels), pixels]),
+        video_grid_thw=torch.cat([torch.zeros_like(grid), grid]),
+        is_img=torch.tensor([False, True]),
+    )
     assert greedy(exact, given, 6).tolist() == plain.tolist()
 
 
@@ -188,12 +197,15 @@ def test_the_prompt_is_the_chat_template(folder):
 # --- loading ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda w: w.pop("visual.patch_embed.proj.weight"), "patch_embed.proj.weight is missing"),
-    (lambda w: w.update(odd=torch.ones(2)), "odd is unexpected"),
-    (lambda w: w.pop("point_encoder.projection.bias"), "point_encoder.projection.bias is missing"),
-    (lambda w: w.update({"model.norm.weight": torch.ones(9)}), "norm.weight has a wrong shape"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda w: w.pop("visual.patch_embed.proj.weight"), "patch_embed.proj.weight is missing"),
+        (lambda w: w.update(odd=torch.ones(2)), "odd is unexpected"),
+        (lambda w: w.pop("point_encoder.projection.bias"), "point_encoder.projection.bias is missing"),
+        (lambda w: w.update({"model.norm.weight": torch.ones(9)}), "norm.weight has a wrong shape"),
+    ],
+)
 def test_weights_that_do_not_fit_are_refused(folder, change, message):
     weights = load_file(folder / "model.safetensors")
     change(weights)

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import OPTIONS, Terse, clouds, saved, tiny_model
 
-from cadcode.decoding import DecodeOptions, decode
 from cadcode.errors import ModelError
-from cadcode.model.checkpoints import from_training, load_model, read_checkpoint, resolve, save_model
+from cadcode.model.checkpoints.load import from_training, load_model, read_checkpoint, resolve, save_model
+from cadcode.model.generate import DecodeOptions, decode
 
 
 @pytest.fixture
@@ -87,20 +87,23 @@ def truncated(folder):
     path.write_bytes(path.read_bytes()[:-100])
 
 
-@pytest.mark.parametrize("damage, message", [
-    (lambda f: (f / "config.json").unlink(), "no such model"),
-    (lambda f: (f / "model.safetensors").unlink(), "cannot be read"),
-    (lambda f: (f / "config.json").write_text("{"), "cannot be read"),
-    (lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"), "cannot be read"),
-    (lambda f: (f / "config.json").write_text("[1]"), "a vocabulary of None"),
-    (lambda f: (f / "model.safetensors").write_bytes(b""), "cannot be read"),
-    (truncated, "cannot be read"),
-    (without_a_weight, "weights do not fit the config"),
-    (lambda f: change_config(f, vocab_size=500), "a vocabulary of 500"),
-    (lambda f: change_config(f, hidden_size=64), "weights do not fit the config"),
-    (lambda f: change_config(f, num_hidden_layers=3), "weights do not fit the config"),
-    (lambda f: change_config(f, num_hidden_layers=1), "weights do not fit the config"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda f: (f / "config.json").unlink(), "no such model"),
+        (lambda f: (f / "model.safetensors").unlink(), "cannot be read"),
+        (lambda f: (f / "config.json").write_text("{"), "cannot be read"),
+        (lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"), "cannot be read"),
+        (lambda f: (f / "config.json").write_text("[1]"), "a vocabulary of None"),
+        (lambda f: (f / "model.safetensors").write_bytes(b""), "cannot be read"),
+        (truncated, "cannot be read"),
+        (without_a_weight, "weights do not fit the config"),
+        (lambda f: change_config(f, vocab_size=500), "a vocabulary of 500"),
+        (lambda f: change_config(f, hidden_size=64), "weights do not fit the config"),
+        (lambda f: change_config(f, num_hidden_layers=3), "weights do not fit the config"),
+        (lambda f: change_config(f, num_hidden_layers=1), "weights do not fit the config"),
+    ],
+)
 def test_damaged_folders_are_refused_in_one_line(folder, damage, message):
     damage(folder)
     with pytest.raises(ModelError, match=message) as refusal:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from cadcode.model import compiled
+from cadcode.model.engines import compiled
 
 SOURCE = "int answer(void) { return 42; }"
 needs_compiler = pytest.mark.skipif(not any(map(shutil.which, compiled.COMPILERS)), reason="no C compiler here")
@@ -59,7 +59,7 @@ def test_a_folder_that_cannot_be_written_to_only_costs_time(source, tmp_path):
 
 @needs_compiler
 def test_a_kept_file_that_is_damaged_is_replaced(source):
-    command = f"from cadcode.model import compiled; compiled.library(compiled.Path({str(source)!r}))"
+    command = f"from cadcode.model.engines import compiled; compiled.library(compiled.Path({str(source)!r}))"
     subprocess.run([sys.executable, "-c", command], check=True)  # here it would stay loaded
     [path] = kept()
     path.write_bytes(b"damaged")

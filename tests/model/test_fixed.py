@@ -5,13 +5,13 @@ import torch
 from published_models import random_published
 from tiny_models import OPTIONS, SHARED_HEADS, close, clouds, tiny_model, twins
 
-from cadcode.decoding import DecodeOptions, decode
-from cadcode.model import fixed
-from cadcode.model.checkpoints import load_model, save_model
-from cadcode.model.fixed import FixedCache, Recording
-from cadcode.model.language import CompactLanguage
-from cadcode.model.qwen2 import KeyValueCache
-from cadcode.model.small import SmallModel
+from cadcode.model.checkpoints.load import load_model, save_model
+from cadcode.model.engines import cuda_graphs as fixed
+from cadcode.model.engines.cuda_graphs import FixedCache, Recording
+from cadcode.model.generate import DecodeOptions, decode
+from cadcode.model.nets.qwen2 import KeyValueCache
+from cadcode.model.nets.small import SmallModel
+from cadcode.model.tokenizers.language import CompactLanguage
 from cadcode.program.tokens import PIECES, START
 
 IDS = torch.randint(3, len(PIECES), (9, 12), generator=torch.Generator().manual_seed(4))
@@ -43,10 +43,15 @@ def written(model, selections, counts, batch=3):
 
 
 @pytest.mark.parametrize("options", [OPTIONS, SHARED_HEADS])
-@pytest.mark.parametrize("selections", [
-    [None, None, None, None], [[0, 0, 1], None, [2, 1], [1, 0, 0]], [[2, 0], [1], [0, 0, 0], [2]],
-    [[0, 1, 2, 0, 1, 2, 2], [6, 0, 3], [2], [0]],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "selections",
+    [
+        [None, None, None, None],
+        [[0, 0, 1], None, [2, 1], [1, 0, 0]],
+        [[2, 0], [1], [0, 0, 0], [2]],
+        [[0, 1, 2, 0, 1, 2, 2], [6, 0, 3], [2], [0]],
+    ],
+)
 @torch.inference_mode()
 def test_logits_are_those_of_the_plain_steps(both, options, selections):
     plain, other = both(options)

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cadcode.model import kernels
-from cadcode.model.kernels import Columns, Panels, product, rms_norm, rounded, swiglu
+from cadcode.model.engines import kernels
+from cadcode.model.engines.kernels import Columns, Panels, product, rms_norm, rounded, swiglu
 
 needs_compiler = pytest.mark.skipif(kernels.kernels() is None, reason="no C compiler here")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_models import tiny_model
 
-from cadcode.model.qwen2 import attend, explicit_attention
+from cadcode.model.nets.qwen2 import attend, explicit_attention
 
 
 def heads(queries, keys, query_heads=2, seed=0):

@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_models import OPTIONS, SHARED_HEADS, close, clouds, tiny_model, twins
 
-from cadcode.model.cache import Groups
-from cadcode.model.checkpoints import load_model, save_model
-from cadcode.model.small import SmallModel
+from cadcode.model.checkpoints.load import load_model, save_model
+from cadcode.model.engines.kv_cache import Groups
+from cadcode.model.nets.small import SmallModel
 from cadcode.program.tokens import PIECES, START
 
 WIDE = replace(OPTIONS, hidden_size=128)  # heads of 64, which the C source attends to
@@ -27,8 +27,9 @@ def both(request):
     return make
 
 
-@pytest.mark.parametrize("options", [*EACH, replace(OPTIONS, tie_word_embeddings=True),
-                                     replace(OPTIONS, intermediate_size=72)])  # fmt: skip
+@pytest.mark.parametrize(
+    "options", [*EACH, replace(OPTIONS, tie_word_embeddings=True), replace(OPTIONS, intermediate_size=72)]
+)
 @pytest.mark.parametrize("points", [256, 64])
 @torch.inference_mode()
 def test_logits_are_those_of_the_plain_decoder(both, options, points):
@@ -58,10 +59,18 @@ def test_several_tokens_at_once_are_one_after_the_other(both, options, shared):
 
 
 @pytest.mark.parametrize("options", EACH)
-@pytest.mark.parametrize("parts, stay", [
-    ([0, 0, 0, 0], [3, 1]), ([0, 1, 2], [2, 0]), ([2, 0, 0, 2, 2], [0, 3, 4]), ([1, 1, 0, 2], [3, 3, 0, 0]),
-    ([0, 1, 2, 2], [1, 1]), ([1] * 4 + [0] * 3, [6, 5, 5, 0, 2, 2]), ([0, 1], [1, 1, 0, 1, 0, 0]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "parts, stay",
+    [
+        ([0, 0, 0, 0], [3, 1]),
+        ([0, 1, 2], [2, 0]),
+        ([2, 0, 0, 2, 2], [0, 3, 4]),
+        ([1, 1, 0, 2], [3, 3, 0, 0]),
+        ([0, 1, 2, 2], [1, 1]),
+        ([1] * 4 + [0] * 3, [6, 5, 5, 0, 2, 2]),
+        ([0, 1], [1, 1, 0, 1, 0, 0]),
+    ],
+)
 @torch.inference_mode()
 def test_rows_share_leave_and_repeat_as_with_the_plain_cache(both, options, parts, stay):
     found = []

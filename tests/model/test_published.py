@@ -21,12 +21,12 @@ from published_models import (
 from safetensors.torch import load_file, save_file
 from tiny_models import FreeLanguage, clouds
 
-from cadcode.decoding import DecodeOptions, decode
 from cadcode.errors import ModelError, UsageError
-from cadcode.model import hub
-from cadcode.model.checkpoints import find, load_model
-from cadcode.model.points import NORMAL_FEATURES, FourierEmbedder, FourierPointEncoder, fourier_features
-from cadcode.model.weights import pick_dtype
+from cadcode.model.checkpoints import hub
+from cadcode.model.checkpoints.load import find, load_model
+from cadcode.model.checkpoints.weights import pick_dtype
+from cadcode.model.generate import DecodeOptions, decode
+from cadcode.model.nets.points import NORMAL_FEATURES, FourierEmbedder, FourierPointEncoder, fourier_features
 from cadcode.program.parse import parse
 
 ANY_CPU = 4e-5  # transformers itself is up to 2.1e-5 away from what it gave on the CPU of the fixtures
@@ -259,10 +259,13 @@ DAMAGES = {
     "an unexpected key": (lambda f: change_weights(f, lambda w: w.update(odd=torch.ones(2))), "odd"),
     "a wrong shape": (lambda f: change_weights(f, lambda w: w.update({"model.norm.weight": torch.ones(9)})), "norm"),
     "no point encoder": (
-        lambda f: change_weights(f, lambda w: w.pop("point_encoder.projection.weight")), "a point encoder of None"),
+        lambda f: change_weights(f, lambda w: w.pop("point_encoder.projection.weight")),
+        "a point encoder of None",
+    ),
     "another point encoder": (
         lambda f: change_weights(f, lambda w: w.update({"point_encoder.projection.weight": torch.ones(32, 40)})),
-        "a point encoder of 40"),
+        "a point encoder of 40",
+    ),
     "no head": (lambda f: change_config(f, tie_word_embeddings=False), "lm_head"),
     "a truncated file": (lambda f: truncate(f / "model.safetensors"), "cannot be read"),
     "no file": (lambda f: (f / "model.safetensors").unlink(), "cannot be read"),
@@ -272,14 +275,17 @@ DAMAGES = {
     "a window": (lambda f: change_config(f, use_sliding_window=True), "use_sliding_window True"),
     "a broken index": (
         lambda f: [(f / "model.safetensors").unlink(), (f / "model.safetensors.index.json").write_text("[]")],
-        "cannot be read"),
+        "cannot be read",
+    ),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "hf download Qwen/Qwen2-1.5B tokenizer.json"),
     "a broken tokenizer": (lambda f: truncate(f / "tokenizer.json"), "cannot be read as a tokenizer"),
     "another tokenizer": (lambda f: other_tokenizer(f, **{"<|im_end|>": "<|odd|>"}), "no token <|im_end|>"),
     "a larger tokenizer": (
-        lambda f: byte_tokenizer([f"w{i}" for i in range(99)]).save(str(f / "tokenizer.json")), "vocabulary of 300"),
+        lambda f: byte_tokenizer([f"w{i}" for i in range(99)]).save(str(f / "tokenizer.json")),
+        "vocabulary of 300",
+    ),
     "another end": (lambda f: change_config(f, eos_token_id=77), "token 77"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", DAMAGES)
@@ -354,8 +360,8 @@ def test_of_a_large_vocabulary_the_likeliest_tokens_are_sampled_as_ever(folder, 
     model, options = load_model(str(folder), dtype="float32"), DecodeOptions("sample", candidates=6, top_p=0.5)
     options = replace(options, max_new_tokens=12)
     whole = decode(model.network, Free(ENDOFTEXT), clouds(1), options)
-    monkeypatch.setattr("cadcode.decoding.WIDEST", 200)
+    monkeypatch.setattr("cadcode.model.generate.WIDEST", 200)
     assert decode(model.network, Free(ENDOFTEXT), clouds(1), options) == whole
-    monkeypatch.setattr("cadcode.decoding.WIDEST", 1)
+    monkeypatch.setattr("cadcode.model.generate.WIDEST", 1)
     narrow = [draft.ids for draft in decode(model.network, Free(ENDOFTEXT), clouds(1), options)[0]]
     assert len(set(narrow)) == 1 < len({draft.ids for draft in whole[0]})

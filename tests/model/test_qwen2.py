@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_models import OPTIONS, clouds, tiny_model
 
-from cadcode.model.points import FEATURES, FREQUENCIES, FourierPointEncoder, fourier_features
-from cadcode.model.qwen2 import KeyValueCache, Qwen2Options, attend, explicit_attention, rope, rotate
-from cadcode.model.small import PREFIX_LENGTH, point_positions
+from cadcode.model.nets.points import FEATURES, FREQUENCIES, FourierPointEncoder, fourier_features
+from cadcode.model.nets.qwen2 import KeyValueCache, Qwen2Options, attend, explicit_attention, rope, rotate
+from cadcode.model.nets.small import PREFIX_LENGTH, point_positions
 from cadcode.program.tokens import PIECES, START
 
 IDS = torch.randint(3, len(PIECES), (2, 12), generator=torch.Generator().manual_seed(4))

@@ -9,10 +9,11 @@ from tiny_models import clouds
 from torch import nn
 
 from cadcode.errors import UsageError
-from cadcode.model import kernels, packed, stored
-from cadcode.model.checkpoints import load_model
-from cadcode.model.kernels import rounded
-from cadcode.model.stored import StoredLinear, pick_numbers, store
+from cadcode.model.checkpoints.load import load_model
+from cadcode.model.engines import cpu as packed
+from cadcode.model.engines import kernels, stored
+from cadcode.model.engines.kernels import rounded
+from cadcode.model.engines.stored import StoredLinear, pick_numbers, store
 
 needs_compiler = pytest.mark.skipif(kernels.kernels() is None, reason="no C compiler here")
 
@@ -87,8 +88,10 @@ def test_a_published_model_is_stored_as_published_on_a_processor(tmp_path):
         assert logits.dtype == torch.float32 and (logits - wanted).abs().max() < 1e-4
         assert (near - wanted).abs().mean() < 0.1 * wanted.std()
         ids = wanted.argmax(-1)
-        states = [(model.step(ids, step, cache), cache)
-                  for model, (_, cache) in zip((network, exact, small), states, strict=True)]  # fmt: skip
+        states = [
+            (model.step(ids, step, cache), cache)
+            for model, (_, cache) in zip((network, exact, small), states, strict=True)
+        ]
 
 
 @needs_compiler

@@ -5,9 +5,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from cadcode.data.shapes import random_program
-from cadcode.model.tokenizer import build_tokenizer, save_tokenizer
+from cadcode.model.tokenizers.own import build_tokenizer, save_tokenizer
 from cadcode.program import tokens
-from cadcode.program.emit import compact
+from cadcode.program.text.compact import compact
 from cadcode.program.tokens import END, PAD, START
 
 RNG = np.random.default_rng(8)

@@ -12,13 +12,13 @@ from published_models import IM_END, seeing_tokenizer
 from safetensors.torch import load_file, save_file
 from tiny_models import FreeLanguage
 
-from cadcode.decoding import DecodeOptions, decode
 from cadcode.errors import ModelError, UsageError
 from cadcode.geometry.views import scaled
-from cadcode.model.cadrille import Cadrille
-from cadcode.model.checkpoints import load_model
-from cadcode.model.export import export_model
-from cadcode.model.patches import GRID, PICTURE_TOKENS, SCALED, patches_of
+from cadcode.model.checkpoints.export import export_model
+from cadcode.model.checkpoints.load import load_model
+from cadcode.model.generate import DecodeOptions, decode
+from cadcode.model.hf.cadrille import Cadrille
+from cadcode.model.nets.patches import GRID, PICTURE_TOKENS, SCALED, patches_of
 
 FIXTURE = Path(__file__).parent / "fixtures" / "cadrille_tiny"
 PLACE = 494  # of the fixture
@@ -124,8 +124,14 @@ def test_ids_and_logits_of_the_published_picture(seeing, expected):
 
 def test_a_whole_sheet_gives_the_tokens_of_transformers(seeing, exact):
     seen, prompt = patches(2), torch.tensor([seeing.language.start_id] * 2)
-    theirs = exact.generate(prompt, attention_mask=torch.ones_like(prompt), pixel_values_videos=seen.flatten(0, 1),
-                            video_grid_thw=torch.tensor([GRID] * 2), max_new_tokens=24, do_sample=False)  # fmt: skip
+    theirs = exact.generate(
+        prompt,
+        attention_mask=torch.ones_like(prompt),
+        pixel_values_videos=seen.flatten(0, 1),
+        video_grid_thw=torch.tensor([GRID] * 2),
+        max_new_tokens=24,
+        do_sample=False,
+    )
     drafts = decode(seeing.network, Free(seeing.language.start_id), seen, DecodeOptions(max_new_tokens=24))
     for [draft], row in zip(drafts, theirs[:, prompt.shape[1] :].tolist(), strict=True):
         assert list(draft.ids) == row[: len(draft.ids)] and len(set(draft.ids)) > 4
@@ -227,14 +233,16 @@ DAMAGES = {
     "a missing key": (lambda f: change_weights(f, lambda w: w.pop("visual.blocks.1.attn.qkv.bias")), "qkv.bias"),
     "an unexpected key": (lambda f: change_weights(f, lambda w: w.update({"visual.odd": torch.ones(2)})), "visual.odd"),
     "a wrong shape": (
-        lambda f: change_weights(f, lambda w: w.update({"visual.merger.ln_q.weight": torch.ones(9)})), "ln_q"),
+        lambda f: change_weights(f, lambda w: w.update({"visual.merger.ln_q.weight": torch.ones(9)})),
+        "ln_q",
+    ),
     "another size": (lambda f: change_config(f, vision_config=VISION | {"depth": 3}), "do not fit"),
     "no sizes": (lambda f: change_config(f, vision_config=VISION | {"depth": "deep"}), "does not describe a vision"),
     "other patches": (lambda f: change_config(f, vision_config=VISION | {"patch_size": 16}), "patch_size 16"),
     "other sections": (lambda f: change_config(f, rope_scaling={"mrope_section": [2, 3, 4]}), "mrope_section"),
     "another place": (lambda f: change_config(f, video_token_id=17), "puts pictures with token 17"),
     "a blind tokenizer": (lambda f: seeing_tokenizer("<|odd|>").save(str(f / "tokenizer.json")), "no token <|video"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", DAMAGES)

@@ -6,8 +6,8 @@ from published_models import byte_tokenizer, random_published, save_published
 from tiny_models import clouds
 from torch import nn
 
-from cadcode.model.checkpoints import load_model
-from cadcode.model.wide import MANY_ROWS, WideLinear, widen
+from cadcode.model.checkpoints.load import load_model
+from cadcode.model.nets.wide import MANY_ROWS, WideLinear, widen
 
 
 def layer(bias=True):
@@ -38,7 +38,7 @@ def test_only_bfloat16_layers_are_widened():
 @pytest.mark.parametrize("fast", [True, False])
 @torch.inference_mode()
 def test_a_model_is_widened_where_bfloat16_is_slow(tmp_path, monkeypatch, fast):
-    monkeypatch.setattr("cadcode.model.published.fast_bfloat16", lambda device: fast)
+    monkeypatch.setattr("cadcode.model.checkpoints.published.fast_bfloat16", lambda device: fast)
     folder = str(save_published(random_published(), tmp_path, byte_tokenizer()))
     network, exact = (load_model(folder, dtype=dtype).network for dtype in ("bfloat16", "float32"))
     kinds = {type(module) for module in network.model.modules() if isinstance(module, nn.Linear)}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from strategies import programs
 
-from cadcode.program.emit import compact
 from cadcode.program.field import bounds, occupancy, signed_distance
 from cadcode.program.surface import sample_surface
+from cadcode.program.text.compact import compact
 
 CELLS = 56
 COUNT = 2048

@@ -11,8 +11,8 @@ from strategies import programs
 from cadcode.data.shapes import random_program
 from cadcode.program.canonical import FINE, canonical, canonical_outline, reversed_loop, rounded
 from cadcode.program.field import bounds, occupancy
-from cadcode.program.outline import area, rect_loop
-from cadcode.program.syntax import AXES, Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.program.outlines import area, rect_loop
+from cadcode.program.tree import AXES, Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
 RNG = np.random.default_rng(21)
 GENERATED = [random_program(RNG) for _ in range(40)]
@@ -162,8 +162,10 @@ def test_what_vanishes_on_the_grid_is_no_program():
 
 
 def test_rounding_joins_lines_that_became_one_and_straightens_arcs_that_lost_their_bend():
-    loop = Loop((0.0, 0.0), (Line((10.0, 0.2)), Line((20.0, 0.0)), Line((20.0, 20.0)), Arc((10.0, 20.2), (0.0, 20.0)),
-                             Line((0.0, 0.0))))  # fmt: skip
+    loop = Loop(
+        (0.0, 0.0),
+        (Line((10.0, 0.2)), Line((20.0, 0.0)), Line((20.0, 20.0)), Arc((10.0, 20.2), (0.0, 20.0)), Line((0.0, 0.0))),
+    )
     outline = rounded(one_body(loop)).steps[0].body.faces[0].outline
     assert [type(e) for e in outline.edges] == [Line] * 4
     assert canonical_outline(outline) == Rect((10.0, 10.0), 20.0, 20.0)

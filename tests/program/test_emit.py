@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import programs
 
-from cadcode.program.emit import compact, number
-from cadcode.program.readable import readable
-from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.program.text.compact import compact, number
+from cadcode.program.text.readable import readable
+from cadcode.program.tree import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
 TOMBSTONE = Loop((0, 0), (Line((40, 0)), Arc((50, 10), (40, 20)), Line((0, 20)), Line((0, 0))))
 TOMBSTONE_AREA = 40 * 20 + math.pi * 10**2 / 2

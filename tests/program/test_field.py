@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from strategies import bodies, loops, numbers, outlines, points, programs, sketches
 
 from cadcode.program import field
-from cadcode.program import outline as plane
+from cadcode.program import outlines as plane
 from cadcode.program.surface import sample_surface
-from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.program.tree import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
 laws = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FLAT = np.random.default_rng(1).uniform(-120, 120, (3000, 2))

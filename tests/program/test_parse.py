@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import programs
 
-from cadcode.program.emit import compact
 from cadcode.program.parse import MAX_TEXT, parse
-from cadcode.program.readable import readable
-from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Rejected, Step
+from cadcode.program.text.compact import compact
+from cadcode.program.text.readable import readable
 from cadcode.program.transform import control_box, moved
+from cadcode.program.tree import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Rejected, Step
 
 EXAMPLE = (
     "import cadquery as cq\nw0=cq.Workplane('XY',origin=(0,0,-20))\nw1=cq.Workplane('ZX',origin=(0,5,0))\n"
@@ -132,7 +132,7 @@ SPELLINGS = {
         "b=cq.Workplane('XY').box(20,20,4)\nc=cq.Workplane('XY').cylinder(8,5)\nd=cq.Workplane('YZ').cylinder(30,1)\n"
         "r=b.union(c.union(d)).cut(d.union(cq.Workplane('ZX').cylinder(9,2))).intersect(b.intersect(c).cut(d))"
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text", SPELLINGS.values(), ids=SPELLINGS.keys())
@@ -210,16 +210,20 @@ OUTSIDE = {
     "close alone": (f"{START}.sketch().close()", 2, "before any edge"),
     "two outlines": (
         f"{START}.sketch().segment((0,0),(1,0)).segment((1,1)).close().assemble()"
-        ".segment((5,0),(6,0)).segment((6,1)).close().assemble()", 2, "its own",
+        ".segment((5,0),(6,0)).segment((6,1)).close().assemble()",
+        2,
+        "its own",
     ),
     "sketch that subtracts in face": (
-        f"{START}.sketch().circle(9).face(cq.Sketch().circle(3).circle(2,mode='s'))", 2, "takes material away",
+        f"{START}.sketch().circle(9).face(cq.Sketch().circle(3).circle(2,mode='s'))",
+        2,
+        "takes material away",
     ),
     "free sketch finalized": ("import cadquery as cq\nr=cq.Sketch().circle(3).finalize().extrude(1)", 2, "workplane"),
     "union of a cut": (f"import cadquery as cq\na={BOX}\nr=a.union(a.cut(a))", 3, "order of steps"),
     "cut of an intersection": (f"import cadquery as cq\na={BOX}\nr=a.cut(a.intersect(a))", 3, "order of steps"),
     "intersection with a union": (f"import cadquery as cq\na={BOX}\nr=a.intersect(a.union(a))", 3, "order of steps"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text, line, reason", OUTSIDE.values(), ids=OUTSIDE.keys())
@@ -263,9 +267,36 @@ def test_reading_prints_no_warnings():
 
 VALID = [EXAMPLE, *("import cadquery as cq\n" + text for text in SPELLINGS.values())]
 PIECES = [
-    "", "(", ")", ",", ".", "-", "0", "9" * 12, "1e999", "'", "\n", " ", "*", "r", "w0", "cq", "None", "True", "=", "[",
-    "]", ".close()", ".assemble()", ".reset()", ".sketch()", ".finalize()", ",mode='s'", "\0", "é",
-]  # fmt: skip
+    "",
+    "(",
+    ")",
+    ",",
+    ".",
+    "-",
+    "0",
+    "9" * 12,
+    "1e999",
+    "'",
+    "\n",
+    " ",
+    "*",
+    "r",
+    "w0",
+    "cq",
+    "None",
+    "True",
+    "=",
+    "[",
+    "]",
+    ".close()",
+    ".assemble()",
+    ".reset()",
+    ".sketch()",
+    ".finalize()",
+    ",mode='s'",
+    "\0",
+    "é",
+]
 
 
 @st.composite

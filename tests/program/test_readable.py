@@ -11,12 +11,12 @@ import pytest
 from test_parse import form_of, numbers_of
 
 from cadcode.data.shapes import random_program
-from cadcode.execution import Sandbox, Solid
-from cadcode.program.expression import ZERO, Expression, constant, plain, shortest
 from cadcode.program.parse import parse
-from cadcode.program.readable import readable
-from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.program.text.expression import ZERO, Expression, constant, plain, shortest
+from cadcode.program.text.readable import readable
 from cadcode.program.transform import control_box, moved
+from cadcode.program.tree import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.sandbox import Sandbox, Solid
 
 SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.py"))
 PARTS = {path.stem: parse(path.read_text(encoding="utf-8")) for path in SAMPLES}
@@ -128,13 +128,15 @@ def test_first_bodies_are_called_what_they_are(name):
 LATER = {
     "boss": ("union", BOSS),
     "wall": ("union", Extrude("XY", 8.0, 30.0, (Face(Rect((-27.0, 0.0), 6.0, 40.0)),))),
-    "rib": ("union", Extrude("YZ", -2.0, 4.0, (Face(Loop((0.0, 8.0), (Line((20.0, 8.0)), Line((0.0, 30.0)),
-                                                                     Line((0.0, 8.0))))),))),
+    "rib": (
+        "union",
+        Extrude("YZ", -2.0, 4.0, (Face(Loop((0.0, 8.0), (Line((20.0, 8.0)), Line((0.0, 30.0)), Line((0.0, 8.0))))),)),
+    ),
     "hole": ("cut", Extrude("XY", -1.0, 10.0, (Face(Circle((20.0, 10.0), 3.0)),))),
     "pocket": ("cut", Extrude("XY", 5.0, 3.0, (Face(Rect((0.0, 0.0), 30.0, 20.0)),))),
     "slot": ("cut", Extrude("XY", 5.0, 3.0, (Face(Rect((0.0, 0.0), 30.0, 6.0)),))),
     "trim": ("intersect", Extrude("XY", -5.0, 30.0, (Face(Circle((0.0, 0.0), 25.0)),))),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LATER)
@@ -147,8 +149,14 @@ def test_equal_dimensions_that_mean_the_same_are_one_parameter():
     through = [("cut", Extrude("XY", -1.0, 10.0, (Face(Circle((x, 0.0), 3.0)),))) for x in (-20.0, 20.0)]
     walls = [("union", Extrude("XY", 8.0, 36.0, (Face(Rect((x, 0.0), 8.0, 40.0)),))) for x in (-26.0, 26.0)]
     text = readable(program(("union", PLATE), *walls, *through))
-    assert parameters(text) == {"plate_length": 60, "plate_width": 40, "plate_thickness": 8, "wall_height": 36,
-                                "hole_radius": 3, "hole_x": -20}  # fmt: skip
+    assert parameters(text) == {
+        "plate_length": 60,
+        "plate_width": 40,
+        "plate_thickness": 8,
+        "wall_height": 36,
+        "hole_radius": 3,
+        "hole_x": -20,
+    }
 
 
 # --- editing ---------------------------------------------------------------------------------------------------------
@@ -262,9 +270,16 @@ def test_expressions_read_like_arithmetic():
     assert (a * 0.5 + b - constant(2.5)).value == 3.0
 
 
-@pytest.mark.parametrize("value, tolerance, found", [
-    (14.8000003, 1e-5, 14.8), (1234.5678, 0.06, 1234.6), (-0.1499999, 1e-6, -0.15), (1e-9, 1e-6, 0.0), (7.0, 0.0, 7.0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value, tolerance, found",
+    [
+        (14.8000003, 1e-5, 14.8),
+        (1234.5678, 0.06, 1234.6),
+        (-0.1499999, 1e-6, -0.15),
+        (1e-9, 1e-6, 0.0),
+        (7.0, 0.0, 7.0),
+    ],
+)
 def test_numbers_are_as_short_as_the_tolerance_allows(value, tolerance, found):
     assert shortest(value, tolerance) == found
 

@@ -9,7 +9,7 @@ from strategies import programs
 
 from cadcode.program.field import EmptySolid, occupancy, signed_distance
 from cadcode.program.surface import sample_surface
-from cadcode.program.syntax import Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.program.tree import Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
 laws = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 COUNT = 20000

@@ -9,16 +9,18 @@ from strategies import programs
 from cadcode.data.shapes import random_program
 from cadcode.program.field import bounds, occupancy
 from cadcode.program.symmetry import ROTATIONS, SYMMETRIES, CubeSymmetry, transformed
-from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.program.tree import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
 # One of everything, without any symmetry of its own.
 ARC = Loop((-40, -30), (Line((35, -42)), Arc((60, 10), (20, 50)), Line((-20, 40)), Line((-40, -30))))
-ODD = Program((
-    Step("union", Extrude("XY", -70, 90, (Face(ARC), Face(Circle((5, 0), 12), True)))),
-    Step("union", Extrude("YZ", 10, 60, (Face(Rect((20, -35), 50, 22)),))),
-    Step("cut", Extrude("ZX", -50, 65, (Face(Rect((-20, 14), 30, 9)), Face(Circle((-30, -20), 8))))),
-    Step("intersect", Extrude("YZ", -38, 100, (Face(Circle((0, -10), 75)),))),
-))  # fmt: skip
+ODD = Program(
+    (
+        Step("union", Extrude("XY", -70, 90, (Face(ARC), Face(Circle((5, 0), 12), True)))),
+        Step("union", Extrude("YZ", 10, 60, (Face(Rect((20, -35), 50, 22)),))),
+        Step("cut", Extrude("ZX", -50, 65, (Face(Rect((-20, 14), 30, 9)), Face(Circle((-30, -20), 8))))),
+        Step("intersect", Extrude("YZ", -38, 100, (Face(Circle((0, -10), 75)),))),
+    )
+)
 
 
 def random_points(program, count=2000, seed=0):

@@ -10,12 +10,12 @@ from strategies import programs
 from cadcode.data.shapes import random_program
 from cadcode.program import tokens
 from cadcode.program.canonical import canonical
-from cadcode.program.emit import compact
-from cadcode.program.outline import area
+from cadcode.program.outlines import area
 from cadcode.program.parse import parse
-from cadcode.program.syntax import Arc, Loop, Program
+from cadcode.program.text.compact import compact
 from cadcode.program.tokens import END, IDS, PAD, PIECES, START, VALUES, State, advance, allowed_ids, decode, encode
 from cadcode.program.transform import control_box
+from cadcode.program.tree import Arc, Loop, Program
 
 HEAD = "import cadquery as cq\nr=cq.Workplane('XY').workplane(offset=-5).sketch()"
 BOX = HEAD + ".push([(0,0)]).rect(8,4).finalize().extrude(10)"
@@ -145,38 +145,56 @@ def bend(start, arc):
     return (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
 
 
-@pytest.mark.parametrize("loop", [
-    ".segment((0,0),(5,0)).close()",  # a line there and back
-    ".segment((0,0),(5,0)).segment((9,0)).close()",  # all on a line
-    ".segment((0,0),(0,0)).segment((9,5)).close()",  # an edge of no length
-    ".segment((0,0),(5,0)).segment((5,5)).segment((0,0))",  # a line to the start instead of close()
-    ".arc((0,0),(5,5),(0,0))",  # one arc
-    ".arc((0,0),(0,5),(0,9)).close()", ".arc((0,0),(5,5),(9,9)).close()", ".arc((0,0),(5,5),(5,5)).close()",
-    ".arc((0,0),(0,0),(5,5)).close()",  # arcs without a bend
-    ".arc((0,0),(5,5),(10,0)).arc((5,5),(0,0))",  # an arc there and back
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "loop",
+    [
+        ".segment((0,0),(5,0)).close()",  # a line there and back
+        ".segment((0,0),(5,0)).segment((9,0)).close()",  # all on a line
+        ".segment((0,0),(0,0)).segment((9,5)).close()",  # an edge of no length
+        ".segment((0,0),(5,0)).segment((5,5)).segment((0,0))",  # a line to the start instead of close()
+        ".arc((0,0),(5,5),(0,0))",  # one arc
+        ".arc((0,0),(0,5),(0,9)).close()",
+        ".arc((0,0),(5,5),(9,9)).close()",
+        ".arc((0,0),(5,5),(5,5)).close()",
+        ".arc((0,0),(0,0),(5,5)).close()",  # arcs without a bend
+        ".arc((0,0),(5,5),(10,0)).arc((5,5),(0,0))",  # an arc there and back
+    ],
+)
 def test_outlines_that_are_none_are_refused(loop):
     text = BOX.replace(".push([(0,0)]).rect(8,4)", loop + ".assemble()")
     with pytest.raises(ValueError, match="may not follow"):
         accepted(encode(text))
 
 
-@pytest.mark.parametrize("loop", [
-    ".segment((0,0),(5,0)).segment((5,5)).close()", ".arc((0,0),(5,5),(10,0)).close()",
-    ".arc((0,0),(5,5),(10,0)).arc((5,-5),(0,0))", ".segment((0,0),(5,0)).arc((3,9),(0,0))",
-    ".segment((0,0),(5,0)).segment((5,5)).segment((0,5)).close()",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "loop",
+    [
+        ".segment((0,0),(5,0)).segment((5,5)).close()",
+        ".arc((0,0),(5,5),(10,0)).close()",
+        ".arc((0,0),(5,5),(10,0)).arc((5,-5),(0,0))",
+        ".segment((0,0),(5,0)).arc((3,9),(0,0))",
+        ".segment((0,0),(5,0)).segment((5,5)).segment((0,5)).close()",
+    ],
+)
 def test_outlines_that_are_some_are_allowed(loop):
     text = BOX.replace(".push([(0,0)]).rect(8,4)", loop + ".assemble()")
     assert accepted(encode(text)).name == "end"
     assert area(loops(parse(text))[0]) > 1
 
 
-@pytest.mark.parametrize("text", [
-    BOX.replace("rect(8,4)", "rect(8,4,mode='s')"),  # the first face takes away
-    BOX.replace("rect(8,4)", "rect(8,0)"), BOX.replace("(8,4)", "(8,-4)"), BOX.replace("extrude(10)", "extrude(0)"),
-    BOX.replace("rect(8,4)", "circle(-2)"), BOX.replace("(0,0)", "(101,0)"), BOX + ".finalize()", BOX[:-4],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOX.replace("rect(8,4)", "rect(8,4,mode='s')"),  # the first face takes away
+        BOX.replace("rect(8,4)", "rect(8,0)"),
+        BOX.replace("(8,4)", "(8,-4)"),
+        BOX.replace("extrude(10)", "extrude(0)"),
+        BOX.replace("rect(8,4)", "circle(-2)"),
+        BOX.replace("(0,0)", "(101,0)"),
+        BOX + ".finalize()",
+        BOX[:-4],
+    ],
+)
 def test_programs_that_are_none_are_refused(text):
     with pytest.raises(ValueError, match="not in the vocabulary|may not follow"):
         accepted(encode(text))

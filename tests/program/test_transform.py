@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from strategies import programs
 
 from cadcode.program.field import occupancy
-from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 from cadcode.program.transform import control_box, moved
+from cadcode.program.tree import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
 SHIFTS = st.tuples(*[st.integers(-50, 50)] * 3)
 

@@ -14,8 +14,16 @@ from cadcode.report.picture import png_bytes, side_by_side
 from cadcode.report.view import view_bytes
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ALONE = ("--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--window-size=1200,800")  # fmt: skip
+ALONE = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1200,800",
+)
 SOFTWARE = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 COUNT = 1000
 
@@ -59,8 +67,15 @@ def run(page: str, folder, steps: str, *flags: str, link: str = "") -> dict:
     """What `steps`, the body of an async function, return in the page; nothing may go wrong in it."""
     path = folder / "report.html"
     path.write_text(page.replace("</body>", DRIVER.replace("STEPS", steps) + "</body>"), encoding="utf-8")
-    words = [CHROMIUM, *ALONE, *flags, f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=60000",
-             "--dump-dom", f"{path.as_uri()}{link}"]  # fmt: skip
+    words = [
+        CHROMIUM,
+        *ALONE,
+        *flags,
+        f"--user-data-dir={folder / 'profile'}",
+        "--virtual-time-budget=60000",
+        "--dump-dom",
+        f"{path.as_uri()}{link}",
+    ]
     shown = subprocess.run(words, capture_output=True, text=True, timeout=240, check=True).stdout
     found = re.search(r"<output>(.*?)</output>", shown, re.DOTALL)
     assert found, shown[-500:]
@@ -72,8 +87,19 @@ def run(page: str, folder, steps: str, *flags: str, link: str = "") -> dict:
 def row(name: str, iou: float, **facts) -> dict:
     error = dict(iou=iou, chamfer=0.1, max_deviation=1.0, cd_x1000=0.2)
     files = dict(files=["part.py"], thumbnail="part.png", view="part.view")
-    return dict(name=name, status="done", reason=None, error=error, chosen="greedy", extents=[40, 20, 10],
-                seconds=1.0, **files) | facts  # fmt: skip
+    return (
+        dict(
+            name=name,
+            status="done",
+            reason=None,
+            error=error,
+            chosen="greedy",
+            extents=[40, 20, 10],
+            seconds=1.0,
+            **files,
+        )
+        | facts
+    )
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +141,9 @@ def test_one_looks_through_a_thousand_parts(folder):
     """Failures first; only the part that is open is unpacked, one after another in the order of the table."""
     rows = [row(f"part {i:04}.stl", iou=0.5 + i / 2000) for i in range(2, COUNT)]
     rows.append(row("failed.stl", 0, status="no program", reason="<none>", error=None, files=[], view="alone.view"))
-    rows.append(row("gone.stl", 0, status="unreadable", reason="is empty", error=None, files=[], view=None,
-                    thumbnail=None))  # fmt: skip
+    rows.append(
+        row("gone.stl", 0, status="unreadable", reason="is empty", error=None, files=[], view=None, thumbnail=None)
+    )
     page = report_page(rows, folder)
     assert page.count('<script type="text/plain">') == COUNT - 1 and len(page) < 50e6
     steps = """

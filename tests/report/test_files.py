@@ -24,8 +24,14 @@ def result(path="in/part.stl", chosen=True, **facts):
     model = SimpleNamespace(spec=SimpleNamespace(name="small", licence="free"), revision="abc")
     options = SimpleNamespace(export=("step",), decoding=SimpleNamespace(seed=7))
     candidate = SimpleNamespace(text=TEXT, source="greedy", error=ERROR, solid=solid)
-    return SimpleNamespace(shape=shape, model=model, options=options, chosen=candidate if chosen else None,
-                           as_dict=lambda: dict(path=path, **facts), remarks=("it is far off",))  # fmt: skip
+    return SimpleNamespace(
+        shape=shape,
+        model=model,
+        options=options,
+        chosen=candidate if chosen else None,
+        as_dict=lambda: dict(path=path, **facts),
+        remarks=("it is far off",),
+    )
 
 
 def names(folder) -> set[str]:
@@ -85,23 +91,33 @@ def test_the_header_is_nothing_but_comments(name):
     text = program_text(result(f"in/{name}"))
     assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(TEXT))
     text.encode()  # a file can hold it
-    for fact in ("1 x 2 x 3", "small abc (free)", "greedy, seed 7", "IoU 0.5000", "largest distance 0.2",
-                 "Units: mm", "Note: it is far off"):  # fmt: skip
+    for fact in (
+        "1 x 2 x 3",
+        "small abc (free)",
+        "greedy, seed 7",
+        "IoU 0.5000",
+        "largest distance 0.2",
+        "Units: mm",
+        "Note: it is far off",
+    ):
         assert fact in text
 
 
 # --- files that are kept ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("change", [
-    ("part.py", lambda text: text.replace("box(1, 1, 1)", "box(2, 1, 1)")),
-    ("part.py", lambda text: text + "# mine\n"),
-    ("part.py", lambda text: text.replace("# Units: mm", "# Units: inch")),
-    ("part.py", lambda text: "print(1)\n"),
-    ("part.step", lambda text: text + "x"),
-    ("part.png", lambda text: text + "x"),
-    ("part.json", lambda text: "{}"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("part.py", lambda text: text.replace("box(1, 1, 1)", "box(2, 1, 1)")),
+        ("part.py", lambda text: text + "# mine\n"),
+        ("part.py", lambda text: text.replace("# Units: mm", "# Units: inch")),
+        ("part.py", lambda text: "print(1)\n"),
+        ("part.step", lambda text: text + "x"),
+        ("part.png", lambda text: text + "x"),
+        ("part.json", lambda text: "{}"),
+    ],
+)
 def test_what_was_changed_since_is_kept(tmp_path, change):
     name, edited = change
     write_result(result(), tmp_path, "part", picture=True)

@@ -10,13 +10,13 @@ from cadcode.report.highlight import highlighted
 from cadcode.report.html import report_page, summary_line
 from cadcode.report.picture import png_bytes
 
-PROGRAM = '''import cadquery as cq  # <b> & "quotes"
+PROGRAM = """import cadquery as cq  # <b> & "quotes"
 
 # parameters
 side = 20.5
 
 result = cq.Workplane("XY").box(side, side, 3)
-'''
+"""
 
 
 class Page(HTMLParser):
@@ -124,8 +124,11 @@ def test_histograms_count_every_part(page):
     assert name == "A <title>" and {"0.90: 1", "0.95: 2", "0.30: 1", "3 %: 5"} <= set(bars)
 
 
-@pytest.mark.parametrize("rows", [[], [row("bad.stl", "no program", reason="none")], [row("one.stl", iou=1.0)]],
-                         ids=["none", "failed", "perfect"])  # fmt: skip
+@pytest.mark.parametrize(
+    "rows",
+    [[], [row("bad.stl", "no program", reason="none")], [row("one.stl", iou=1.0)]],
+    ids=["none", "failed", "perfect"],
+)
 def test_few_parts_make_a_page_too(rows, tmp_path):
     assert len(Page(report_page(rows, tmp_path)).rows) == len(rows) + 1
 
@@ -162,8 +165,18 @@ def test_highlighting_keeps_every_character():
     assert {"k", "n", "s", "c"} == set(classes) and classes.count("c") == 2 and classes.count("k") == 2
 
 
-ODD = ["", "x = (", "'open", "<script>alert(1)</script>", "\tx\n  y", "a = 1\n\n\n", "é = '部' # ü", "x\x00 = 1",
-       "a = 1\x0c\nb = 2\u2028", "a = 1\r\nb = 2"]  # fmt: skip
+ODD = [
+    "",
+    "x = (",
+    "'open",
+    "<script>alert(1)</script>",
+    "\tx\n  y",
+    "a = 1\n\n\n",
+    "é = '部' # ü",
+    "x\x00 = 1",
+    "a = 1\x0c\nb = 2\u2028",
+    "a = 1\r\nb = 2",
+]
 
 
 @pytest.mark.parametrize("text", ODD)

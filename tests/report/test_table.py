@@ -6,9 +6,16 @@ from rich.console import Console
 from cadcode.report.table import error_console, evaluation_table, result_table, summary_table
 
 ERROR = {
-    "chamfer": 0.0123, "p95_deviation": 0.4, "max_deviation": 1.5, "volume_difference": -20.0, "cd_x1000": 0.163,
-    "max_deviation_at": (10.0, 2.25, -3), "iou": 0.98765, "iou_method": "repaired boolean", "iou_reason": None,
-}  # fmt: skip
+    "chamfer": 0.0123,
+    "p95_deviation": 0.4,
+    "max_deviation": 1.5,
+    "volume_difference": -20.0,
+    "cd_x1000": 0.163,
+    "max_deviation_at": (10.0, 2.25, -3),
+    "iou": 0.98765,
+    "iou_method": "repaired boolean",
+    "iou_reason": None,
+}
 RESULT = {
     "input": {"path": "in/[bold]part.stl", "extents": [10, 20.5, 3]},
     "model": {"name": "cadcode-small"},
@@ -28,8 +35,16 @@ def text(table) -> str:
 
 def test_a_result_shows_its_numbers_and_how_they_were_found():
     shown = text(result_table(RESULT))
-    for part in ("in/[bold]part.stl", "10 x 20.5 x 3", "cadcode-small", "0.988 (repaired boolean)",
-                 "1.5 units at (10, 2.25, -3)", "-20 units³", "2, 1 ran", "1.8  (decode 1.2  run 0.5)"):  # fmt: skip
+    for part in (
+        "in/[bold]part.stl",
+        "10 x 20.5 x 3",
+        "cadcode-small",
+        "0.988 (repaired boolean)",
+        "1.5 units at (10, 2.25, -3)",
+        "-20 units³",
+        "2, 1 ran",
+        "1.8  (decode 1.2  run 0.5)",
+    ):
         assert part in shown
 
 

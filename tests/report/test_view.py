@@ -71,8 +71,9 @@ def test_clouds_have_points_and_no_faces():
     assert len(points) == len(colours) == POINTS and faces.shape == (0, 3) and others.any()
 
 
-@pytest.mark.parametrize("vertices", [np.zeros((3, 3)), np.eye(3)[[0, 1, 0]], np.ones((1, 3))],
-                         ids=["point", "line", "cloud of one"])  # fmt: skip
+@pytest.mark.parametrize(
+    "vertices", [np.zeros((3, 3)), np.eye(3)[[0, 1, 0]], np.ones((1, 3))], ids=["point", "line", "cloud of one"]
+)
 def test_shapes_without_an_area_can_be_shown(vertices):
     faces = np.array([[0, 1, 2]]) if len(vertices) == 3 else None
     assert len(unpacked(view_bytes((vertices, faces), BOX, 0.5))[1]) == 2

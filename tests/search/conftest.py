@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from cadcode.execution.sandbox import Sandbox
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io import Shape
-from cadcode.program.emit import compact
+from cadcode.geometry.io.load import Shape
 from cadcode.program.field import bounds, occupancy
 from cadcode.program.parse import parse
-from cadcode.program.syntax import Program
-from cadcode.search.fit import Fit, measure_fit
-from cadcode.search.parameters import Parameters
+from cadcode.program.text.compact import compact
+from cadcode.program.tree import Program
+from cadcode.sandbox.sandbox import Sandbox
+from cadcode.search.numbers import Parameters
+from cadcode.search.volume_goal import Fit, measure_fit
 
 SOLIDS = {
     "plate of 1 unit": "cq.Workplane('XY').workplane(offset=-0.5).sketch().push([(0,0)]).rect(200,120)"

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io import Shape
-from cadcode.pipeline import Candidate, Options, improved
+from cadcode.geometry.io.load import Shape
 from cadcode.program.field import body_distance, inside_body
 from cadcode.program.surface import sample_surface
-from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
-from cadcode.search.cloud import CloudOptions, measure_cloud, noise, skin
-from cadcode.search.edit import EditOptions, edit
-from cadcode.search.improve import SearchOptions, improve, measure_goal
+from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
+from cadcode.reconstruction.run import Candidate, Options, improved
 from cadcode.search.refine import RefineOptions, Variant, refine
+from cadcode.search.restructure import EditOptions, edit
+from cadcode.search.search import SearchOptions, improve, measure_goal
+from cadcode.search.surface_goal import CloudOptions, measure_cloud, noise, skin
 
 PLAIN = Frame(np.zeros(3), 100.0)  # world = program
 SPARE = CloudOptions(points=1000)
@@ -166,8 +166,9 @@ def test_the_pipeline_refines_clouds_too(parts):
 def test_a_sheet_is_measured_by_its_surface():
     sheet = Shape.from_arrays(np.array([[0.0, 0, 0], [90, 0, 0], [90, 80, 0], [0, 80, 0]]), [[0, 1, 2], [0, 2, 3]])
     goal = measure_goal(sheet, PLAIN, has_volume=False, options=SearchOptions())
-    on_it, off_it = (Program((Step("union", Extrude("XY", z, 1.0, (Face(Rect((45.0, 40.0), 90.0, 80.0)),))),))
-                     for z in (-0.5, 9.5))  # fmt: skip
+    on_it, off_it = (
+        Program((Step("union", Extrude("XY", z, 1.0, (Face(Rect((45.0, 40.0), 90.0, 80.0)),))),)) for z in (-0.5, 9.5)
+    )
     assert Variant(on_it, goal).score > Variant(off_it, goal).score + 0.3
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from cadcode.program.field import body_bounds, occupancy
 from cadcode.program.surface import sample_surface
-from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
-from cadcode.search.edit import EditOptions, edit, joined, simpler_programs, simplest
-from cadcode.search.fit import MARGIN, Fit
+from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.search.refine import RefineOptions, Variant
 from cadcode.search.residual import proposals
+from cadcode.search.restructure import EditOptions, edit, joined, simpler_programs, simplest
+from cadcode.search.volume_goal import MARGIN, Fit
 
 BLOCK = Step("union", Extrude("XY", -50.0, 60.0, (Face(Rect((0.0, 0.0), 200.0, 120.0)),)))
 BOSS = Step("union", Extrude("XY", 10.0, 40.0, (Face(Circle((-40.0, 0.0), 30.0)),)))

@@ -4,19 +4,21 @@ import numpy as np
 import pytest
 
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io import Shape
+from cadcode.geometry.io.load import Shape
 from cadcode.program.field import occupancy
 from cadcode.program.surface import sample_surface
-from cadcode.program.syntax import Circle, Extrude, Face, Line, Loop, Program, Rect, Step
-from cadcode.search.cloud import measure_cloud
+from cadcode.program.tree import Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 from cadcode.search.enclosed import enclosed_fit, point_planes
-from cadcode.search.fit import FitOptions
-from cadcode.search.improve import SearchOptions, improve, measure_goal, within
-from cadcode.search.stack import stacks
+from cadcode.search.from_sections import stacks
+from cadcode.search.search import SearchOptions, improve, measure_goal, within
+from cadcode.search.surface_goal import measure_cloud
+from cadcode.search.volume_goal import FitOptions
 
 PLAIN = Frame(np.zeros(3), 100.0)  # world = program
-GUSSET = Loop((-100.0, -60.0), (Line((100.0, -60.0)), Line((100.0, -40.0)), Line((-40.0, 60.0)), Line((-100.0, 60.0)),
-                                Line((-100.0, -60.0))))  # fmt: skip
+GUSSET = Loop(
+    (-100.0, -60.0),
+    (Line((100.0, -60.0)), Line((100.0, -40.0)), Line((-40.0, 60.0)), Line((-100.0, 60.0)), Line((-100.0, -60.0))),
+)
 PART = Program((Step("union", Extrude("XY", -20.0, 40.0, (Face(GUSSET), Face(Circle((-40.0, -5.0), 25.0), True)))),))
 BOX = Program((Step("union", Extrude("XY", -20.0, 40.0, (Face(Rect((0.0, 0.0), 200.0, 120.0)),))),))
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io import Shape
+from cadcode.geometry.io.load import Shape
 from cadcode.program.field import occupancy, signed_distance
-from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
-from cadcode.search.fit import FAR, MARGIN, FitOptions, measure_fit, upright_planes
+from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
+from cadcode.search.volume_goal import FAR, MARGIN, FitOptions, measure_fit, upright_planes
 
 PLAIN = Frame(np.zeros(3), 100.0)
 CORNERS = np.array([[x, y, z] for x in (-40.0, 40.0) for y in (-100.0, 100.0) for z in (-7.5, 7.5)])

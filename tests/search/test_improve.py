@@ -2,9 +2,9 @@
 
 import pytest
 
-from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
-from cadcode.search.improve import SearchOptions, improve
+from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.search.refine import Variant
+from cadcode.search.search import SearchOptions, improve
 
 QUICK = SearchOptions(refined=2, edited=1, sections=False)
 

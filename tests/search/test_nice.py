@@ -7,11 +7,11 @@ import pytest
 
 from cadcode.data.shapes import random_program
 from cadcode.geometry.frame import Frame
-from cadcode.program.readable import readable
-from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.program.text.readable import readable
 from cadcode.program.transform import control_box, moved
-from cadcode.search.nice import ACCURACY, nice, nice_in_world, roundest
-from cadcode.search.parameters import BULGE, Parameters
+from cadcode.program.tree import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.search.numbers import BULGE, Parameters
+from cadcode.search.round_numbers import ACCURACY, nice, nice_in_world, roundest
 
 SEEDS = range(30)
 
@@ -114,10 +114,20 @@ def test_what_may_not_be_rounded_much_is_rounded_less():
 # --- what is asked for -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value, reach, found", [
-    (12.4997, 0.01, 12.5), (-0.1499999, 1e-4, -0.15), (1e-7, 1e-4, 0.0), (-1e-7, 1e-4, 0.0), (99.996, 0.01, 100.0),
-    (4.7625, 0.01, 4.7625), (25.4000004, 0.01, 25.4), (37.0, 0.0, 37.0), (0.333333333, 1e-4, 0.3333),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value, reach, found",
+    [
+        (12.4997, 0.01, 12.5),
+        (-0.1499999, 1e-4, -0.15),
+        (1e-7, 1e-4, 0.0),
+        (-1e-7, 1e-4, 0.0),
+        (99.996, 0.01, 100.0),
+        (4.7625, 0.01, 4.7625),
+        (25.4000004, 0.01, 25.4),
+        (37.0, 0.0, 37.0),
+        (0.333333333, 1e-4, 0.3333),
+    ],
+)
 def test_the_number_a_designer_typed(value, reach, found):
     assert roundest(value, reach) == found
 
@@ -168,8 +178,10 @@ def test_what_is_thinner_than_the_accuracy_stays_a_body():
 
 @pytest.mark.parametrize("height", [10.0017, 9.9991])
 def test_half_circles_become_half_circles(height):
-    slot = Loop((0.0, 0.0), (Line((40.0, 0.0)), Arc((40 + height, 10.0), (40.0, 20.0)), Line((0.0, 20.0)),
-                             Arc((-10.0, 10.0), (0.0, 0.0))))  # fmt: skip
+    slot = Loop(
+        (0.0, 0.0),
+        (Line((40.0, 0.0)), Arc((40 + height, 10.0), (40.0, 20.0)), Line((0.0, 20.0)), Arc((-10.0, 10.0), (0.0, 0.0))),
+    )
     found = nice(one("XY", 0.0, 5.0, Face(slot))).steps[0].body.faces[0].outline
     assert found.edges[1].middle == pytest.approx((50, 10), abs=1e-9)
     assert found.edges[3].middle == pytest.approx((-10, 10), abs=1e-9)

@@ -5,8 +5,8 @@ import pytest
 
 from cadcode.data.shapes import random_program
 from cadcode.program.field import bounds, occupancy
-from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
-from cadcode.search.parameters import Parameters, is_sound
+from cadcode.program.tree import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.search.numbers import Parameters, is_sound
 
 PROGRAMS = [random_program(np.random.default_rng([3, i])) for i in range(120)]
 
@@ -75,8 +75,11 @@ def test_every_number_can_be_moved():
 def test_flush_faces_move_together_first_and_then_alone():
     two = Program((*prism(Rect((0.0, 0.0), 20.0, 10.0)).steps, *prism(Rect((5.0, 0.0), 10.0, 4.0)).steps))
     parameters = Parameters(two)
-    right = [i for i, (slot, value) in enumerate(zip(parameters.slots, parameters.values, strict=True))
-             if slot.axis == 0 and value == 10.0]  # fmt: skip
+    right = [
+        i
+        for i, (slot, value) in enumerate(zip(parameters.slots, parameters.values, strict=True))
+        if slot.axis == 0 and value == 10.0
+    ]
     assert len(right) == 2
     slots = [move.slots for move in parameters.moves()]
     assert slots.index(tuple(right)) < slots.index((right[0],)) < len(slots)

@@ -7,9 +7,9 @@ import pytest
 
 from cadcode.program.field import signed_distance
 from cadcode.program.surface import sample_surface
-from cadcode.program.syntax import Circle, Extrude, Face, Line, Loop, Program, Rect, Step
-from cadcode.search.parameters import Parameters
-from cadcode.search.polish import PolishOptions, polished
+from cadcode.program.tree import Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.search.least_squares import PolishOptions, polished
+from cadcode.search.numbers import Parameters
 from cadcode.search.refine import RefineOptions, Variant, refine
 
 SLANTED = Loop((-36.0, -90.0), (Line((69.0, 81.0)), Line((36.0, 90.0)), Line((-69.0, -81.0)), Line((-36.0, -90.0))))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cadcode.program.outline import area
-from cadcode.program.syntax import Arc, Circle, Line, Loop, Rect
-from cadcode.search.profile import FEW_EDGES, MOST_EDGES, fitted_outline, polygon_area
+from cadcode.program.outlines import area
+from cadcode.program.tree import Arc, Circle, Line, Loop, Rect
+from cadcode.search.outline_fit import FEW_EDGES, MOST_EDGES, fitted_outline, polygon_area
 
 
 def arc(centre, radius, begin, end, chords):
@@ -49,8 +49,10 @@ def test_a_stadium_is_two_lines_and_two_half_circles():
 
 
 def test_rounded_corners_are_arcs():
-    corners = [arc((x, y), 5, begin, begin + np.pi / 2, 6) for (x, y), begin in
-               zip([(35, 15), (-35, 15), (-35, -15), (35, -15)], np.arange(4) * np.pi / 2, strict=True)]  # fmt: skip
+    corners = [
+        arc((x, y), 5, begin, begin + np.pi / 2, 6)
+        for (x, y), begin in zip([(35, 15), (-35, 15), (-35, -15), (35, -15)], np.arange(4) * np.pi / 2, strict=True)
+    ]
     found = fitted_outline(np.concatenate(corners))
     assert sorted(type(edge).__name__ for edge in found.edges) == ["Arc"] * 4 + ["Line"] * 4
     arcs = [edge for edge in found.edges if isinstance(edge, Arc)]

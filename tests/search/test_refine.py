@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
-from cadcode.search.parameters import Parameters
-from cadcode.search.polish import PolishOptions
+from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
+from cadcode.search.least_squares import PolishOptions
+from cadcode.search.numbers import Parameters
 from cadcode.search.refine import RefineOptions, Variant, refine
 
 QUICK = RefineOptions(steps=(4.0, 1.0))

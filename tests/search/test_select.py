@@ -8,9 +8,9 @@ import pytest
 from cadcode.data.shapes import random_program
 from cadcode.program.surface import sample_surface
 from cadcode.program.symmetry import SYMMETRIES, transformed
-from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.program.transform import moved
-from cadcode.search.select import SearchTarget, distance_to_input
+from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
+from cadcode.search.ranking import SearchTarget, distance_to_input
 
 RNG = np.random.default_rng(12)
 PROGRAMS = [random_program(RNG) for _ in range(8)]
@@ -66,10 +66,13 @@ def test_turning_program_and_input_alike_changes_little():
         assert turned == pytest.approx(plain, rel=0.1)
 
 
-@pytest.mark.parametrize("nothing", [
-    program(("union", body(Rect((0.0, 0.0), 20.0, 20.0))), ("cut", body(Rect((0.0, 0.0), 40.0, 40.0)))),
-    program(("union", body(Circle((0.0, 0.0), 5.0))), ("intersect", body(Circle((50.0, 0.0), 5.0)))),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        program(("union", body(Rect((0.0, 0.0), 20.0, 20.0))), ("cut", body(Rect((0.0, 0.0), 40.0, 40.0)))),
+        program(("union", body(Circle((0.0, 0.0), 5.0))), ("intersect", body(Circle((50.0, 0.0), 5.0)))),
+    ],
+)
 def test_programs_without_a_solid_are_infinitely_far(nothing):
     assert distance_to_input(nothing, target_of(PROGRAMS[0])) == math.inf
 

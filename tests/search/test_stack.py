@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from cadcode.execution.sandbox import Sandbox
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io import Shape
-from cadcode.program.emit import compact
-from cadcode.program.syntax import Circle, Extrude, Face, Program, Rect, Step
-from cadcode.search.fit import measure_fit
+from cadcode.geometry.io.load import Shape
+from cadcode.program.text.compact import compact
+from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
+from cadcode.sandbox.sandbox import Sandbox
+from cadcode.search.from_sections import sections, stack, stacks
 from cadcode.search.refine import Variant
-from cadcode.search.stack import sections, stack, stacks
+from cadcode.search.volume_goal import measure_fit
 
 PLAIN = Frame(np.zeros(3), 100.0)
 
@@ -24,14 +24,21 @@ HOLE = Circle((-60.0, 0.0), 12.0)
 PARTS = {
     "plate with a hole": [prism(-10.0, 10.0, Rect((0.0, 0.0), 200.0, 80.0), HOLE)],
     "boss": [prism(-20.0, 0.0, Rect((0.0, 0.0), 200.0, 80.0)), prism(0.0, 20.0, Circle((40.0, 0.0), 25.0))],
-    "pocket": [prism(-20.0, 20.0, Rect((0.0, 0.0), 200.0, 80.0)),
-               prism(0.0, 20.0, Rect((20.0, 0.0), 100.0, 40.0), operation="cut")],
-    "island in a pocket": [prism(-20.0, 20.0, Rect((0.0, 0.0), 200.0, 80.0)),
-                           prism(0.0, 20.0, Rect((0.0, 0.0), 100.0, 60.0), operation="cut"),
-                           prism(0.0, 10.0, Circle((10.0, 0.0), 15.0))],
-    "bored shaft": [prism(-20.0, 0.0, Circle((0.0, 0.0), 100.0)), prism(0.0, 20.0, Circle((0.0, 0.0), 50.0)),
-                    prism(-20.0, 20.0, Circle((0.0, 0.0), 20.0), operation="cut")],
-}  # fmt: skip
+    "pocket": [
+        prism(-20.0, 20.0, Rect((0.0, 0.0), 200.0, 80.0)),
+        prism(0.0, 20.0, Rect((20.0, 0.0), 100.0, 40.0), operation="cut"),
+    ],
+    "island in a pocket": [
+        prism(-20.0, 20.0, Rect((0.0, 0.0), 200.0, 80.0)),
+        prism(0.0, 20.0, Rect((0.0, 0.0), 100.0, 60.0), operation="cut"),
+        prism(0.0, 10.0, Circle((10.0, 0.0), 15.0)),
+    ],
+    "bored shaft": [
+        prism(-20.0, 0.0, Circle((0.0, 0.0), 100.0)),
+        prism(0.0, 20.0, Circle((0.0, 0.0), 50.0)),
+        prism(-20.0, 20.0, Circle((0.0, 0.0), 20.0), operation="cut"),
+    ],
+}
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 import torch
 from tiny_models import Terse, clouds, tiny_model
 
-from cadcode.decoding import DecodeOptions, decode
-from cadcode.model.language import CompactLanguage
+from cadcode.model.generate import DecodeOptions, decode
+from cadcode.model.tokenizers.language import CompactLanguage
 from cadcode.program.tokens import END, PIECES, START, State, advance, allowed_ids
 from cadcode.train import groups
 from cadcode.train.groups import allowed_mask, group_logits, log_probabilities, sample_groups
@@ -29,8 +29,9 @@ def model():
 
 
 def sampled(model, count=3, group=5, seed=0, **options):
-    return sample_groups(model, clouds(count, 64), group, options.pop("temperature", 1.0), LONGEST, generator(seed),
-                         **options)  # fmt: skip
+    return sample_groups(
+        model, clouds(count, 64), group, options.pop("temperature", 1.0), LONGEST, generator(seed), **options
+    )
 
 
 # --- learning --------------------------------------------------------------------------------------------------------
@@ -124,8 +125,9 @@ def test_finished_rows_change_nothing_for_the_others(model, monkeypatch):
     monkeypatch.setattr(groups._GroupCache, "select", lambda *a: shrinks.append(1) or keep(*a))
     for points, part in zip(clouds(4, 64), sampled(model, 4, 6), strict=True):
         for program in part:
-            alone = log_probabilities(group_logits(model, points, [program.ids]), torch.tensor(program.ids),
-                                      program.allowed, 1.0)  # fmt: skip
+            alone = log_probabilities(
+                group_logits(model, points, [program.ids]), torch.tensor(program.ids), program.allowed, 1.0
+            )
             torch.testing.assert_close(alone, torch.tensor(program.log_p), atol=1e-3, rtol=1e-4)
             lengths.add(len(program.ids))
     assert shrinks and len(lengths) > 2

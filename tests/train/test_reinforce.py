@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_models import OPTIONS, Terse, clouds, saved, tiny_model
 
-from cadcode.model.checkpoints import from_training, load_model, save_model
+from cadcode.model.checkpoints.load import from_training, load_model, save_model
 from cadcode.program.tokens import END, IDS, PIECES
 from cadcode.train import experience, groups, reinforce
 from cadcode.train.experience import Lesson, SampleOptions, Weights, centred, lessons, measured, most_telling
@@ -95,8 +95,9 @@ def test_at_a_ratio_of_one_the_gradient_is_the_plain_policy_gradient():
     assert expected.abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("advantage, shift, moves", [(1.0, -0.5, False), (1.0, 0.5, True), (-1.0, 0.5, False),
-                                                     (-1.0, -0.5, True)])  # fmt: skip
+@pytest.mark.parametrize(
+    "advantage, shift, moves", [(1.0, -0.5, False), (1.0, 0.5, True), (-1.0, 0.5, False), (-1.0, -0.5, True)]
+)
 def test_ratios_beyond_the_clip_teach_only_what_brings_them_back(advantage, shift, moves):
     """`shift` is what the old log-probabilities lie above the new ones."""
     model = tiny_model(std=0.5)

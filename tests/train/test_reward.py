@@ -5,9 +5,9 @@ import pytest
 
 from cadcode.data.dataset import DataOptions, held_out
 from cadcode.program import field
-from cadcode.program.emit import compact
-from cadcode.program.syntax import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
+from cadcode.program.text.compact import compact
 from cadcode.program.tokens import END, encode
+from cadcode.program.tree import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 from cadcode.train.reward import (
     NO_SOLID,
     RewardOptions,
@@ -91,10 +91,15 @@ def test_the_thickness_of_a_thin_plate_counts(thickness, iou):
     assert score(target(plate(4.0)), ids(plate(thickness)), OPTIONS).iou == pytest.approx(iou, abs=0.04)
 
 
-@pytest.mark.parametrize("other, iou", [
-    (plate(40.0, at=50.0), 0.0), (plate(40.0, 100.0), 0.25), (plate(40.0, at=20.0), 1 / 3),
-    (plate(40.0, holes=[(0, 0, 60)]), 1 - np.pi * 3600 / 40000),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "other, iou",
+    [
+        (plate(40.0, at=50.0), 0.0),
+        (plate(40.0, 100.0), 0.25),
+        (plate(40.0, at=20.0), 1 / 3),
+        (plate(40.0, holes=[(0, 0, 60)]), 1 - np.pi * 3600 / 40000),
+    ],
+)
 def test_iou_is_that_of_the_solids(other, iou):
     found = score(target(plate(40.0)), ids(other), OPTIONS)
     assert found.iou == pytest.approx(iou, abs=0.02)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from cadcode.model.qwen2 import Qwen2Options
-from cadcode.model.small import SmallModel
+from cadcode.model.nets.qwen2 import Qwen2Options
+from cadcode.model.nets.small import SmallModel
 from cadcode.program.tokens import PIECES
 from cadcode.train.speed import measured_peak, step_operations
 

@@ -10,8 +10,8 @@ from tiny_models import clouds
 
 from cadcode.data.dataset import DataOptions, batches
 from cadcode.geometry import sampling
-from cadcode.model.checkpoints import from_training
-from cadcode.model.qwen2 import Qwen2Options
+from cadcode.model.checkpoints.load import from_training
+from cadcode.model.nets.qwen2 import Qwen2Options
 from cadcode.program.tokens import END, IDS, PAD, PIECES, VALUES
 from cadcode.train.supervised import (
     LONGEST_STEP,
@@ -29,9 +29,23 @@ from cadcode.train.supervised import (
     train,
 )
 
-TINY = TrainOptions(hidden_size=32, layers=2, intermediate_size=64, heads=2, batch_size=4, workers=0, device="cpu",
-                    fuse=False, points=(16, 32), points_shares=(1.0, 1.0), warmup_steps=2, log_every=1,
-                    uneven=0.0, missing=0.0, fewer=0.0)  # fmt: skip
+TINY = TrainOptions(
+    hidden_size=32,
+    layers=2,
+    intermediate_size=64,
+    heads=2,
+    batch_size=4,
+    workers=0,
+    device="cpu",
+    fuse=False,
+    points=(16, 32),
+    points_shares=(1.0, 1.0),
+    warmup_steps=2,
+    log_every=1,
+    uneven=0.0,
+    missing=0.0,
+    fewer=0.0,
+)
 CPU = torch.device("cpu")
 
 

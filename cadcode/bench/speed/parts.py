@@ -1,0 +1,42 @@
+"""Parts to measure with: held-out programs of the generator, executed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cadcode.data.dataset import held_out
+from cadcode.geometry.frame import Frame
+from cadcode.geometry.io.load import Shape
+from cadcode.geometry.sampling import SamplingOptions, model_points, points_with_normals
+from cadcode.model.checkpoints.spec import LoadedModel
+from cadcode.program.text.compact import compact
+from cadcode.sandbox.outcome import Solid
+from cadcode.sandbox.sandbox import Sandbox
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    text: str  # the compact program it was made from
+    shape: Shape
+    stl: bytes
+
+
+def parts(count: int, sandbox: Sandbox) -> list[Part]:
+    """The first `count` held-out programs that make a solid."""
+    found: list[Part] = []
+    for sample in held_out(2 * count):
+        if len(found) == count:
+            break
+        text = compact(sample.program)
+        solid = sandbox.run(text, export=("stl",))
+        if isinstance(solid, Solid):
+            found.append(Part(text, Shape.from_arrays(solid.vertices, solid.faces), solid.exports["stl"]))
+    return found
+
+
+def cloud_of(part: Part, model: LoadedModel) -> torch.Tensor:
+    """The network's input (1, 256, 3), or (1, 256, 6) where it reads normals, as `generate` makes it."""
+    sample = points_with_normals if model.spec.normals else model_points
+    points = sample(part.shape, Frame.around(part.shape.bounds), SamplingOptions())
+    return torch.from_numpy(np.asarray(points, np.float32))[None].to(model.network.device)

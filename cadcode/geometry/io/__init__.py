@@ -1,0 +1,1 @@
+"""Readers of mesh, point cloud and CAD files."""

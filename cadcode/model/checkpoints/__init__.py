@@ -1,0 +1,1 @@
+"""Checkpoints: known ones, loading, saving, exporting."""

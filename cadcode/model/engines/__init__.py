@@ -1,0 +1,1 @@
+"""Forward passes: by torch, by C on a processor, by CUDA graphs."""

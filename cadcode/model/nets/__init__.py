@@ -1,0 +1,1 @@
+"""Networks: decoders, the point encoder, vision."""

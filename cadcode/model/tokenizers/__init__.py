@@ -1,0 +1,1 @@
+"""Token sequences as text, each with its grammar."""

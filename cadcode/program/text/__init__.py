@@ -1,0 +1,1 @@
+"""Programs as CadQuery text, for models and for people."""

@@ -1,0 +1,1 @@
+"""From a shape to a program: candidates, search, execution, choice."""

@@ -1,0 +1,7 @@
+"""Running CadQuery programs and reading CAD files, in processes of their own."""
+
+from cadcode.sandbox.allowlist import check
+from cadcode.sandbox.outcome import Failed, Outcome, Solid, stl_bytes
+from cadcode.sandbox.sandbox import Sandbox, SandboxOptions
+
+__all__ = ["Failed", "Outcome", "Sandbox", "SandboxOptions", "Solid", "check", "stl_bytes"]

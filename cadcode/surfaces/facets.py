@@ -18,6 +18,7 @@ class Mesh:
     faces: np.ndarray  # (F, 3)
     normals: np.ndarray  # (F, 3), unit length, zero for a triangle without area
     areas: np.ndarray  # (F,)
+    heights: np.ndarray  # (F,) the shortest height of a triangle
     doubt: np.ndarray  # (F,) radians by which rounding may turn the normal, at most pi
     pairs: np.ndarray  # (E, 2) the triangles on both sides of an edge
     ends: np.ndarray  # (E, 2) the vertices of an edge
@@ -47,7 +48,7 @@ def prepare(vertices: np.ndarray, faces: np.ndarray) -> Mesh:
     pairs, ends = shared_edges(faces)
     angles, convex = edge_angles(vertices, faces, normals, pairs, ends)
     facet = flat_facets(corners, normals, twice, doubt, pairs, angles, rounding)
-    return Mesh(vertices, faces, normals, twice / 2, doubt, pairs, ends, angles, convex, facet, size, rounding)
+    return Mesh(vertices, faces, normals, twice / 2, height, doubt, pairs, ends, angles, convex, facet, size, rounding)
 
 
 def shared_edges(faces: np.ndarray):

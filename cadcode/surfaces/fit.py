@@ -15,7 +15,7 @@ import numpy as np
 
 from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus, _polar
 
-STEPS = 12
+STEPS = 7
 STILL = 1e-11  # a step this small, in sizes of the points, ends the iteration
 FLATTEST = 1e-4  # radians; cones that differ less from a cylinder or a plane are none
 LARGEST = 1e4  # radii beyond so many sizes of the points are flat

@@ -14,10 +14,14 @@ from cadcode.surfaces.facets import Mesh
 TURN = {  # radians between a facet's normal and the surface's at its corners: half the coarsest angle step
     "plane": radians(2), "cylinder": radians(19.5), "cone": radians(19.5), "sphere": radians(27), "torus": radians(27),
 }  # fmt: skip
+FREEDOM = {"plane": 3, "cylinder": 5, "cone": 6, "sphere": 4, "torus": 7}  # numbers that a surface has
+CHANCE = 9.0  # log odds from which on a fit is no accident
 INSIDE = 0.6  # share of it that is left at the middle of a facet
 NEEDLE = 0.3  # radians of doubt from which on a triangle has no normal
 FIT_POINTS = 400  # as many vertices determine a surface as well as all do
-WIDENING = (20.0, 5.0, 2.0, 1.0)  # tolerances of growth: a small start says little about the far end
+WIDENING = (4.0, 2.0, 1.0)  # tolerances of growth: a small start says little about the far end
+SPREADS = 1.1  # times as many triangles: the growth goes on
+GROWTHS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,14 @@ class Patch:
         return self.mesh.vertices[self.vertices]  # (U, 3)
 
 
+@dataclass(frozen=True)
+class Gate:
+    """How well a surface has to fit."""
+
+    tolerance: float  # largest distance of a corner
+    chance: float = CHANCE  # log odds that the fit is no accident, at least
+
+
 @dataclass(frozen=True, eq=False)
 class Claim:
     """A surface and the triangles of the mesh that lie on it."""
@@ -52,11 +64,14 @@ def make_patch(mesh: Mesh, triangles: np.ndarray, links: np.ndarray, edges: np.n
     return Patch(mesh, triangles, vertices, corners.reshape(-1, 3), facet, links, edges)
 
 
-def on_surface(patch: Patch, surface: Surface, sign: int, tolerance: float) -> np.ndarray:
-    """Bool (K,): facets whose corners are on the surface, whose normals agree with it, and which are near it inside."""
+def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: bool = True) -> np.ndarray:
+    """Bool (K,): triangles with corners on the surface, normals that agree with it, and insides near it.
+
+    `tolerance` is a number or one for each triangle, (K,). By facet: all triangles of a flat facet or none.
+    """
     mesh, points, corners = patch.mesh, patch.points, patch.corners
-    near = np.abs(surface.signed(points)) <= tolerance
-    good = near[corners].all(axis=1)
+    good = np.abs(surface.signed(points))[corners].max(axis=1) <= tolerance
+    tolerance = float(np.max(tolerance))
     if not good.any():
         return good
     rows = np.flatnonzero(good)
@@ -73,6 +88,8 @@ def on_surface(patch: Patch, surface: Surface, sign: int, tolerance: float) -> n
     if np.isfinite(surface.bend):
         fine &= np.abs(surface.signed(centres)) <= surface.bend * (1 - cos(turn)) + tolerance
     good[rows] = fine
+    if not by_facet:
+        return good
     bad = np.bincount(patch.facet, ~good) > 0
     return ~bad[patch.facet]
 
@@ -119,40 +136,47 @@ def sign_of(patch: Patch, surface: Surface, rows: np.ndarray) -> int:
     return 1 if agree >= 0 else -1
 
 
-def grow(patch: Patch, surface: Surface, seeds: np.ndarray, tolerance: float) -> Claim | None:
+def grow(patch: Patch, surface: Surface, seeds: np.ndarray, gate: Gate) -> Claim | None:
     """The connected region of the patch on a surface that was fitted to `seeds` (local triangles), fitted again."""
+    tolerance = gate.tolerance
     sign, region = sign_of(patch, surface, seeds), np.zeros(0, dtype=int)
-    for widening in (*WIDENING, 1.0, 1.0):
-        last, region = region, connected(patch, on_surface(patch, surface, sign, widening * tolerance), seeds)
+    widenings = list(WIDENING)
+    for _ in range(GROWTHS):
+        last, region = region, connected(patch, on_surface(patch, surface, sign, widenings[0] * tolerance), seeds)
         if 2 * np.isin(seeds, region).sum() < len(seeds) or len(region) < 2:
             return None
-        if widening == 1.0 and np.array_equal(last, region):
+        if len(widenings) == 1 and np.array_equal(last, region):
             break
+        if len(region) < SPREADS * len(last) and len(widenings) > 1:
+            widenings.pop(0)
         surface = refit(surface, points_of(patch, region))
         if surface is None:
             return None
     region = connected(patch, on_surface(patch, surface, sign, tolerance), seeds)
-    if len(region) < 2 or not enough(surface, points_of(patch, region, 4000), tolerance):
+    points = points_of(patch, region, 4000)
+    if len(region) < 2 or not enough(surface, points, tolerance):
+        return None
+    if evidence(surface, points, patch.mesh.rounding) < gate.chance:
         return None
     return Claim(surface, sign, patch.triangles[region])
 
 
-def try_kinds(patch: Patch, seeds: np.ndarray, tolerance: float, kinds=("cylinder", "cone", "sphere", "torus")):
+def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds=("cylinder", "cone", "sphere", "torus")):
     """The claim of the simplest curved surface through the corners of `seeds` (local triangles), or None."""
     points = points_of(patch, seeds)
     centres, normals, weights = facet_data(patch, seeds)
     if len(normals) < 2:
         return None
-    for start in starts(points, centres, normals, weights, kinds):
-        if start is None or np.abs(start.signed(points)).max() > tolerance or not enough(start, points, tolerance):
+    for start in starts(patch, seeds, points, centres, normals, weights, kinds):
+        if start is None or np.abs(start.signed(points)).max() > gate.tolerance or not enough(start, points, gate.tolerance):
             continue
-        claim = grow(patch, start, seeds, tolerance)
+        claim = grow(patch, start, seeds, gate)
         if claim is not None:
             return claim
     return None
 
 
-def starts(points, centres, normals, weights, kinds):
+def starts(patch, seeds, points, centres, normals, weights, kinds):
     """Surfaces fitted to one set of points, the simplest kind first."""
     if "cylinder" in kinds and len(points) >= 6:
         yield fit.fit_cylinder(points, fit.common_direction(normals, weights))
@@ -162,8 +186,10 @@ def starts(points, centres, normals, weights, kinds):
     if "sphere" in kinds and len(points) >= 8:
         yield fit.fit_sphere(points)
     if "torus" in kinds and len(points) >= 10 and len(normals) > 5:
-        for point, direction in fit.turning_axis(centres, normals, weights):
-            yield fit.fit_torus(points, point, direction)
+        for samples in (vertex_data(patch, seeds), (centres, normals, weights)):
+            if len(samples[0]) > 5:
+                for point, direction in fit.turning_axis(*samples):
+                    yield fit.fit_torus(points, point, direction)
 
 
 def facet_data(patch: Patch, rows: np.ndarray):
@@ -184,14 +210,44 @@ def facet_data(patch: Patch, rows: np.ndarray):
     return centres, normals, weights
 
 
+def vertex_data(patch: Patch, rows: np.ndarray):
+    """(points (M, 3), normals (M, 3), weights (M,)) of vertices with all their triangles in `rows`.
+
+    Normals by the weights of Max, "Weights for computing vertex normals from facet normals", 1999: exact on a sphere.
+    """
+    corners = patch.corners[rows]
+    places = patch.points[corners]  # (K, 3, 3)
+    onward, back = np.roll(places, -1, axis=1) - places, np.roll(places, 1, axis=1) - places
+    lengths = (onward**2).sum(axis=2) * (back**2).sum(axis=2)
+    parts = np.cross(onward, back) / np.maximum(lengths, 1e-300)[..., None]
+    count = len(patch.vertices)
+    normals = _sums(corners.ravel(), parts.reshape(-1, 3), count)
+    inner = np.flatnonzero(_closed(corners, count))
+    length = np.linalg.norm(normals[inner], axis=1, keepdims=True)
+    return patch.points[inner], normals[inner] / np.maximum(length, 1e-300), np.ones(len(inner))
+
+
+def _closed(corners, count) -> np.ndarray:
+    """Bool (count,): vertices all around which there are triangles: each edge at them is shared."""
+    edges = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    key, times = np.unique(edges[:, 0] * count + edges[:, 1], return_counts=True)
+    border = key[times == 1]
+    closed = np.zeros(count, dtype=bool)
+    closed[corners.ravel()] = True
+    closed[border // count] = closed[border % count] = False
+    return closed
+
+
 def _sums(group, values, count):
     return np.stack([np.bincount(group, values[:, axis], count) for axis in range(3)], axis=1)
 
 
 def enough(surface: Surface, points: np.ndarray, tolerance: float) -> bool:
     """Do points (N, 3) say more than the surface needs? Through few points some surface always goes."""
+    if len(points) <= FREEDOM[surface.kind] + 1:
+        return False
     match surface:
-        case Plane():
+        case Plane() | Sphere():
             return True
         case Cylinder():
             return _regular(_turns(points, surface.point, surface.direction), tolerance / surface.radius)
@@ -201,14 +257,23 @@ def enough(surface: Surface, points: np.ndarray, tolerance: float) -> bool:
                 return False
             ring = radius > 0.05 * radius.max()
             return _regular(_turns(points[ring], surface.apex, surface.direction), tolerance / radius.max())
-        case Sphere():
-            offset = points - points.mean(axis=0)
-            return len(points) >= 8 and np.linalg.svd(offset, compute_uv=False)[2] > 100 * tolerance
         case Torus():
             height, radius, _ = _polar(points, surface.centre, surface.direction)
             profile = np.arctan2(height, radius - surface.major)
             around = _turns(points, surface.centre, surface.direction)
             return _regular(profile, tolerance / surface.minor) and len(_distinct(around, 1e-4)[0]) >= 4
+
+
+def evidence(surface: Surface, points: np.ndarray, rounding: float) -> float:
+    """Log odds that points (N, 3) fit so well because they are on the surface, and not by chance.
+
+    Points beyond those that the surface needs would be off it by a tenth of their own thickness.
+    """
+    offset = points - points.mean(axis=0)
+    thickness = np.ptp(offset @ np.linalg.eigh(offset.T @ offset)[1][:, 0])
+    spare = len(points) - FREEDOM[surface.kind]
+    off = 3 * float(np.sqrt((surface.signed(points) ** 2).sum() / spare))
+    return spare * float(np.log(max(0.1 * thickness / max(off, 2 * rounding), 1e-3)))
 
 
 def _turns(points, origin, direction):

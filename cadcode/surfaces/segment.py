@@ -6,19 +6,23 @@ triangles, rows of facets, and flat facets. A claim is accepted if every corner 
 agree with the surface (`patch.on_surface`), and if there are more corners than the surface needs (`patch.enough`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import radians
 
 import numpy as np
 
 from cadcode.surfaces import fit
+from cadcode.surfaces.absorb import absorb
 from cadcode.surfaces.faces import Cone, Cylinder, Plane, Segmentation
 from cadcode.surfaces.facets import Mesh, components, prepare, rows_by_group
 from cadcode.surfaces.finish import finish
-from cadcode.surfaces.patch import NEEDLE, Claim, Patch, connected, make_patch, on_surface, try_kinds
+from cadcode.surfaces.patch import NEEDLE, Claim, Gate, Patch, connected, make_patch, on_surface, try_kinds
 from cadcode.surfaces.seeds import DEEP, Rings, chains, depths, facet_neighbours, facet_normals
 
-MANY = 40  # seeds in a row that may fail in one patch before the next kind of seed is tried
+CERTAIN = 40.0  # log odds of faces that are found whole
+TILT = 0.02  # of a facet's height
+MANY = 30  # seeds in a row that may fail in one patch before the next kind of seed is tried
 WIDE = 3.0  # a facet so many times larger than its smooth neighbours is a plane
 RIM = 0.05  # share of a border beyond which smooth neighbours across a rim make a claim wait
 RULING = 0.98  # cosine between an edge and the line of the cone or cylinder
@@ -29,7 +33,7 @@ class SegmentOptions:
     """How closely corners have to follow a surface. Lengths are shares of the longest side."""
 
     tolerance: float = 2e-6  # corners of a clean mesh
-    rough: tuple[float, ...] = (1.0, 20.0)  # rounds: multiples of it, for corners on approximated curves
+    rough: tuple[float, ...] = (20.0, 200.0)  # multiples of it, for corners on curves that the kernel approximated
     sharp: float = 38.0  # degrees from which on an edge ends a face
 
     def __post_init__(self):
@@ -50,6 +54,11 @@ class _State:
     def claim(self, claim: Claim) -> None:
         self.label[claim.triangles] = len(self.claims)
         self.claims.append(claim)
+
+    def add(self, row: int, triangles) -> None:
+        claim = self.claims[row]
+        self.claims[row] = Claim(claim.surface, claim.sign, np.concatenate([claim.triangles, triangles]))
+        self.label[triangles] = row
 
     def free(self, triangles) -> bool:
         return bool((self.label[triangles] < 0).all())
@@ -85,18 +94,37 @@ def segment(vertices: np.ndarray, faces: np.ndarray, options: SegmentOptions | N
     state = _State(mesh, options)
     tolerance = options.tolerance * mesh.size + 2 * mesh.rounding
     claim_many_cornered(state, tolerance)
-    for rough in options.rough:
-        while claim_curved(state, rough * tolerance) or claim_wide(state, tolerance):
+    for gate in gates(mesh, options):
+        known = {}
+        while claim_curved(state, gate, known) or claim_wide(state, tolerance):
             pass
+        extend(state, options.rough[0] * tolerance)
     claim_flat(state, tolerance)
-    return finish(mesh, state.claims, state.label, tolerance)
+    claims, label = absorb(mesh, state.claims, state.label)
+    return finish(mesh, claims, label, tolerance)
 
 
-def claim_curved(state: _State, tolerance: float) -> bool:
-    """One round over all patches; claims that may be a part of something larger wait until nothing else is found."""
+def gates(mesh: Mesh, options: SegmentOptions) -> Iterator[Gate]:
+    """What is exact and certain comes first, then what is rough but certain, then what few corners say."""
+    exact, tolerance = 2 * mesh.rounding, options.tolerance * mesh.size + 2 * mesh.rounding
+    yield Gate(exact, CERTAIN)
+    for rough in options.rough:
+        yield Gate(rough * tolerance, 2 * CERTAIN)
+    yield Gate(tolerance)
+    yield Gate(options.rough[0] * tolerance)
+
+
+def claim_curved(state: _State, gate: Gate, known: dict) -> bool:
+    """One round over all patches; claims that may be a part of something larger wait until nothing else is found.
+
+    `known` remembers what came out for each patch, by its triangles.
+    """
     done, waiting = False, []
     for patch in state.patches():
-        for claim, waits in curved_claims(patch, tolerance):
+        key = patch.triangles.tobytes()
+        if key not in known:
+            known[key] = curved_claims(patch, gate)
+        for claim, waits in known[key]:
             if waits:
                 waiting.append(claim)
             else:
@@ -111,21 +139,46 @@ def claim_curved(state: _State, tolerance: float) -> bool:
     return done
 
 
-def curved_claims(patch: Patch, tolerance: float):
+def extend(state: _State, tolerance: float) -> None:
+    """Let claims take smooth neighbours that are off their surface by the error of an approximated curve.
+
+    Such a facet is tilted little: the error is small against its height.
+    """
+    mesh = state.mesh
+    for patch in list(state.patches(least=1)):
+        inside = np.zeros(len(mesh.faces), dtype=bool)
+        inside[patch.triangles] = True
+        border = np.flatnonzero(state.smooth & (inside[mesh.pairs].sum(axis=1) == 1))
+        ends = mesh.pairs[border]
+        outer = state.label[np.where(inside[ends[:, 0]], ends[:, 1], ends[:, 0])]
+        inner = np.searchsorted(patch.triangles, np.where(inside[ends[:, 0]], ends[:, 0], ends[:, 1]))
+        allowed = np.minimum(tolerance, TILT * mesh.heights[patch.triangles])
+        taken = np.zeros(len(patch.triangles), dtype=bool)
+        for row in np.unique(outer[outer >= 0]):
+            claim = state.claims[row]
+            mask = on_surface(patch, claim.surface, claim.sign, allowed) & ~taken
+            for seeds in np.unique(inner[outer == row]):
+                if mask[seeds] and not taken[seeds]:
+                    rows = connected(patch, mask, np.array([seeds]))
+                    taken[rows] = True
+                    state.add(row, patch.triangles[rows])
+
+
+def curved_claims(patch: Patch, gate: Gate):
     """(claim, whether it has to wait) of one patch, by all kinds of seeds; claims without overlap unless they wait."""
     everything = np.arange(len(patch.triangles))
-    claim = try_kinds(patch, everything, tolerance)
+    claim = try_kinds(patch, everything, gate)
     if claim is not None and len(claim.triangles) == len(patch.triangles):
         return [(claim, False)]
     taken = np.zeros(len(patch.triangles), dtype=bool)
-    found = ring_claims(patch, tolerance, taken, DEEP)
-    found += row_claims(patch, tolerance, taken)
+    found = ring_claims(patch, gate, taken, DEEP)
+    found += row_claims(patch, gate, taken)
     if not any(not waits for _, waits in found):
-        found += ring_claims(patch, tolerance, taken, 1)
+        found += ring_claims(patch, gate, taken, 1)
     return found
 
 
-def ring_claims(patch: Patch, tolerance: float, taken: np.ndarray, least_depth: int):
+def ring_claims(patch: Patch, gate: Gate, taken: np.ndarray, least_depth: int):
     """Claims from rings of triangles around the ones that are deepest inside; marks `taken` (K,)."""
     depth = depths(patch)
     if depth.max() < least_depth:
@@ -138,7 +191,7 @@ def ring_claims(patch: Patch, tolerance: float, taken: np.ndarray, least_depth: 
             continue
         around = rings.around(seed, 2)
         around = around[~taken[around]]
-        claim = try_kinds(patch, around, tolerance) if len(around) > 3 else None
+        claim = try_kinds(patch, around, gate) if len(around) > 3 else None
         if claim is None:
             tried[rings.around(seed, 1)] = True
             failed += 1
@@ -153,18 +206,18 @@ def ring_claims(patch: Patch, tolerance: float, taken: np.ndarray, least_depth: 
     return found
 
 
-def row_claims(patch: Patch, tolerance: float, taken: np.ndarray):
+def row_claims(patch: Patch, gate: Gate, taken: np.ndarray):
     """Claims from rows of facets: strips of cylinders and cones; marks `taken` (K,) for those that need not wait."""
     neighbours, normals = facet_neighbours(patch), facet_normals(patch)
     members = rows_by_group(patch.facet, len(normals))
     used, found, failed = np.zeros(len(normals), dtype=bool), [], 0
     used[patch.facet[taken]] = True
     for facet in range(len(normals)):
-        if used[facet] or failed > 10 * MANY:
+        if used[facet] or failed > 3 * MANY:
             continue
         claim = None
         for row in chains(facet, neighbours, normals):
-            claim = row_claim(patch, row, members, tolerance)
+            claim = row_claim(patch, row, members, gate)
             if claim is not None:
                 break
         if claim is None:
@@ -182,12 +235,12 @@ def row_claims(patch: Patch, tolerance: float, taken: np.ndarray):
     return found
 
 
-def row_claim(patch: Patch, row, members, tolerance: float) -> Claim | None:
+def row_claim(patch: Patch, row, members, gate: Gate) -> Claim | None:
     """The claim of a row of facets, or of the three in its middle."""
     middle = len(row) // 2
     for part, kinds in ((row, ("cylinder", "cone")), (row[middle - 1 : middle + 2], ("cylinder",))):
         seeds = np.concatenate([members.indices[members.indptr[f] : members.indptr[f + 1]] for f in part])
-        claim = try_kinds(patch, seeds, tolerance, kinds)
+        claim = try_kinds(patch, seeds, gate, kinds)
         if claim is not None or len(row) == 3:
             return claim
     return None

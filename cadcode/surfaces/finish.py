@@ -44,7 +44,8 @@ def measured(mesh: Mesh, claim: Claim) -> AnalyticFace:
 def covered(mesh: Mesh, triangles, origin, direction) -> float:
     """Angle about an axis that triangles cover, up to 2 pi."""
     corners = mesh.vertices[mesh.faces[triangles]]
-    angle = _turns(corners.reshape(-1, 3), origin, direction).reshape(-1, 3)
+    angle, radius = _turns(corners.reshape(-1, 3), origin, direction).reshape(-1, 3), _polar(corners, origin, direction)[1]
+    angle = np.where(radius < 1e-6 * radius.max(), np.take_along_axis(angle, radius.argmax(axis=1)[:, None], 1), angle)
     from_first = (angle - angle[:, :1] + pi) % (2 * pi) - pi
     start = (angle[:, 0] + from_first.min(axis=1)) % (2 * pi)
     end = start + np.ptp(from_first, axis=1)

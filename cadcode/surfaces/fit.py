@@ -17,6 +17,7 @@ from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus
 
 STEPS = 7
 STILL = 1e-11  # a step this small, in sizes of the points, ends the iteration
+TIP = 0.02  # of the largest distance from the axis
 FLATTEST = 1e-4  # radians; cones that differ less from a cylinder or a plane are none
 LARGEST = 1e4  # radii beyond so many sizes of the points are flat
 
@@ -90,12 +91,20 @@ def _fit_cone(points, direction, angle, turns, point=None):
     for _ in range(STEPS):
         across = _across(axis)
         height, radius, outward = _polar(scaled, origin, axis)
-        side = outward @ across.T  # (N, 2)
+        tip = radius < TIP * radius.max()  # at an apex the distance from the axis has no slope
+        radius, side = np.where(tip, 0.0, radius), np.where(tip[:, None], 0.0, outward @ across.T)  # (N, 2)
         c, s = cos(angle), sin(angle)
         slope = [-c * side, -(c * height + s * radius)[:, None] * side, np.full((len(points), 1), -1.0)]
         if turns:
             slope.append((-radius * s - height * c)[:, None])
-        step = _solve(np.concatenate(slope, axis=1), level - (radius * c - height * s))
+        slope, rest = np.concatenate(slope, axis=1), level - (radius * c - height * s)
+        if turns and tip.any():  # so it is asked to be on the axis in both directions across it
+            aside = (scaled[tip] - origin) @ across.T
+            for way in range(2):
+                rows = np.zeros((len(aside), slope.shape[1]))
+                rows[:, way], rows[:, 2 + way] = -1.0, -height[tip]
+                slope, rest = np.concatenate([slope, rows]), np.concatenate([rest, -aside[:, way]])
+        step = _solve(slope, rest)
         origin = origin + step[:2] @ across
         axis = axis + step[2:4] @ across
         axis /= np.linalg.norm(axis)

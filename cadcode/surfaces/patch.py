@@ -247,8 +247,10 @@ def enough(surface: Surface, points: np.ndarray, tolerance: float) -> bool:
     if len(points) <= FREEDOM[surface.kind] + 1:
         return False
     match surface:
-        case Plane() | Sphere():
+        case Plane():
             return True
+        case Sphere():
+            return not _two_levels(points, tolerance)
         case Cylinder():
             return _regular(_turns(points, surface.point, surface.direction), tolerance / surface.radius)
         case Cone():
@@ -261,7 +263,9 @@ def enough(surface: Surface, points: np.ndarray, tolerance: float) -> bool:
             height, radius, _ = _polar(points, surface.centre, surface.direction)
             profile = np.arctan2(height, radius - surface.major)
             around = _turns(points, surface.centre, surface.direction)
-            return _regular(profile, tolerance / surface.minor) and len(_distinct(around, 1e-4)[0]) >= 4
+            if len(_distinct(around, 1e-4)[0]) < 4 or _two_levels(points, tolerance):
+                return False
+            return _regular(profile, tolerance / surface.minor)
 
 
 def evidence(surface: Surface, points: np.ndarray, rounding: float) -> float:
@@ -281,6 +285,16 @@ def _turns(points, origin, direction):
     across = fit._across(direction)
     x, y = across @ (points - origin).T
     return np.arctan2(y, x)
+
+
+def _two_levels(points: np.ndarray, tolerance: float) -> bool:
+    """Are points (N, 3) on two parallel planes across one of their main directions? A prism may be that by symmetry."""
+    offset = points - points.mean(axis=0)
+    for heights in (offset @ np.linalg.eigh(offset.T @ offset)[1]).T:
+        heights = np.sort(heights)
+        if (np.diff(heights) > 20 * tolerance).sum() < 2:
+            return True
+    return False
 
 
 def _regular(angles: np.ndarray, tolerance: float) -> bool:

@@ -132,6 +132,7 @@ def claim_curved(state: _State, gate: Gate, known: dict) -> bool:
                 done = True
     if done:
         return True
+    waiting = [*belt_claims(state, waiting, gate), *waiting]
     for claim in sorted(waiting, key=lambda claim: -len(claim.triangles)):
         if state.free(claim.triangles):
             state.claim(claim)
@@ -175,6 +176,27 @@ def curved_claims(patch: Patch, gate: Gate):
     found += row_claims(patch, gate, taken)
     if not any(not waits for _, waits in found):
         found += ring_claims(patch, gate, taken, 1)
+    return found
+
+
+def belt_claims(state: _State, waiting: list[Claim], gate: Gate) -> list[Claim]:
+    """Spheres and tori that have three neighbouring belts of `waiting` in them, each the round facets of one height."""
+    label = np.full(len(state.mesh.faces), -1)
+    for row, claim in enumerate(waiting):
+        label[claim.triangles] = row
+    sides = label[state.mesh.pairs[state.smooth]]
+    sides = np.unique(np.sort(sides[(sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1])], axis=1), axis=0)
+    found, done = [], set()
+    for middle in range(len(waiting)):
+        near = [*sides[sides[:, 0] == middle, 1].tolist(), *sides[sides[:, 1] == middle, 0].tolist()]
+        if len(near) != 2 or done & {middle, *near}:
+            continue
+        seeds = np.concatenate([waiting[row].triangles for row in (middle, *near)])
+        patch = next(patch for patch in state.patches() if np.isin(seeds[0], patch.triangles))
+        claim = try_kinds(patch, np.searchsorted(patch.triangles, np.sort(seeds)), gate, ("sphere", "torus"))
+        if claim is not None:
+            done |= set(label[claim.triangles].tolist())
+            found.append(claim)
     return found
 
 

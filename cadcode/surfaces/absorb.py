@@ -9,7 +9,7 @@ from math import radians
 
 import numpy as np
 
-from cadcode.surfaces.faces import Cylinder, Plane, Sphere, Torus
+from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Torus
 from cadcode.surfaces.facets import Mesh, components
 from cadcode.surfaces.patch import Claim, make_patch, on_surface
 
@@ -19,7 +19,11 @@ SCRAP = 40  # triangles of a curved scrap at most
 SCRAP_PLANE = 3  # triangles of a flat one
 LARGER = 3.0  # times as many triangles, or so much area, has the face that takes it
 SHARED = 0.6  # share of a scrap's border
+SHARED_CHORD = 0.2  # of a chord's border, which long cuts may lengthen
 LOOSE = radians(45)
+SAME_TURN = 0.9998  # cosine of the angle between their normals
+FREE_BORDER = 0.25  # share of a face's border
+SAME = 4e-5  # of the longest side: two neighbouring faces are one
 
 
 def absorb(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
@@ -27,16 +31,91 @@ def absorb(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Cla
     label = label.copy()
     area = np.array([mesh.areas[claim.triangles].sum() for claim in claims])
     count = np.array([len(claim.triangles) for claim in claims])
-    scrap = np.array([is_scrap(claim) for claim in claims], dtype=bool)
+    single = np.ones(len(label), dtype=bool)
+    scrap = np.append(np.array([is_scrap(claim) for claim in claims], dtype=bool), single)
+    flat = np.append(np.array([isinstance(claim.surface, Plane) for claim in claims], dtype=bool), single)
     unit = np.where(label >= 0, label, len(claims) + np.arange(len(label)))  # a loose triangle is a unit of its own
-    loose = np.append(scrap, np.ones(len(label), dtype=bool))[unit]
     for row in sorted(range(len(claims)), key=lambda row: -area[row]):
-        if count[row] < 2 or (label[claims[row].triangles] != row).any() or not touches(mesh, label == row, loose):
+        if count[row] < 2 or (label[claims[row].triangles] != row).any():
             continue
-        small = np.append((area < area[row] / LARGER) | (count < count[row] / LARGER), np.ones(len(label), dtype=bool))
-        taken = scraps_of(mesh, claims[row], label == row, unit, loose & small[unit])
+        inside = label == row
+        small = np.append((area < area[row] / LARGER) | (count < count[row] / LARGER), single)
+        taken = scraps_of(mesh, claims[row], inside, unit, (scrap & small)[unit])
         label[taken] = unit[taken] = row
-        loose[taken] = False
+        if isinstance(claims[row].surface, Cylinder | Cone):
+            taken = chords_of(mesh, claims[row], label == row, unit, (flat & (np.arange(len(flat)) != row))[unit])
+            label[taken] = unit[taken] = row
+    return renumbered(claims, label)
+
+
+def chords_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
+    """Triangles (T,) of flat facets that are chords of a cylinder or cone, as its own facets are.
+
+    Programs that cut meshes put corners on the facets, not on the surface: such a facet has more corners, and reads
+    as a plane.
+    """
+    if not touches(mesh, inside, loose):
+        return np.zeros(0, dtype=int)
+    centres = mesh.vertices[mesh.faces[claim.triangles]].mean(axis=1)
+    sagitta = -1.125 * float(claim.surface.signed(centres).min())  # a triangle's middle is a third of a chord aside
+    turn = 1.1 * float(np.arccos(np.clip(claim.sign * np.einsum(
+        "ij,ij->i", claim.surface.normals(mesh.vertices[mesh.faces[claim.triangles, 0]]),
+        mesh.normals[claim.triangles]), -1, 1)).max())  # fmt: skip
+    corners = mesh.vertices[mesh.faces]
+    slack = 0.05 * sagitta + 1e-6 * mesh.size
+    pool = np.flatnonzero(loose & (mesh.doubt < 0.1))
+    depth = claim.surface.signed(corners[pool].reshape(-1, 3)).reshape(-1, 3)
+    agree = claim.sign * np.einsum("ij,ij->i", claim.surface.normals(corners[pool].mean(axis=1)), mesh.normals[pool])
+    good = (depth >= -sagitta - slack).all(axis=1) & (depth <= slack).all(axis=1) & (agree >= np.cos(turn))
+    fits = np.zeros(len(inside), dtype=bool)
+    fits[pool[good]] = True
+    fits &= ~np.isin(unit, unit[loose & ~fits])
+    return np.flatnonzero(well_joined(mesh, inside, unit, fits, SHARED_CHORD))
+
+
+def join(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
+    """Claims and labels (F,) after neighbours on one surface became one."""
+    label = label.copy()
+    area = np.array([mesh.areas[claim.triangles].sum() for claim in claims])
+    sides = label[mesh.pairs[mesh.angles < LOOSE]]
+    sides = np.unique(np.sort(sides[(sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1])], axis=1), axis=0)
+    into = list(range(len(claims)))
+
+    def root(row: int) -> int:
+        while into[row] != row:
+            row = into[row]
+        return row
+
+    for first, second in sides.tolist():
+        first, second = root(first), root(second)
+        large, small = (first, second) if area[first] >= area[second] else (second, first)
+        if large != small and same_surface(mesh, claims[large], claims[small]):
+            into[small] = large
+    roots = np.array([root(row) for row in range(len(claims))] + [-1])
+    return renumbered(claims, roots[label])
+
+
+def same_surface(mesh: Mesh, large: Claim, small: Claim) -> bool:
+    if large.surface.kind != small.surface.kind or large.sign != small.sign:
+        return False
+    points = mesh.vertices[mesh.faces[small.triangles]].reshape(-1, 3)
+    if np.abs(large.surface.signed(points)).max() > SAME * mesh.size:
+        return False
+    return bool(np.einsum("ij,ij->i", large.surface.normals(points), small.surface.normals(points)).min() > SAME_TURN)
+
+
+def drop_free_form(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
+    """Claims and labels (F,) without small curved claims that go on smoothly as free form: those fit by chance."""
+    label = label.copy()
+    length = np.where(mesh.angles < LOOSE, np.linalg.norm(mesh.vertices[mesh.ends[:, 0]] - mesh.vertices[mesh.ends[:, 1]], axis=1), 0)
+    first, second = label[mesh.pairs].T
+    free = int((label < 0).sum())
+    around = perimeter(mesh, np.where(label >= 0, label, len(claims)), len(claims) + 1)
+    for row, claim in enumerate(claims):
+        border = ((first == row) & (second < 0)) | ((second == row) & (first < 0))
+        if len(claim.triangles) < free and not isinstance(claim.surface, Plane):
+            if length[border].sum() > FREE_BORDER * around[row]:
+                label[claim.triangles] = -1
     return renumbered(claims, label)
 
 
@@ -51,6 +130,8 @@ def touches(mesh: Mesh, inside, loose) -> bool:
 
 def scraps_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
     """Triangles (T,) of whole units that the claim takes."""
+    if not touches(mesh, inside, loose):
+        return np.zeros(0, dtype=int)
     tolerance = ROUGH * mesh.size
     if isinstance(claim.surface, Cylinder | Sphere | Torus):
         tolerance = min(tolerance, ROUGH_BEND * claim.surface.bend)
@@ -63,11 +144,13 @@ def scraps_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
     fits = np.zeros(len(inside), dtype=bool)
     fits[pool[on_surface(patch, claim.surface, claim.sign, tolerance, by_facet=False)]] = True
     fits &= ~np.isin(unit, unit[loose & ~fits])  # all of a unit or nothing
-    return np.flatnonzero(well_joined(mesh, inside, unit, fits))
+    return np.flatnonzero(well_joined(mesh, inside, unit, fits, SHARED))
 
 
-def well_joined(mesh: Mesh, inside, unit, fits) -> np.ndarray:
+def well_joined(mesh: Mesh, inside, unit, fits, least: float) -> np.ndarray:
     """Bool (F,): those of `fits` whose units have enough of their border in common with the face, or with such units."""
+    if not fits.any():
+        return fits
     first, second = mesh.pairs.T
     length = np.linalg.norm(mesh.vertices[mesh.ends[:, 0]] - mesh.vertices[mesh.ends[:, 1]], axis=1)
     length = np.where(mesh.angles < LOOSE, length, 0.0)
@@ -79,7 +162,7 @@ def well_joined(mesh: Mesh, inside, unit, fits) -> np.ndarray:
         shared = border & member[first] & member[second]
         joined = np.bincount(unit[first[shared]], length[shared], top) + np.bincount(unit[second[shared]], length[shared], top)
         group = components(len(unit), mesh.pairs[member[first] & member[second] & (length > 0)])
-        keep = fits & (joined >= SHARED * around)[unit] & np.isin(group, group[inside])
+        keep = fits & (joined >= least * around)[unit] & np.isin(group, group[inside])
         if np.array_equal(keep, fits):
             break
         fits = keep
@@ -98,6 +181,8 @@ def perimeter(mesh: Mesh, unit, top) -> np.ndarray:
 
 def renumbered(claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
     """Claims with the triangles that the labels give them, the empty ones left out."""
+    if not len(claims):
+        return claims, label
     rows, place = np.unique(label, return_inverse=True)
     skip = int(rows[0] < 0)
     label = place - skip

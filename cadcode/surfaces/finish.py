@@ -1,7 +1,7 @@
 """From claims to faces with their measures, and the contacts between them."""
 
 from dataclasses import replace
-from math import pi
+from math import cos, pi
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def finish(mesh: Mesh, claims: list[Claim], label: np.ndarray, tolerance: float)
     place[order] = np.arange(len(faces))
     labels = place[label]
     faces = tuple(faces[row] for row in order)
-    return Segmentation(faces, np.flatnonzero(labels < 0), (), tolerance, labels)
+    return Segmentation(faces, np.flatnonzero(labels < 0), contacts(mesh, faces, labels), tolerance, labels)
 
 
 def measured(mesh: Mesh, claim: Claim) -> AnalyticFace:
@@ -55,3 +55,29 @@ def covered(mesh: Mesh, triangles, origin, direction) -> float:
     gap = np.maximum(start[1:] - end[:-1], 0)
     gap[gap < 1e-5] = 0
     return float(max(2 * pi - gap[: len(order)].sum(), 0.0))
+
+
+def contacts(mesh: Mesh, faces, labels) -> tuple[Contact, ...]:
+    """Pairs of faces that share edges, by their row numbers."""
+    sides = np.sort(labels[mesh.pairs], axis=1)
+    shared = np.flatnonzero((sides[:, 0] >= 0) & (sides[:, 0] != sides[:, 1]))
+    if len(shared) == 0:
+        return ()
+    pairs, group = np.unique(sides[shared], axis=0, return_inverse=True)
+    group = group.ravel()
+    ends = mesh.vertices[mesh.ends[shared]]
+    length = np.maximum(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1), 1e-300)
+    total = np.bincount(group, length)
+    angle = np.bincount(group, length * mesh.angles[shared]) / total
+    convex = np.bincount(group, length * mesh.convex[shared]) > total / 2
+    return tuple(
+        Contact(first, second, float(total[row]), float(angle[row]), bool(convex[row]),
+                tangent(faces[first], faces[second], ends[group == row].reshape(-1, 3)))
+        for row, (first, second) in enumerate(pairs.tolist())
+    )  # fmt: skip
+
+
+def tangent(first: AnalyticFace, second: AnalyticFace, points: np.ndarray) -> bool:
+    """Do the surfaces' outward normals agree at points (N, 3) on both?"""
+    one, other = ((-1 if face.concave else 1) * face.surface.normals(points) for face in (first, second))
+    return bool(np.median(np.einsum("ij,ij->i", one, other)) > cos(SMOOTH))

@@ -13,7 +13,7 @@ from math import radians
 import numpy as np
 
 from cadcode.surfaces import fit
-from cadcode.surfaces.absorb import absorb
+from cadcode.surfaces.absorb import absorb, drop_free_form, join
 from cadcode.surfaces.faces import Cone, Cylinder, Plane, Segmentation
 from cadcode.surfaces.facets import Mesh, components, prepare, rows_by_group
 from cadcode.surfaces.finish import finish
@@ -100,7 +100,9 @@ def segment(vertices: np.ndarray, faces: np.ndarray, options: SegmentOptions | N
             pass
         extend(state, options.rough[0] * tolerance)
     claim_flat(state, tolerance)
-    claims, label = absorb(mesh, state.claims, state.label)
+    claims, label = state.claims, state.label
+    for step in (join, absorb, join, drop_free_form):
+        claims, label = step(mesh, claims, label)
     return finish(mesh, claims, label, tolerance)
 
 

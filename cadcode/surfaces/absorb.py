@@ -20,6 +20,8 @@ SCRAP_PLANE = 3  # triangles of a flat one
 LARGER = 3.0  # times as many triangles, or so much area, has the face that takes it
 SHARED = 0.6  # share of a scrap's border
 SHARED_CHORD = 0.2  # of a chord's border, which long cuts may lengthen
+EXACT = 2e-6  # of the longest side
+DEEPER = 4.0  # times as far inside the surface as its other triangles
 LOOSE = radians(45)
 SAME_TURN = 0.9998  # cosine of the angle between their normals
 FREE_BORDER = 0.25  # share of a face's border
@@ -143,8 +145,21 @@ def scraps_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
     patch = make_patch(mesh, pool, none, none)
     fits = np.zeros(len(inside), dtype=bool)
     fits[pool[on_surface(patch, claim.surface, claim.sign, tolerance, by_facet=False)]] = True
+    fits[pool[wide_chords(mesh, claim, pool)]] = True
     fits &= ~np.isin(unit, unit[loose & ~fits])  # all of a unit or nothing
     return np.flatnonzero(well_joined(mesh, inside, unit, fits, SHARED))
+
+
+def wide_chords(mesh: Mesh, claim: Claim, pool: np.ndarray) -> np.ndarray:
+    """Bool (P,): triangles with corners exactly on a curved surface, but larger or more askew than its other ones."""
+    if isinstance(claim.surface, Plane) or not len(pool):
+        return np.zeros(len(pool), dtype=bool)
+    surface, corners = claim.surface, mesh.vertices[mesh.faces[pool]]
+    exact = np.abs(surface.signed(corners.reshape(-1, 3))).reshape(-1, 3).max(axis=1) <= EXACT * mesh.size
+    centres = corners.mean(axis=1)
+    depth = np.abs(surface.signed(mesh.vertices[mesh.faces[claim.triangles]].mean(axis=1))).max()
+    agree = claim.sign * np.einsum("ij,ij->i", surface.normals(centres), mesh.normals[pool])
+    return exact & (np.abs(surface.signed(centres)) <= DEEPER * depth) & (agree > np.cos(LOOSE))
 
 
 def well_joined(mesh: Mesh, inside, unit, fits, least: float) -> np.ndarray:

@@ -136,7 +136,7 @@ def scraps_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
         return np.zeros(0, dtype=int)
     tolerance = ROUGH * mesh.size
     if isinstance(claim.surface, Cylinder | Sphere | Torus):
-        tolerance = min(tolerance, ROUGH_BEND * claim.surface.bend)
+        tolerance = min(tolerance, ROUGH_BEND * claim.surface.bends[0])
     low, high = _box(mesh, claim.triangles)
     corners = mesh.vertices[mesh.faces]
     near = loose & ~inside & ((corners >= low - tolerance) & (corners <= high + tolerance)).all(axis=(1, 2))

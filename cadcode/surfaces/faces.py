@@ -24,9 +24,9 @@ class Plane:
         return np.broadcast_to(self.normal, points.shape)
 
     @property
-    def bend(self) -> float:
-        """Smallest radius of curvature."""
-        return inf
+    def bends(self) -> tuple[float, float]:
+        """Smallest and largest radius of curvature, infinite where it depends on the place."""
+        return inf, inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,8 @@ class Cylinder:
         return _polar(points, self.point, self.direction)[2]
 
     @property
-    def bend(self) -> float:
-        return self.radius
+    def bends(self) -> tuple[float, float]:
+        return self.radius, self.radius
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +67,8 @@ class Cone:
         return outward * cos(self.half_angle) - self.direction * sin(self.half_angle)
 
     @property
-    def bend(self) -> float:
-        return inf  # it depends on the place: none at the apex
+    def bends(self) -> tuple[float, float]:
+        return inf, inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +84,8 @@ class Sphere:
         return _unit(points - self.centre)
 
     @property
-    def bend(self) -> float:
-        return self.radius
+    def bends(self) -> tuple[float, float]:
+        return self.radius, self.radius
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +107,8 @@ class Torus:
         return _unit((radius - self.major)[..., None] * outward + height[..., None] * self.direction)
 
     @property
-    def bend(self) -> float:
-        return self.minor
+    def bends(self) -> tuple[float, float]:
+        return self.minor, self.major + self.minor
 
 
 Surface = Plane | Cylinder | Cone | Sphere | Torus

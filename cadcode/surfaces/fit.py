@@ -213,11 +213,12 @@ def _scale(points):
 
 
 def _across(axis):
-    """Two unit vectors (2, 3) square to `axis` and to each other."""
-    helper = np.eye(3)[int(np.abs(axis).argmin())]
-    first = np.cross(axis, helper)
-    first /= np.linalg.norm(first)
-    return np.stack([first, np.cross(axis, first)])
+    """Two unit vectors (2, 3) square to `axis`, a unit vector, and to each other (Duff and others, JCGT 6, 2017)."""
+    x, y, z = axis.tolist()
+    sign = 1.0 if z >= 0 else -1.0
+    a = -1.0 / (sign + z)
+    b = x * y * a
+    return np.array([[1.0 + sign * x * x * a, sign * b, -sign * x], [b, sign + y * y * a, -y]])
 
 
 def _circle(points):

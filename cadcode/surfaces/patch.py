@@ -1,6 +1,6 @@
 """A smooth patch of a mesh: triangles that may be one face, with the tests that they have to pass."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from math import cos, pi, radians
 
 import numpy as np
@@ -35,6 +35,7 @@ class Patch:
     facet: np.ndarray  # (K,) local facets
     links: np.ndarray  # (L, 2) local triangles that share a smooth edge
     edges: np.ndarray  # (L,) rows of the mesh's edges
+    failed: set = field(default_factory=set)  # seeds that need not be tried again
 
     @property
     def points(self) -> np.ndarray:
@@ -58,10 +59,10 @@ class Claim:
     triangles: np.ndarray  # (K,) rows of the mesh
 
 
-def make_patch(mesh: Mesh, triangles: np.ndarray, links: np.ndarray, edges: np.ndarray) -> Patch:
+def make_patch(mesh: Mesh, triangles, links, edges, failed: set | None = None) -> Patch:
     vertices, corners = np.unique(mesh.faces[triangles], return_inverse=True)
     facet = np.unique(mesh.facet[triangles], return_inverse=True)[1]
-    return Patch(mesh, triangles, vertices, corners.reshape(-1, 3), facet, links, edges)
+    return Patch(mesh, triangles, vertices, corners.reshape(-1, 3), facet, links, edges, set() if failed is None else failed)
 
 
 def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: bool = True) -> np.ndarray:
@@ -85,8 +86,8 @@ def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: b
     at_centres = np.einsum("kx,kx->k", surface.normals(centres), normals)
     allowed = np.cos(np.minimum(turn + doubt, pi))
     fine = (at_corners.min(axis=1) >= allowed) & (at_centres >= np.cos(np.minimum(INSIDE * turn + doubt, pi)))
-    if np.isfinite(surface.bend):
-        fine &= np.abs(surface.signed(centres)) <= surface.bend * (1 - cos(turn)) + tolerance
+    deepest = surface.bends[1] * (1 - cos(turn)) + tolerance
+    fine &= np.abs(surface.signed(centres)) <= deepest
     good[rows] = fine
     if not by_facet:
         return good
@@ -163,6 +164,10 @@ def grow(patch: Patch, surface: Surface, seeds: np.ndarray, gate: Gate) -> Claim
 
 def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds=("cylinder", "cone", "sphere", "torus")):
     """The claim of the simplest curved surface through the corners of `seeds` (local triangles), or None."""
+    key = (*kinds, patch.triangles[seeds].tobytes())
+    if key in patch.failed:
+        return None
+    patch.failed.add(key)  # one that succeeds is claimed, so that it does not come again
     points = points_of(patch, seeds)
     centres, normals, weights = facet_data(patch, seeds)
     if len(normals) < 2:
@@ -316,6 +321,3 @@ def _distinct(angles: np.ndarray, apart: float):
     values = angles[keep]
     return values, np.diff(values, append=values[0] + 2 * pi) if len(values) else values
 
-
-def with_triangles(claim: Claim, triangles: np.ndarray) -> Claim:
-    return replace(claim, triangles=triangles)

@@ -63,7 +63,7 @@ class _State:
     def free(self, triangles) -> bool:
         return bool((self.label[triangles] < 0).all())
 
-    def patches(self, least: int = 2):
+    def patches(self, least: int = 2, failed: set | None = None) -> Iterator[Patch]:
         """Patches of unclaimed triangles between sharp edges and claims, at least `least` facets each."""
         mesh, open_ = self.mesh, (self.label < 0) & ~self.needle
         edges = np.flatnonzero(self.smooth & open_[mesh.pairs].all(axis=1))
@@ -81,7 +81,7 @@ class _State:
                 continue
             inside = edges[edge_members.indices[edge_members.indptr[number] : edge_members.indptr[number + 1]]]
             local[triangles] = np.arange(len(triangles))
-            yield make_patch(mesh, triangles, local[mesh.pairs[inside]], inside)
+            yield make_patch(mesh, triangles, local[mesh.pairs[inside]], inside, failed)
 
 
 def segment(vertices: np.ndarray, faces: np.ndarray, options: SegmentOptions | None = None) -> Segmentation:
@@ -119,10 +119,11 @@ def gates(mesh: Mesh, options: SegmentOptions) -> Iterator[Gate]:
 def claim_curved(state: _State, gate: Gate, known: dict) -> bool:
     """One round over all patches; claims that may be a part of something larger wait until nothing else is found.
 
-    `known` remembers what came out for each patch, by its triangles.
+    `known` remembers what came out for each patch, by its triangles, and which seeds failed.
     """
     done, waiting = False, []
-    for patch in state.patches():
+    failed = known.setdefault("failed", set())
+    for patch in state.patches(failed=failed):
         key = patch.triangles.tobytes()
         if key not in known:
             known[key] = curved_claims(patch, gate)

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "errors": (),
     "units": (),
     "geometry": ("errors", "units"),
+    "surfaces": ("geometry", "errors", "units"),
     "program": ("errors",),
     "execution": ("errors",),
     "model": ("program", "errors"),
@@ -51,7 +52,7 @@ ONLY_IN = {
     "huggingface_hub": ("model.hub",),
     "trimesh": ("geometry.*", "report.*"),
     "manifold3d": ("geometry.*",),
-    "scipy": ("geometry.*", "search.*"),
+    "scipy": ("geometry.*", "search.*", "surfaces.*"),
     "torch": ("model.*", "decoding", "drafts", "train.*", "pipeline", "bench", "speed.*", "machine", "doctor", "cli*"),
     "ray": ("batch.ray_pool",),
     "flash_attn": ("model.attention",),
@@ -69,6 +70,7 @@ NEEDS_AT_MOST = {
     "decoding": {"numpy", "torch"},
     "execution.sandbox": {"numpy"},
     "edge": {"typer"},
+    "surfaces": {"numpy", "scipy"},
 }
 
 

@@ -15,6 +15,8 @@ from cadcode.surfaces.patch import Claim, make_patch, on_surface
 
 ROUGH = 5e-4  # of the longest side
 ROUGH_BEND = 0.03  # of the smallest radius of curvature
+TILT = 0.05  # of a triangle's height
+RANK = {"plane": 0, "cylinder": 1, "sphere": 1, "cone": 2, "torus": 3}  # a simpler face takes scraps of its own size
 SCRAP = 40  # triangles of a curved scrap at most
 SCRAP_PLANE = 3  # triangles of a flat one
 LARGER = 3.0  # times as many triangles, or so much area, has the face that takes it
@@ -41,7 +43,8 @@ def absorb(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Cla
         if count[row] < 2 or (label[claims[row].triangles] != row).any():
             continue
         inside = label == row
-        small = np.append((area < area[row] / LARGER) | (count < count[row] / LARGER), single)
+        simpler = np.array([RANK[claim.surface.kind] > RANK[claims[row].surface.kind] for claim in claims])
+        small = np.append((area < area[row] / LARGER) | (count < count[row] / LARGER) | simpler, single)
         taken = scraps_of(mesh, claims[row], inside, unit, (scrap & small)[unit])
         label[taken] = unit[taken] = row
         if isinstance(claims[row].surface, Cylinder | Cone):
@@ -144,7 +147,8 @@ def scraps_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
     none = np.zeros((0, 2), dtype=int)
     patch = make_patch(mesh, pool, none, none)
     fits = np.zeros(len(inside), dtype=bool)
-    fits[pool[on_surface(patch, claim.surface, claim.sign, tolerance, by_facet=False)]] = True
+    allowed = np.minimum(tolerance, TILT * mesh.heights[pool])
+    fits[pool[on_surface(patch, claim.surface, claim.sign, allowed, by_facet=False)]] = True
     fits[pool[wide_chords(mesh, claim, pool)]] = True
     fits &= ~np.isin(unit, unit[loose & ~fits])  # all of a unit or nothing
     return np.flatnonzero(well_joined(mesh, inside, unit, fits, SHARED))

@@ -16,6 +16,7 @@ TURN = {  # radians between a facet's normal and the surface's at its corners: h
 }  # fmt: skip
 FREEDOM = {"plane": 3, "cylinder": 5, "cone": 6, "sphere": 4, "torus": 7}  # numbers that a surface has
 CHANCE = 9.0  # log odds from which on a fit is no accident
+WORSE = 3.0  # times the residual of a cone, with which a cylinder is still preferred
 INSIDE = 0.6  # share of it that is left at the middle of a facet
 NEEDLE = 0.3  # radians of doubt from which on a triangle has no normal
 FIT_POINTS = 400  # as many vertices determine a surface as well as all do
@@ -72,7 +73,7 @@ def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: b
     """
     mesh, points, corners = patch.mesh, patch.points, patch.corners
     good = np.abs(surface.signed(points))[corners].max(axis=1) <= tolerance
-    tolerance = float(np.max(tolerance))
+    tolerance = float(np.max(tolerance, initial=0.0))
     if not good.any():
         return good
     rows = np.flatnonzero(good)
@@ -159,7 +160,18 @@ def grow(patch: Patch, surface: Surface, seeds: np.ndarray, gate: Gate) -> Claim
         return None
     if evidence(surface, points, patch.mesh.rounding) < gate.chance:
         return None
-    return Claim(surface, sign, patch.triangles[region])
+    return Claim(simplest(surface, points), sign, patch.triangles[region])
+
+
+def simplest(surface: Surface, points: np.ndarray) -> Surface:
+    """The cylinder in place of a cone that fits hardly better."""
+    if not isinstance(surface, Cone):
+        return surface
+    cylinder = fit.fit_cylinder(points, surface.direction)
+    if cylinder is None:
+        return surface
+    off, worst = np.abs(cylinder.signed(points)).max(), np.abs(surface.signed(points)).max()
+    return cylinder if off <= WORSE * worst else surface
 
 
 def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds=("cylinder", "cone", "sphere", "torus")):

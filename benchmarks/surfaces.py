@@ -55,8 +55,8 @@ def main() -> None:
         for kind in KINDS:
             total[kind] += counts[kind]
         print(f"{step.stem:45.45s} {took:6.2f} s  {free:6d} free  {line(counts)}", flush=True)
-    print(json.dumps(dict(parts=len(seconds), median_s=round(float(np.median(seconds)), 2), most_s=round(max(seconds), 2),
-                          **{kind: summary(total[kind]) for kind in KINDS}), indent=1))  # fmt: skip
+    figures = dict(parts=len(seconds), median_s=round(float(np.median(seconds)), 2), most_s=round(max(seconds), 2))
+    print(json.dumps(figures | {kind: summary(total[kind]) for kind in KINDS}, indent=1))
 
 
 def line(counts) -> str:

@@ -5,29 +5,24 @@ surface a little. They come out as scraps: single triangles, small planes, thin 
 all its corners are within a rough tolerance, its normals agree, and most of its border is shared with that face.
 """
 
-from math import radians
-
 import numpy as np
 
 from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Torus
-from cadcode.surfaces.facets import Mesh, components
+from cadcode.surfaces.facets import Mesh, components, edge_lengths
+from cadcode.surfaces.join import LOOSE, perimeters, renumbered
 from cadcode.surfaces.patch import Claim, make_patch, on_surface
 
 ROUGH = 5e-4  # of the longest side
 ROUGH_BEND = 0.03  # of the smallest radius of curvature
 TILT = 0.05  # of a triangle's height
-RANK = {"plane": 0, "cylinder": 1, "sphere": 1, "cone": 2, "torus": 3}  # a simpler face takes scraps of its own size
 SCRAP = 40  # triangles of a curved scrap at most
 SCRAP_PLANE = 3  # triangles of a flat one
-LARGER = 3.0  # times as many triangles, or so much area, has the face that takes it
+RANK = {"plane": 0, "cylinder": 1, "sphere": 1, "cone": 2, "torus": 3}  # a simpler face takes scraps of its own size
+LARGER = 3.0  # times as many triangles, or so much area, has another face that takes it
 SHARED = 0.6  # share of a scrap's border
 SHARED_CHORD = 0.2  # of a chord's border, which long cuts may lengthen
 EXACT = 2e-6  # of the longest side
 DEEPER = 4.0  # times as far inside the surface as its other triangles
-LOOSE = radians(45)
-SAME_TURN = 0.9998  # cosine of the angle between their normals
-FREE_BORDER = 0.25  # share of a face's border
-SAME = 4e-5  # of the longest side: two neighbouring faces are one
 
 
 def absorb(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
@@ -51,6 +46,48 @@ def absorb(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Cla
             taken = chords_of(mesh, claims[row], label == row, unit, (flat & (np.arange(len(flat)) != row))[unit])
             label[taken] = unit[taken] = row
     return renumbered(claims, label)
+
+
+def is_scrap(claim: Claim) -> bool:
+    return len(claim.triangles) <= (SCRAP_PLANE if isinstance(claim.surface, Plane) else SCRAP)
+
+
+def touches(mesh: Mesh, inside, loose) -> bool:
+    first, second = mesh.pairs.T
+    return bool(((inside[first] & loose[second]) | (inside[second] & loose[first])).any())
+
+
+def scraps_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
+    """Triangles (T,) of whole units that the claim takes."""
+    if not touches(mesh, inside, loose):
+        return np.zeros(0, dtype=int)
+    tolerance = ROUGH * mesh.size
+    if isinstance(claim.surface, Cylinder | Sphere | Torus):
+        tolerance = min(tolerance, ROUGH_BEND * claim.surface.bends[0])
+    low, high = box_of(mesh, claim.triangles)
+    corners = mesh.vertices[mesh.faces]
+    near = loose & ~inside & ((corners >= low - tolerance) & (corners <= high + tolerance)).all(axis=(1, 2))
+    pool = np.flatnonzero(near)
+    none = np.zeros((0, 2), dtype=int)
+    patch = make_patch(mesh, pool, none, none)
+    fits = np.zeros(len(inside), dtype=bool)
+    allowed = np.minimum(tolerance, TILT * mesh.heights[pool])
+    fits[pool[on_surface(patch, claim.surface, claim.sign, allowed, by_facet=False)]] = True
+    fits[pool[wide_chords(mesh, claim, pool)]] = True
+    fits &= ~np.isin(unit, unit[loose & ~fits])  # all of a unit or nothing
+    return np.flatnonzero(well_joined(mesh, inside, unit, fits, SHARED))
+
+
+def wide_chords(mesh: Mesh, claim: Claim, pool: np.ndarray) -> np.ndarray:
+    """Bool (P,): triangles with corners exactly on a curved surface, but larger or more askew than its other ones."""
+    if isinstance(claim.surface, Plane) or not len(pool):
+        return np.zeros(len(pool), dtype=bool)
+    surface, corners = claim.surface, mesh.vertices[mesh.faces[pool]]
+    exact = np.abs(surface.signed(corners.reshape(-1, 3))).reshape(-1, 3).max(axis=1) <= EXACT * mesh.size
+    centres = corners.mean(axis=1)
+    depth = np.abs(surface.signed(mesh.vertices[mesh.faces[claim.triangles]].mean(axis=1))).max()
+    agree = claim.sign * np.einsum("ij,ij->i", surface.normals(centres), mesh.normals[pool])
+    return exact & (np.abs(surface.signed(centres)) <= DEEPER * depth) & (agree > np.cos(LOOSE))
 
 
 def chords_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
@@ -78,108 +115,19 @@ def chords_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
     return np.flatnonzero(well_joined(mesh, inside, unit, fits, SHARED_CHORD))
 
 
-def join(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
-    """Claims and labels (F,) after neighbours on one surface became one."""
-    label = label.copy()
-    area = np.array([mesh.areas[claim.triangles].sum() for claim in claims])
-    sides = label[mesh.pairs[mesh.angles < LOOSE]]
-    sides = np.unique(np.sort(sides[(sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1])], axis=1), axis=0)
-    into = list(range(len(claims)))
-
-    def root(row: int) -> int:
-        while into[row] != row:
-            row = into[row]
-        return row
-
-    for first, second in sides.tolist():
-        first, second = root(first), root(second)
-        large, small = (first, second) if area[first] >= area[second] else (second, first)
-        if large != small and same_surface(mesh, claims[large], claims[small]):
-            into[small] = large
-    roots = np.array([root(row) for row in range(len(claims))] + [-1])
-    return renumbered(claims, roots[label])
-
-
-def same_surface(mesh: Mesh, large: Claim, small: Claim) -> bool:
-    if large.surface.kind != small.surface.kind or large.sign != small.sign:
-        return False
-    points = mesh.vertices[mesh.faces[small.triangles]].reshape(-1, 3)
-    if np.abs(large.surface.signed(points)).max() > SAME * mesh.size:
-        return False
-    return bool(np.einsum("ij,ij->i", large.surface.normals(points), small.surface.normals(points)).min() > SAME_TURN)
-
-
-def drop_free_form(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
-    """Claims and labels (F,) without small curved claims that go on smoothly as free form: those fit by chance."""
-    label = label.copy()
-    length = np.where(mesh.angles < LOOSE, np.linalg.norm(mesh.vertices[mesh.ends[:, 0]] - mesh.vertices[mesh.ends[:, 1]], axis=1), 0)
-    first, second = label[mesh.pairs].T
-    free = int((label < 0).sum())
-    around = perimeter(mesh, np.where(label >= 0, label, len(claims)), len(claims) + 1)
-    for row, claim in enumerate(claims):
-        border = ((first == row) & (second < 0)) | ((second == row) & (first < 0))
-        if len(claim.triangles) < free and not isinstance(claim.surface, Plane):
-            if length[border].sum() > FREE_BORDER * around[row]:
-                label[claim.triangles] = -1
-    return renumbered(claims, label)
-
-
-def is_scrap(claim: Claim) -> bool:
-    return len(claim.triangles) <= (SCRAP_PLANE if isinstance(claim.surface, Plane) else SCRAP)
-
-
-def touches(mesh: Mesh, inside, loose) -> bool:
-    first, second = mesh.pairs.T
-    return bool(((inside[first] & loose[second]) | (inside[second] & loose[first])).any())
-
-
-def scraps_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
-    """Triangles (T,) of whole units that the claim takes."""
-    if not touches(mesh, inside, loose):
-        return np.zeros(0, dtype=int)
-    tolerance = ROUGH * mesh.size
-    if isinstance(claim.surface, Cylinder | Sphere | Torus):
-        tolerance = min(tolerance, ROUGH_BEND * claim.surface.bends[0])
-    low, high = _box(mesh, claim.triangles)
-    corners = mesh.vertices[mesh.faces]
-    near = loose & ~inside & ((corners >= low - tolerance) & (corners <= high + tolerance)).all(axis=(1, 2))
-    pool = np.flatnonzero(near)
-    none = np.zeros((0, 2), dtype=int)
-    patch = make_patch(mesh, pool, none, none)
-    fits = np.zeros(len(inside), dtype=bool)
-    allowed = np.minimum(tolerance, TILT * mesh.heights[pool])
-    fits[pool[on_surface(patch, claim.surface, claim.sign, allowed, by_facet=False)]] = True
-    fits[pool[wide_chords(mesh, claim, pool)]] = True
-    fits &= ~np.isin(unit, unit[loose & ~fits])  # all of a unit or nothing
-    return np.flatnonzero(well_joined(mesh, inside, unit, fits, SHARED))
-
-
-def wide_chords(mesh: Mesh, claim: Claim, pool: np.ndarray) -> np.ndarray:
-    """Bool (P,): triangles with corners exactly on a curved surface, but larger or more askew than its other ones."""
-    if isinstance(claim.surface, Plane) or not len(pool):
-        return np.zeros(len(pool), dtype=bool)
-    surface, corners = claim.surface, mesh.vertices[mesh.faces[pool]]
-    exact = np.abs(surface.signed(corners.reshape(-1, 3))).reshape(-1, 3).max(axis=1) <= EXACT * mesh.size
-    centres = corners.mean(axis=1)
-    depth = np.abs(surface.signed(mesh.vertices[mesh.faces[claim.triangles]].mean(axis=1))).max()
-    agree = claim.sign * np.einsum("ij,ij->i", surface.normals(centres), mesh.normals[pool])
-    return exact & (np.abs(surface.signed(centres)) <= DEEPER * depth) & (agree > np.cos(LOOSE))
-
-
 def well_joined(mesh: Mesh, inside, unit, fits, least: float) -> np.ndarray:
-    """Bool (F,): those of `fits` whose units have enough of their border in common with the face, or with such units."""
+    """Bool (F,): those of `fits` whose units share `least` of their border with the face or with such units."""
     if not fits.any():
         return fits
     first, second = mesh.pairs.T
-    length = np.linalg.norm(mesh.vertices[mesh.ends[:, 0]] - mesh.vertices[mesh.ends[:, 1]], axis=1)
-    length = np.where(mesh.angles < LOOSE, length, 0.0)
+    length = np.where(mesh.angles < LOOSE, edge_lengths(mesh), 0.0)
     top = int(unit.max()) + 1
     border = unit[first] != unit[second]
-    around = perimeter(mesh, unit, top)
+    around = perimeters(mesh, unit, top)
     while fits.any():
         member = inside | fits
         shared = border & member[first] & member[second]
-        joined = np.bincount(unit[first[shared]], length[shared], top) + np.bincount(unit[second[shared]], length[shared], top)
+        joined = sum(np.bincount(unit[side[shared]], length[shared], top) for side in (first, second))
         group = components(len(unit), mesh.pairs[member[first] & member[second] & (length > 0)])
         keep = fits & (joined >= least * around)[unit] & np.isin(group, group[inside])
         if np.array_equal(keep, fits):
@@ -188,27 +136,6 @@ def well_joined(mesh: Mesh, inside, unit, fits, least: float) -> np.ndarray:
     return fits
 
 
-def perimeter(mesh: Mesh, unit, top) -> np.ndarray:
-    """Length (top,) of the border of each unit."""
-    corners = mesh.vertices[mesh.faces]
-    total = np.bincount(unit, np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).sum(axis=1), top)
-    first, second = mesh.pairs.T
-    same = unit[first] == unit[second]
-    length = np.linalg.norm(mesh.vertices[mesh.ends[same, 0]] - mesh.vertices[mesh.ends[same, 1]], axis=1)
-    return total - 2 * np.bincount(unit[first[same]], length, top)
-
-
-def renumbered(claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
-    """Claims with the triangles that the labels give them, the empty ones left out."""
-    if not len(claims):
-        return claims, label
-    rows, place = np.unique(label, return_inverse=True)
-    skip = int(rows[0] < 0)
-    label = place - skip
-    return [Claim(claims[row].surface, claims[row].sign, np.flatnonzero(label == new))
-            for new, row in enumerate(rows[skip:].tolist())], label  # fmt: skip
-
-
-def _box(mesh: Mesh, triangles):
+def box_of(mesh: Mesh, triangles):
     points = mesh.vertices[mesh.faces[triangles]].reshape(-1, 3)
     return points.min(axis=0), points.max(axis=0)

@@ -24,6 +24,10 @@ class Plane:
         return np.broadcast_to(self.normal, points.shape)
 
     @property
+    def origin(self) -> np.ndarray:
+        return self.point
+
+    @property
     def bends(self) -> tuple[float, float]:
         """Smallest and largest radius of curvature, infinite where it depends on the place."""
         return inf, inf
@@ -39,10 +43,14 @@ class Cylinder:
     kind: ClassVar[str] = "cylinder"
 
     def signed(self, points: np.ndarray) -> np.ndarray:
-        return _polar(points, self.point, self.direction)[1] - self.radius
+        return polar(points, self.point, self.direction)[1] - self.radius
 
     def normals(self, points: np.ndarray) -> np.ndarray:
-        return _polar(points, self.point, self.direction)[2]
+        return polar(points, self.point, self.direction)[2]
+
+    @property
+    def origin(self) -> np.ndarray:
+        return self.point
 
     @property
     def bends(self) -> tuple[float, float]:
@@ -59,12 +67,16 @@ class Cone:
     kind: ClassVar[str] = "cone"
 
     def signed(self, points: np.ndarray) -> np.ndarray:
-        height, radius, _ = _polar(points, self.apex, self.direction)
+        height, radius, _ = polar(points, self.apex, self.direction)
         return radius * cos(self.half_angle) - height * sin(self.half_angle)
 
     def normals(self, points: np.ndarray) -> np.ndarray:
-        _, _, outward = _polar(points, self.apex, self.direction)
+        _, _, outward = polar(points, self.apex, self.direction)
         return outward * cos(self.half_angle) - self.direction * sin(self.half_angle)
+
+    @property
+    def origin(self) -> np.ndarray:
+        return self.apex
 
     @property
     def bends(self) -> tuple[float, float]:
@@ -81,7 +93,11 @@ class Sphere:
         return np.linalg.norm(points - self.centre, axis=-1) - self.radius
 
     def normals(self, points: np.ndarray) -> np.ndarray:
-        return _unit(points - self.centre)
+        return unit_length(points - self.centre)
+
+    @property
+    def origin(self) -> np.ndarray:
+        return self.centre
 
     @property
     def bends(self) -> tuple[float, float]:
@@ -99,12 +115,16 @@ class Torus:
     kind: ClassVar[str] = "torus"
 
     def signed(self, points: np.ndarray) -> np.ndarray:
-        height, radius, _ = _polar(points, self.centre, self.direction)
+        height, radius, _ = polar(points, self.centre, self.direction)
         return np.hypot(radius - self.major, height) - self.minor
 
     def normals(self, points: np.ndarray) -> np.ndarray:
-        height, radius, outward = _polar(points, self.centre, self.direction)
-        return _unit((radius - self.major)[..., None] * outward + height[..., None] * self.direction)
+        height, radius, outward = polar(points, self.centre, self.direction)
+        return unit_length((radius - self.major)[..., None] * outward + height[..., None] * self.direction)
+
+    @property
+    def origin(self) -> np.ndarray:
+        return self.centre
 
     @property
     def bends(self) -> tuple[float, float]:
@@ -155,12 +175,12 @@ class Segmentation:
     labels: np.ndarray = field(repr=False)  # (F,) row number of each triangle's face, -1 for unclaimed
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit_length(vectors: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.maximum(length, 1e-300)
 
 
-def _polar(points: np.ndarray, origin: np.ndarray, direction: np.ndarray):
+def polar(points: np.ndarray, origin: np.ndarray, direction: np.ndarray):
     """(height (N,) along an axis, distance (N,) from it, unit vectors (N, 3) away from it) of points (N, 3)."""
     offset = points - origin
     height = offset @ direction

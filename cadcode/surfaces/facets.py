@@ -79,7 +79,8 @@ def flat_facets(corners, normals, weights, doubt, pairs, angles, rounding):
     near = angles < FLAT + doubt[pairs].max(axis=1).clip(max=0.3)
     sound = (doubt[pairs] < 0.3).all(axis=1)  # a needle's normal says nothing: it joins at the end
     facet = components(len(normals), pairs[near & sound])
-    facet = np.where(bent(facet, corners, normals, weights, rounding)[facet], facet.max() + 1 + np.arange(len(facet)), facet)
+    alone = bent(facet, corners, normals, weights, rounding)[facet]
+    facet = np.where(alone, facet.max() + 1 + np.arange(len(facet)), facet)
     return np.unique(facet, return_inverse=True)[1]
 
 
@@ -96,6 +97,11 @@ def bent(group, corners, normals, weights, rounding):
     worst = np.zeros(count)
     np.maximum.at(worst, group, off)
     return worst > 20 * rounding
+
+
+def edge_lengths(mesh: Mesh) -> np.ndarray:
+    """Lengths (E,) of the shared edges."""
+    return np.linalg.norm(mesh.vertices[mesh.ends[:, 0]] - mesh.vertices[mesh.ends[:, 1]], axis=1)
 
 
 def components(count: int, pairs: np.ndarray) -> np.ndarray:

@@ -5,9 +5,10 @@ from math import cos, pi
 
 import numpy as np
 
-from cadcode.surfaces.faces import AnalyticFace, Cone, Contact, Cylinder, Plane, Segmentation, Sphere, Torus, _polar
+from cadcode.surfaces.evidence import turns
+from cadcode.surfaces.faces import AnalyticFace, Contact, Cylinder, Plane, Segmentation, Sphere, polar
 from cadcode.surfaces.facets import Mesh
-from cadcode.surfaces.patch import Claim, _turns
+from cadcode.surfaces.patch import Claim
 
 SMOOTH = 0.05  # radians between the surfaces' normals at a shared edge, up to which they are tangent
 
@@ -28,8 +29,8 @@ def measured(mesh: Mesh, claim: Claim) -> AnalyticFace:
     surface = claim.surface
     span, heights = 2 * pi, (0.0, 0.0)
     if not isinstance(surface, Plane | Sphere):
-        origin = surface.apex if isinstance(surface, Cone) else surface.centre if isinstance(surface, Torus) else surface.point
-        height = _polar(points, origin, surface.direction)[0]
+        origin = surface.origin
+        height = polar(points, origin, surface.direction)[0]
         if isinstance(surface, Cylinder):
             middle = (height.min() + height.max()) / 2
             surface = replace(surface, point=origin + middle * surface.direction)
@@ -44,8 +45,10 @@ def measured(mesh: Mesh, claim: Claim) -> AnalyticFace:
 def covered(mesh: Mesh, triangles, origin, direction) -> float:
     """Angle about an axis that triangles cover, up to 2 pi."""
     corners = mesh.vertices[mesh.faces[triangles]]
-    angle, radius = _turns(corners.reshape(-1, 3), origin, direction).reshape(-1, 3), _polar(corners, origin, direction)[1]
-    angle = np.where(radius < 1e-6 * radius.max(), np.take_along_axis(angle, radius.argmax(axis=1)[:, None], 1), angle)
+    angle = turns(corners.reshape(-1, 3), origin, direction).reshape(-1, 3)
+    radius = polar(corners, origin, direction)[1]
+    outermost = np.take_along_axis(angle, radius.argmax(axis=1)[:, None], 1)
+    angle = np.where(radius < 1e-6 * radius.max(), outermost, angle)  # an apex is at no angle
     from_first = (angle - angle[:, :1] + pi) % (2 * pi) - pi
     start = (angle[:, 0] + from_first.min(axis=1)) % (2 * pi)
     end = start + np.ptp(from_first, axis=1)

@@ -9,11 +9,11 @@ serve for the start. All functions take `points` (N, 3), and facets by their `ce
 They return a surface, or None where the points do not determine any.
 """
 
-from math import asin, atan2, cos, hypot, pi, sin
+from math import asin, cos, hypot, pi, sin
 
 import numpy as np
 
-from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus, _polar
+from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus, polar
 
 STEPS = 7
 STILL = 1e-11  # a step this small, in sizes of the points, ends the iteration
@@ -31,7 +31,7 @@ def fit_plane(points: np.ndarray, outward: np.ndarray) -> Plane:
 
 def fit_sphere(points: np.ndarray) -> Sphere | None:
     """Sphere through points, from the linear equations of |x|^2 = 2 x.c + k."""
-    middle, size = _scale(points)
+    middle, size = scale_of(points)
     scaled = (points - middle) / size
     rows = np.column_stack([2 * scaled, np.ones(len(points))])
     found = np.linalg.lstsq(rows, (scaled**2).sum(axis=1), rcond=1e-12)
@@ -43,7 +43,7 @@ def fit_sphere(points: np.ndarray) -> Sphere | None:
         offset = scaled - values[:3]
         radius = np.linalg.norm(offset, axis=1)
         slope = np.column_stack([-offset / np.maximum(radius, 1e-12)[:, None], -np.ones(len(points))])
-        step = _solve(slope, values[3] - radius)
+        step = solve(slope, values[3] - radius)
         values = values + step
         if np.abs(step).max() < STILL:
             break
@@ -52,7 +52,7 @@ def fit_sphere(points: np.ndarray) -> Sphere | None:
 
 def fit_cylinder(points, direction) -> Cylinder | None:
     """Cylinder through points, from the `direction` (3,) of its axis."""
-    cone = _fit_cone(points, direction, 0.0, turns=False)
+    cone = fit_turned_line(points, direction, 0.0, turns=False)
     if cone is None:
         return None
     point, axis, radius, _ = cone
@@ -63,7 +63,7 @@ def fit_cone(points, apex, direction, half_angle) -> Cone | None:
     """Cone through points, from a start; None for what is next to a cylinder or a plane."""
     axis_point = points.mean(axis=0)
     axis_point = apex + direction * ((axis_point - apex) @ direction)
-    found = _fit_cone(points, direction, half_angle, turns=True, point=axis_point)
+    found = fit_turned_line(points, direction, half_angle, turns=True, point=axis_point)
     if found is None:
         return None
     point, axis, radius, angle = found
@@ -74,23 +74,23 @@ def fit_cone(points, apex, direction, half_angle) -> Cone | None:
     return Cone(point - axis * (radius / np.tan(angle)), axis, angle)
 
 
-def _fit_cone(points, direction, angle, turns, point=None):
+def fit_turned_line(points, direction, angle, turns, point=None):
     """(point of the axis beside the points' middle, axis, radius there, half angle); `turns` frees the angle."""
-    middle, size = _scale(points)
+    middle, size = scale_of(points)
     scaled = (points - middle) / size
     axis = np.asarray(direction, dtype=float)
     if point is None:
-        start = _circle(scaled @ _across(axis).T)
+        start = fit_circle(scaled @ across_of(axis).T)
         if start is None:
             return None
-        origin, level = start[0] @ _across(axis), start[1]
+        origin, level = start[0] @ across_of(axis), start[1]
     else:
         origin = (point - middle) / size
-        height, radius, _ = _polar(scaled, origin, axis)
+        height, radius, _ = polar(scaled, origin, axis)
         level = float(np.mean(radius * cos(angle) - height * sin(angle)))
     for _ in range(STEPS):
-        across = _across(axis)
-        height, radius, outward = _polar(scaled, origin, axis)
+        across = across_of(axis)
+        height, radius, outward = polar(scaled, origin, axis)
         tip = radius < TIP * radius.max()  # at an apex the distance from the axis has no slope
         radius, side = np.where(tip, 0.0, radius), np.where(tip[:, None], 0.0, outward @ across.T)  # (N, 2)
         c, s = cos(angle), sin(angle)
@@ -104,7 +104,7 @@ def _fit_cone(points, direction, angle, turns, point=None):
                 rows = np.zeros((len(aside), slope.shape[1]))
                 rows[:, way], rows[:, 2 + way] = -1.0, -height[tip]
                 slope, rest = np.concatenate([slope, rows]), np.concatenate([rest, -aside[:, way]])
-        step = _solve(slope, rest)
+        step = solve(slope, rest)
         origin = origin + step[:2] @ across
         axis = axis + step[2:4] @ across
         axis /= np.linalg.norm(axis)
@@ -124,19 +124,19 @@ def _fit_cone(points, direction, angle, turns, point=None):
 
 def fit_torus(points, point, direction) -> Torus | None:
     """Torus through points, from a `point` (3,) on its axis and the `direction` (3,)."""
-    middle, size = _scale(points)
+    middle, size = scale_of(points)
     scaled = (points - middle) / size
     axis = np.asarray(direction, dtype=float)
     origin = (point - middle) / size
-    height, radius, _ = _polar(scaled, origin, axis)
-    start = _circle(np.column_stack([radius, height]))
+    height, radius, _ = polar(scaled, origin, axis)
+    start = fit_circle(np.column_stack([radius, height]))
     if start is None:
         return None
     (major, shift), minor = start
     centre = origin + shift * axis
     for _ in range(2 * STEPS):
-        across = _across(axis)
-        height, radius, outward = _polar(scaled, centre, axis)
+        across = across_of(axis)
+        height, radius, outward = polar(scaled, centre, axis)
         off = radius - major
         length = np.maximum(np.hypot(off, height), 1e-12)
         side = outward @ across.T
@@ -144,7 +144,7 @@ def fit_torus(points, point, direction) -> Torus | None:
             -(off / length)[:, None] * side, -(height / length)[:, None], (major * height / length)[:, None] * side,
             -(off / length)[:, None], np.full((len(points), 1), -1.0),
         ], axis=1)  # fmt: skip
-        step = _solve(slope, minor - length)
+        step = solve(slope, minor - length)
         step *= min(1.0, 0.5 * minor / max(np.abs(step).max(), 1e-300))  # stay where the torus stays one
         centre = centre + step[:2] @ across + step[2] * axis
         axis = axis + step[3:5] @ across
@@ -186,7 +186,7 @@ def cone_start(centres, normals, weights):
 
 def turning_axis(centres, normals, weights):
     """[(point, direction)] of axes that the normal lines of the facets meet, the best first."""
-    middle, size = _scale(centres)
+    middle, size = scale_of(centres)
     arm = np.cross((centres - middle) / size, normals)
     rows = np.concatenate([arm, normals], axis=1) * np.sqrt(weights / weights.sum())[:, None]
     moments = rows.T @ rows
@@ -206,13 +206,13 @@ def distances(surface: Surface, points: np.ndarray) -> np.ndarray:
     return np.abs(surface.signed(points))
 
 
-def _scale(points):
+def scale_of(points):
     """(middle (3,), size) of points, so that numbers are near 1."""
     low, high = points.min(axis=0), points.max(axis=0)
     return (low + high) / 2, max(hypot(*(high - low)) / 2, 1e-300)
 
 
-def _across(axis):
+def across_of(axis):
     """Two unit vectors (2, 3) square to `axis`, a unit vector, and to each other (Duff and others, JCGT 6, 2017)."""
     x, y, z = axis.tolist()
     sign = 1.0 if z >= 0 else -1.0
@@ -221,7 +221,7 @@ def _across(axis):
     return np.array([[1.0 + sign * x * x * a, sign * b, -sign * x], [b, sign + y * y * a, -y]])
 
 
-def _circle(points):
+def fit_circle(points):
     """(centre (2,), radius) of the circle by linear least squares through points (N, 2), None for a line."""
     middle = points.mean(axis=0)
     offset = points - middle
@@ -231,7 +231,7 @@ def _circle(points):
     return (middle + found[:2], float(np.sqrt(square))) if rank == 3 and square > 0 else None
 
 
-def _solve(slope, rest):
+def solve(slope, rest):
     """Least squares step by normal equations: slopes are of size 1, and a damped step is enough."""
     moments = slope.T @ slope
     moments[np.diag_indices_from(moments)] += 1e-14 * np.trace(moments)

@@ -98,9 +98,9 @@ def axes_of(faces, turn: float, length: float) -> tuple[Axis, ...]:
     turned = [row for row, face in enumerate(faces) if isinstance(face.surface, Cylinder | Cone | Torus)]
     axes = []
     for group in grouped(turned, lambda a, b: are_coaxial(faces[a], faces[b], turn, length)):
-        point, direction = place_of(faces[group[0]]), direction_of(faces[group[0]])
-        balls = [row for row, face in enumerate(faces)
-                 if isinstance(face.surface, Sphere) and off_axis(face.surface.centre, point, direction) <= length]  # fmt: skip
+        point, direction = faces[group[0]].surface.origin, direction_of(faces[group[0]])
+        spheres = [row for row, face in enumerate(faces) if isinstance(face.surface, Sphere)]
+        balls = [row for row in spheres if off_axis(faces[row].surface.origin, point, direction) <= length]
         axes.append(Axis(point, direction, tuple(sorted((*group, *balls)))))
     return tuple(axes)
 
@@ -114,17 +114,6 @@ def direction_of(face: AnalyticFace) -> np.ndarray | None:
             return None
         case surface:
             return surface.direction
-
-
-def place_of(face: AnalyticFace) -> np.ndarray:
-    """A point of the plane or axis, the apex or the centre. (3,)"""
-    match face.surface:
-        case Plane(point=point) | Cylinder(point=point):
-            return point
-        case Cone(apex=apex):
-            return apex
-        case surface:
-            return surface.centre
 
 
 def radius_of(face: AnalyticFace) -> float | None:
@@ -146,14 +135,14 @@ def off_axis(point, axis_point, direction) -> float:
 def are_coaxial(first: AnalyticFace, second: AnalyticFace, turn: float, length: float) -> bool:
     if not are_parallel(direction_of(first), direction_of(second), turn):
         return False
-    return off_axis(place_of(second), place_of(first), direction_of(first)) <= length
+    return off_axis(second.surface.origin, first.surface.origin, direction_of(first)) <= length
 
 
 def same_surface(first: AnalyticFace, second: AnalyticFace, turn: float, length: float) -> bool:
     """Are both on one surface? A cylinder may be matter for one and hole for the other."""
     if first.kind != second.kind:
         return False
-    away = place_of(second) - place_of(first)
+    away = second.surface.origin - first.surface.origin
     match first.surface, second.surface:
         case Plane(), Plane():
             return are_parallel(direction_of(first), direction_of(second), turn) and abs(

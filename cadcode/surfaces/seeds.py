@@ -73,11 +73,11 @@ def chains(facet: int, neighbours, normals) -> Iterator[list[int]]:
         opposite[[first, second]] = opposite[:, [first, second]] = 1.0
         row = [around[first], facet, around[second]]
         for _ in range((CHAIN - 3) // 2):
-            row = _longer(_longer(row, neighbours, normals)[::-1], neighbours, normals)[::-1]
+            row = longer(longer(row, neighbours, normals)[::-1], neighbours, normals)[::-1]
         yield row
 
 
-def _longer(row, neighbours, normals):
+def longer(row, neighbours, normals):
     """The row with one facet more at its end, if it goes on straight."""
     last, end = row[-2:]
     more = [facet for facet in neighbours[end] if facet not in row]

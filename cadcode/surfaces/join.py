@@ -1,0 +1,80 @@
+"""Claims that are one face, and claims that are none."""
+
+from math import radians
+
+import numpy as np
+
+from cadcode.surfaces.faces import Plane
+from cadcode.surfaces.facets import Mesh, edge_lengths
+from cadcode.surfaces.patch import Claim
+
+LOOSE = radians(45)  # an edge that scraps may have within a face
+SAME = 4e-5  # of the longest side: two neighbouring faces are one
+SAME_TURN = 0.9998  # cosine of the angle between their normals
+FREE_BORDER = 0.25  # share of a face's border
+
+
+def join(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
+    """Claims and labels (F,) after neighbours on one surface became one."""
+    label = label.copy()
+    area = np.array([mesh.areas[claim.triangles].sum() for claim in claims])
+    sides = label[mesh.pairs[mesh.angles < LOOSE]]
+    sides = np.unique(np.sort(sides[(sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1])], axis=1), axis=0)
+    into = list(range(len(claims)))
+
+    def root(row: int) -> int:
+        while into[row] != row:
+            row = into[row]
+        return row
+
+    for first, second in sides.tolist():
+        first, second = root(first), root(second)
+        large, small = (first, second) if area[first] >= area[second] else (second, first)
+        if large != small and same_surface(mesh, claims[large], claims[small]):
+            into[small] = large
+    roots = np.array([root(row) for row in range(len(claims))] + [-1])
+    return renumbered(claims, roots[label])
+
+
+def same_surface(mesh: Mesh, large: Claim, small: Claim) -> bool:
+    if large.surface.kind != small.surface.kind or large.sign != small.sign:
+        return False
+    points = mesh.vertices[mesh.faces[small.triangles]].reshape(-1, 3)
+    if np.abs(large.surface.signed(points)).max() > SAME * mesh.size:
+        return False
+    return bool(np.einsum("ij,ij->i", large.surface.normals(points), small.surface.normals(points)).min() > SAME_TURN)
+
+
+def drop_free_form(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
+    """Claims and labels (F,) without small curved claims that go on smoothly as free form: those fit by chance."""
+    label = label.copy()
+    length = np.where(mesh.angles < LOOSE, edge_lengths(mesh), 0.0)
+    first, second = label[mesh.pairs].T
+    free = int((label < 0).sum())
+    around = perimeters(mesh, np.where(label >= 0, label, len(claims)), len(claims) + 1)
+    for row, claim in enumerate(claims):
+        border = ((first == row) & (second < 0)) | ((second == row) & (first < 0))
+        if len(claim.triangles) < free and not isinstance(claim.surface, Plane):
+            if length[border].sum() > FREE_BORDER * around[row]:
+                label[claim.triangles] = -1
+    return renumbered(claims, label)
+
+
+def perimeters(mesh: Mesh, unit, top) -> np.ndarray:
+    """Length (top,) of the border of each unit."""
+    corners = mesh.vertices[mesh.faces]
+    total = np.bincount(unit, np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).sum(axis=1), top)
+    first, second = mesh.pairs.T
+    same = unit[first] == unit[second]
+    return total - 2 * np.bincount(unit[first[same]], edge_lengths(mesh)[same], top)
+
+
+def renumbered(claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
+    """Claims with the triangles that the labels give them, the empty ones left out."""
+    if not len(claims):
+        return claims, label
+    rows, place = np.unique(label, return_inverse=True)
+    skip = int(rows[0] < 0)
+    label = place - skip
+    return [Claim(claims[row].surface, claims[row].sign, np.flatnonzero(label == new))
+            for new, row in enumerate(rows[skip:].tolist())], label  # fmt: skip

@@ -1,7 +1,9 @@
 """Meshes that tests make themselves: vertices (V, 3) and faces (F, 3) that look outwards."""
 
 import numpy as np
-from manifold3d import CrossSection, Manifold, Mesh
+from manifold3d import CrossSection, Manifold, OpType
+
+Add = OpType.Add
 
 
 def arrays(solid: Manifold):
@@ -80,6 +82,3 @@ def stored(mesh):
     """As a binary STL stores it: corners rounded to float32."""
     return mesh[0].astype(np.float32).astype(float), mesh[1]
 
-
-def solid(mesh) -> Manifold:
-    return Manifold(Mesh(np.asarray(mesh[0], dtype=np.float32), np.asarray(mesh[1], dtype=np.uint32)))

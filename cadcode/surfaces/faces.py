@@ -176,8 +176,8 @@ class Segmentation:
 
 
 def unit_length(vectors: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.maximum(length, 1e-300)
+    length = np.sqrt(np.einsum("...x,...x->...", vectors, vectors))
+    return vectors / np.maximum(length, 1e-300)[..., None]
 
 
 def polar(points: np.ndarray, origin: np.ndarray, direction: np.ndarray):
@@ -185,5 +185,5 @@ def polar(points: np.ndarray, origin: np.ndarray, direction: np.ndarray):
     offset = points - origin
     height = offset @ direction
     away = offset - height[..., None] * direction
-    radius = np.linalg.norm(away, axis=-1)
+    radius = np.sqrt(np.einsum("...x,...x->...", away, away))
     return height, radius, away / np.maximum(radius, 1e-300)[..., None]

@@ -58,14 +58,16 @@ def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: b
     `tolerance` is a number or one for each triangle, (K,). By facet: all triangles of a flat facet or none.
     """
     mesh, points, corners = patch.mesh, patch.points, patch.corners
-    good = np.abs(surface.signed(points))[corners].max(axis=1) <= tolerance
+    off, (first, second, third) = np.abs(surface.signed(points)), corners.T
+    good = (off[first] <= tolerance) & (off[second] <= tolerance) & (off[third] <= tolerance)
     tolerance = float(np.max(tolerance, initial=0.0))
     if not good.any():
         return good
     rows = np.flatnonzero(good)
     normals, doubt = sign * mesh.normals[patch.triangles[rows]], mesh.doubt[patch.triangles[rows]]
     turn = TURN[surface.kind]
-    at_corners = np.einsum("kcx,kx->kc", surface.normals(points)[corners[rows]], normals)
+    used, local = np.unique(corners[rows], return_inverse=True)
+    at_corners = np.einsum("kcx,kx->kc", surface.normals(points[used])[local.reshape(-1, 3)], normals)
     if isinstance(surface, Cone):
         apex = np.linalg.norm(points - surface.apex, axis=1) < 20 * tolerance
         at_corners[apex[corners[rows]]] = 1.0

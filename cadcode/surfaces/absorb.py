@@ -7,7 +7,7 @@ all its corners are within a rough tolerance, its normals agree, and most of its
 
 import numpy as np
 
-from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Torus
+from cadcode.surfaces.faces import Cylinder, Plane, Sphere, Torus
 from cadcode.surfaces.facets import Mesh, components, edge_lengths
 from cadcode.surfaces.join import LOOSE, perimeters, renumbered
 from cadcode.surfaces.patch import Claim, make_patch, on_surface
@@ -20,7 +20,6 @@ SCRAP_PLANE = 3  # triangles of a flat one
 RANK = {"plane": 0, "cylinder": 1, "sphere": 1, "cone": 2, "torus": 3}  # a simpler face takes scraps of its own size
 LARGER = 3.0  # times as many triangles, or so much area, has another face that takes it
 SHARED = 0.6  # share of a scrap's border
-SHARED_CHORD = 0.2  # of a chord's border, which long cuts may lengthen
 EXACT = 2e-6  # of the longest side
 DEEPER = 4.0  # times as far inside the surface as its other triangles
 
@@ -32,7 +31,6 @@ def absorb(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Cla
     count = np.array([len(claim.triangles) for claim in claims])
     single = np.ones(len(label), dtype=bool)
     scrap = np.append(np.array([is_scrap(claim) for claim in claims], dtype=bool), single)
-    flat = np.append(np.array([isinstance(claim.surface, Plane) for claim in claims], dtype=bool), single)
     unit = np.where(label >= 0, label, len(claims) + np.arange(len(label)))  # a loose triangle is a unit of its own
     for row in sorted(range(len(claims)), key=lambda row: -area[row]):
         if count[row] < 2 or (label[claims[row].triangles] != row).any():
@@ -42,9 +40,6 @@ def absorb(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Cla
         small = np.append((area < area[row] / LARGER) | (count < count[row] / LARGER) | simpler, single)
         taken = scraps_of(mesh, claims[row], inside, unit, (scrap & small)[unit])
         label[taken] = unit[taken] = row
-        if isinstance(claims[row].surface, Cylinder | Cone):
-            taken = chords_of(mesh, claims[row], label == row, unit, (flat & (np.arange(len(flat)) != row))[unit])
-            label[taken] = unit[taken] = row
     return renumbered(claims, label)
 
 
@@ -88,31 +83,6 @@ def wide_chords(mesh: Mesh, claim: Claim, pool: np.ndarray) -> np.ndarray:
     depth = np.abs(surface.signed(mesh.vertices[mesh.faces[claim.triangles]].mean(axis=1))).max()
     agree = claim.sign * np.einsum("ij,ij->i", surface.normals(centres), mesh.normals[pool])
     return exact & (np.abs(surface.signed(centres)) <= DEEPER * depth) & (agree > np.cos(LOOSE))
-
-
-def chords_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
-    """Triangles (T,) of flat facets that are chords of a cylinder or cone, as its own facets are.
-
-    Programs that cut meshes put corners on the facets, not on the surface: such a facet has more corners, and reads
-    as a plane.
-    """
-    if not touches(mesh, inside, loose):
-        return np.zeros(0, dtype=int)
-    centres = mesh.vertices[mesh.faces[claim.triangles]].mean(axis=1)
-    sagitta = -1.125 * float(claim.surface.signed(centres).min())  # a triangle's middle is a third of a chord aside
-    turn = 1.1 * float(np.arccos(np.clip(claim.sign * np.einsum(
-        "ij,ij->i", claim.surface.normals(mesh.vertices[mesh.faces[claim.triangles, 0]]),
-        mesh.normals[claim.triangles]), -1, 1)).max())  # fmt: skip
-    corners = mesh.vertices[mesh.faces]
-    slack = 0.05 * sagitta + 1e-6 * mesh.size
-    pool = np.flatnonzero(loose & (mesh.doubt < 0.1))
-    depth = claim.surface.signed(corners[pool].reshape(-1, 3)).reshape(-1, 3)
-    agree = claim.sign * np.einsum("ij,ij->i", claim.surface.normals(corners[pool].mean(axis=1)), mesh.normals[pool])
-    good = (depth >= -sagitta - slack).all(axis=1) & (depth <= slack).all(axis=1) & (agree >= np.cos(turn))
-    fits = np.zeros(len(inside), dtype=bool)
-    fits[pool[good]] = True
-    fits &= ~np.isin(unit, unit[loose & ~fits])
-    return np.flatnonzero(well_joined(mesh, inside, unit, fits, SHARED_CHORD))
 
 
 def well_joined(mesh: Mesh, inside, unit, fits, least: float) -> np.ndarray:

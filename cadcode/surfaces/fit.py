@@ -234,5 +234,5 @@ def fit_circle(points):
 def solve(slope, rest):
     """Least squares step by normal equations: slopes are of size 1, and a damped step is enough."""
     moments = slope.T @ slope
-    moments[np.diag_indices_from(moments)] += 1e-14 * np.trace(moments)
+    moments.flat[:: len(moments) + 1] += 1e-14 * np.trace(moments)
     return np.linalg.solve(moments, slope.T @ rest)

@@ -40,6 +40,7 @@ def same_surface(mesh: Mesh, large: Claim, small: Claim) -> bool:
     if large.surface.kind != small.surface.kind or large.sign != small.sign:
         return False
     points = mesh.vertices[mesh.faces[small.triangles]].reshape(-1, 3)
+    points = points - small.surface.signed(points)[:, None] * small.surface.normals(points)  # corners may be off it
     if np.abs(large.surface.signed(points)).max() > SAME * mesh.size:
         return False
     return bool(np.einsum("ij,ij->i", large.surface.normals(points), small.surface.normals(points)).min() > SAME_TURN)

@@ -1,6 +1,7 @@
 """A smooth patch of a mesh: triangles that may be one face, with the tests that they have to pass."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import cos, pi, radians
 
 import numpy as np
@@ -31,7 +32,7 @@ class Patch:
     edges: np.ndarray  # (L,) rows of the mesh's edges
     failed: set = field(default_factory=set)  # seeds that need not be tried again
 
-    @property
+    @cached_property
     def points(self) -> np.ndarray:
         return self.mesh.vertices[self.vertices]  # (U, 3)
 
@@ -86,7 +87,8 @@ def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: b
 
 def connected(patch: Patch, mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """Local triangles of `mask` (K,) that hang together with the most of `seeds` (local numbers)."""
-    links = patch.links[mask[patch.links].all(axis=1)]
+    first, second = patch.links.T
+    links = patch.links[mask[first] & mask[second]]
     count = len(mask)
     graph = coo_matrix((np.ones(len(links), dtype=bool), (links[:, 0], links[:, 1])), shape=(count, count))
     group = connected_components(graph, directed=False)[1]

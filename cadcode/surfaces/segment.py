@@ -13,6 +13,7 @@ import numpy as np
 
 from cadcode.surfaces.absorb import absorb
 from cadcode.surfaces.curved import claim_curved, extend
+from cadcode.surfaces.cut import read_cuts
 from cadcode.surfaces.faces import Segmentation
 from cadcode.surfaces.facets import Mesh, prepare
 from cadcode.surfaces.finish import finish
@@ -54,7 +55,7 @@ def segment(vertices: np.ndarray, faces: np.ndarray, options: SegmentOptions | N
         extend(state, options.rough[0] * tolerance)
     claim_flat(state)
     claims, label = state.claims, state.label
-    for step in (join, absorb, join, drop_free_form):
+    for step in (join, absorb, read_cuts, join, drop_free_form):
         claims, label = step(mesh, claims, label)
     return finish(mesh, claims, label, tolerance)
 

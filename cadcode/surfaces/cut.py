@@ -6,7 +6,7 @@ facets are on it, and each facet is a chord, inside the surface by the sagitta a
 """
 
 from collections.abc import Iterator
-from math import cos, radians
+from math import acos, cos, radians, sin
 
 import numpy as np
 
@@ -78,7 +78,7 @@ def facet_claim(mesh: Mesh, claims, label, row, ridges, normals, flat) -> Claim 
         return None
     towards = mesh.vertices[mesh.ends[edges, 0]]
     sign = 1 if np.einsum("ij,ij->i", surface.normals(towards), mesh.normals[mesh.pairs[edges, 0]]).sum() > 0 else -1
-    half = float(mesh.angles[edges].max()) / 2
+    half = step_of(surface, float(mesh.angles[edges].max())) / 2
     widest = polar(points, surface.origin, surface.direction)[1].max()
     start = claims[row[len(row) // 2]].triangles
     inside = np.isin(np.arange(len(label)), start)
@@ -103,6 +103,14 @@ def surface_through(mesh: Mesh, points, centres, normals) -> Surface | None:
         if enough(surface, points, tolerance) and evidence(surface, points, mesh.rounding) > CHANCE:
             return surface
     return None
+
+
+def step_of(surface: Surface, angle: float) -> float:
+    """Step about the axis of facets whose normals differ by `angle`: larger on a cone, as its normals lean."""
+    if not isinstance(surface, Cone):
+        return angle
+    lean = sin(surface.half_angle) ** 2
+    return acos(max(-1.0, (cos(angle) - lean) / (1 - lean)))
 
 
 def chord_of(mesh: Mesh, claim: Claim) -> tuple[float, float]:

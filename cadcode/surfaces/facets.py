@@ -7,6 +7,9 @@ from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 ROUNDING = 2.0**-24  # of float32, in which most meshes are stored
+DECIMALS = (2, 3, 4, 5, 6)
+ODD = 0.02  # share of the edges
+NEARLY_FLAT = 0.02  # radians
 FLAT = 1e-4  # radians between two triangles of one flat facet, above the error that rounding makes
 
 
@@ -38,17 +41,39 @@ def prepare(vertices: np.ndarray, faces: np.ndarray) -> Mesh:
     vertices, faces = np.asarray(vertices, dtype=float), np.asarray(faces, dtype=np.int64)
     corners = vertices[faces]
     size = float(np.ptp(corners.reshape(-1, 3), axis=0).max())
-    rounding = 2 * ROUNDING * float(max(np.abs(corners).max(), size))
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     twice = np.linalg.norm(cross, axis=1)
     normals = cross / np.maximum(twice, 1e-300)[:, None]
     longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
     height = twice / np.maximum(longest, 1e-300)
-    doubt = np.minimum(2 * rounding / np.maximum(height, 1e-300), np.pi)
     pairs, ends = shared_edges(faces)
     angles, convex = edge_angles(vertices, faces, normals, pairs, ends)
+    rounding = 2 * ROUNDING * float(max(np.abs(corners).max(), size))
+    rounding = written_rounding(corners, height, pairs, angles, rounding)
+    doubt = doubt_of(height, rounding)
     facet = flat_facets(corners, normals, twice, doubt, pairs, angles, rounding)
     return Mesh(vertices, faces, normals, twice / 2, height, doubt, pairs, ends, angles, convex, facet, size, rounding)
+
+
+def doubt_of(height: np.ndarray, rounding: float) -> np.ndarray:
+    """Radians (F,) by which rounding may turn the normals of triangles of these heights (F,)."""
+    return np.minimum(2 * rounding / np.maximum(height, 1e-300), np.pi)
+
+
+def written_rounding(corners, height, pairs, angles, least: float) -> float:
+    """Error of coordinates that were written with few decimals, else `least`.
+
+    Round numbers alone say nothing. Edges that are nearly flat, but not as flat as `least` would leave them, do.
+    """
+    for decimals in DECIMALS:
+        rounding = 10.0**-decimals
+        scaled = corners / rounding
+        if rounding < 10 * least or np.abs(scaled - np.rint(scaled)).max() > 2 * least / rounding:
+            continue
+        low, high = (doubt_of(height, error)[pairs].max(axis=1, initial=0.0) for error in (least, rounding))
+        odd = (angles > FLAT + low) & (angles < np.minimum(high, NEARLY_FLAT))
+        return rounding if len(odd) and odd.mean() > ODD else least
+    return least
 
 
 def shared_edges(faces: np.ndarray):

@@ -211,6 +211,21 @@ def test_corners_on_facets_of_a_cut_mesh_stay_with_their_cylinder():
     assert all(face.closed for face in faces.values())
 
 
+@pytest.mark.parametrize("name", ["plate, fillets of 16", "rod, rim of 6", "block with a countersink", "torus of 36"])
+@pytest.mark.parametrize("decimals", [3, 4])
+def test_coordinates_with_few_decimals_are_read(name, decimals):
+    mesh, expected = PARTS[name]
+    vertices, faces = made.moved(mesh, TURNED, (3.3, -2.1, 5.7))
+    assert kinds((vertices.round(decimals), faces)) == expected
+
+
+def test_a_cone_of_many_cut_facets_is_a_cone():
+    cone = Manifold.cylinder(10, 12, 4, 40) - Manifold.cube([60, 60, 3], True).rotate([15, 0, 0]).translate([0, 0, 5])
+    segmentation = segment(*made.arrays(cone))
+    assert Counter(face.kind for face in segmentation.faces) == {"plane": 4, "cone": 2}
+    assert len({round(face.surface.half_angle, 5) for face in segmentation.faces if face.kind == "cone"}) == 1
+
+
 def test_an_open_mesh_and_a_few_triangles_are_read():
     vertices, faces = made.prism(24)
     assert kinds((vertices, faces[: len(faces) // 2])).total() >= 1

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from cadcode.surfaces import fit
 from cadcode.surfaces.facets import Mesh, rows_by_group
-from cadcode.surfaces.patch import Claim
+from cadcode.surfaces.join import flat_claim
 from cadcode.surfaces.state import State
 
 WIDE = 3.0  # a facet so many times larger than its smooth neighbours is a plane
@@ -38,11 +37,7 @@ def corner_count(mesh: Mesh, triangles: np.ndarray) -> int:
 
 
 def claim_plane(state: State, triangles: np.ndarray) -> None:
-    """Claim flat triangles, and what goes on in the same plane."""
-    mesh = state.mesh
-    weight = mesh.areas[triangles][:, None] * mesh.normals[triangles]
-    plane = fit.fit_plane(mesh.vertices[np.unique(mesh.faces[triangles])], weight.sum(axis=0))
-    state.claim(Claim(plane, 1, triangles))
+    state.claim(flat_claim(state.mesh, triangles))
 
 
 def claim_wide(state: State) -> bool:

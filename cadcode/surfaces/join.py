@@ -1,17 +1,21 @@
 """Claims that are one face, and claims that are none."""
 
-from math import radians
+from math import pi, radians
 
 import numpy as np
 
-from cadcode.surfaces.faces import Plane
+from cadcode.surfaces.faces import Cylinder, Plane
 from cadcode.surfaces.facets import Mesh, edge_lengths
+from cadcode.surfaces.finish import covered
+from cadcode.surfaces.fit import fit_plane
 from cadcode.surfaces.patch import Claim
 
 LOOSE = radians(45)  # an edge that scraps may have within a face
 SAME = 4e-5  # of the longest side: two neighbouring faces are one
 SAME_TURN = 0.9998  # cosine of the angle between their normals
 FREE_BORDER = 0.25  # share of a face's border
+COARSE = radians(24)  # steps of a prism that may be drawn as one: 15 sides and fewer
+FINER = 3.0  # times smaller are the steps of a smaller cylinder beside a prism
 
 
 def join(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
@@ -59,6 +63,42 @@ def drop_free_form(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[
             if length[border].sum() > FREE_BORDER * around[row]:
                 label[claim.triangles] = -1
     return renumbered(claims, label)
+
+
+def drop_polygons(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
+    """Claims and labels (F,) with the sides of whole prisms as planes.
+
+    Tessellations turn by the same angle or, for a larger radius, by a smaller one: the angle follows from the radius
+    and the chord error. Sides that turn by far more than a smaller cylinder of the same mesh were drawn as sides.
+    """
+    label, claims = label.copy(), list(claims)
+    steps = largest_steps(mesh, claims, label)
+    rows = [row for row, claim in enumerate(claims) if isinstance(claim.surface, Cylinder)]
+    finer = [(claims[row].surface.radius, FINER * steps[row]) for row in rows if steps[row] > 0]
+    for row in rows:
+        surface, triangles, step = claims[row].surface, claims[row].triangles, steps[row]
+        if step < COARSE or not any(radius <= surface.radius and least < step for radius, least in finer):
+            continue
+        if covered(mesh, triangles, surface.point, surface.direction) > 2 * pi - 1e-6:
+            for facet in np.unique(mesh.facet[triangles]):
+                claims.append(flat_claim(mesh, triangles[mesh.facet[triangles] == facet]))
+                label[claims[-1].triangles] = len(claims) - 1
+    return renumbered(claims, label)
+
+
+def largest_steps(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> np.ndarray:
+    """Largest angle (C,) between neighbouring facets of each claim."""
+    first, second = label[mesh.pairs].T
+    inside = (first == second) & (first >= 0)
+    steps = np.zeros(len(claims))
+    np.maximum.at(steps, first[inside], mesh.angles[inside])
+    return steps
+
+
+def flat_claim(mesh: Mesh, triangles: np.ndarray) -> Claim:
+    """The plane of flat triangles."""
+    outward = (mesh.areas[triangles][:, None] * mesh.normals[triangles]).sum(axis=0)
+    return Claim(fit_plane(mesh.vertices[np.unique(mesh.faces[triangles])], outward), 1, triangles)
 
 
 def perimeters(mesh: Mesh, unit, top) -> np.ndarray:

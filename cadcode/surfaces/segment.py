@@ -19,7 +19,7 @@ from cadcode.surfaces.facets import Mesh, prepare
 from cadcode.surfaces.finish import finish
 from cadcode.surfaces.flat import claim_flat, claim_many_cornered, claim_wide
 from cadcode.surfaces.grow import Gate
-from cadcode.surfaces.join import drop_free_form, join
+from cadcode.surfaces.join import drop_free_form, drop_polygons, join
 from cadcode.surfaces.state import State
 
 CERTAIN = 40.0  # log odds of faces that are found whole
@@ -55,7 +55,7 @@ def segment(vertices: np.ndarray, faces: np.ndarray, options: SegmentOptions | N
         extend(state, options.rough[0] * tolerance)
     claim_flat(state)
     claims, label = state.claims, state.label
-    for step in (join, absorb, read_cuts, join, drop_free_form):
+    for step in (join, absorb, read_cuts, join, drop_polygons, drop_free_form):
         claims, label = step(mesh, claims, label)
     return finish(mesh, claims, label, tolerance)
 

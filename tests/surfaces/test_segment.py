@@ -194,6 +194,14 @@ def test_a_hole_meets_its_plate_at_concave_cylinders_with_convex_edges():
     assert len(rims) == 2 and all(contact.convex for contact in rims)
 
 
+def test_a_prism_beside_a_finer_and_smaller_hole_was_drawn_as_a_prism():
+    knob = Manifold.cylinder(10, 12, 12, 12)
+    assert kinds(made.arrays(knob - Manifold.cylinder(30, 3, 3, 64, True))) == {"plane": 14, "cylinder": 1}
+    assert kinds(made.arrays(knob - Manifold.cylinder(30, 3, 3, 12, True))) == {"plane": 2, "cylinder": 2}
+    coarse = Manifold.cylinder(30, 1, 1, 12, True)  # a small hole may well be coarser
+    assert kinds(made.arrays(Manifold.cylinder(10, 12, 12, 64) - coarse)) == {"plane": 2, "cylinder": 2}
+
+
 def test_free_form_stays_unclaimed():
     angle = np.linspace(0, 2 * pi, 80)[:-1]
     wave = np.column_stack([(10 + np.sin(3 * angle)) * np.cos(angle), (10 + np.sin(3 * angle)) * np.sin(angle)])

@@ -155,13 +155,13 @@ def belt_claims(state: State, waiting: list[Claim], gate: Gate) -> list[Claim]:
         label[claim.triangles] = row
     sides = label[state.mesh.pairs[state.smooth]]
     sides = np.unique(np.sort(sides[(sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1])], axis=1), axis=0)
-    found, done = [], set()
+    found, done, patches = [], set(), list(state.patches()) if len(sides) > 1 else []
     for middle in range(len(waiting)):
         near = [*sides[sides[:, 0] == middle, 1].tolist(), *sides[sides[:, 1] == middle, 0].tolist()]
         if len(near) != 2 or done & {middle, *near}:
             continue
         seeds = np.concatenate([waiting[row].triangles for row in (middle, *near)])
-        patch = next(patch for patch in state.patches() if np.isin(seeds[0], patch.triangles))
+        patch = next(patch for patch in patches if seeds[0] in patch.triangles)
         claim = try_kinds(patch, np.searchsorted(patch.triangles, np.sort(seeds)), gate, ("sphere", "torus"))
         if claim is not None:
             done |= set(label[claim.triangles].tolist())

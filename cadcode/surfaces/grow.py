@@ -32,22 +32,22 @@ def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds=CURVED) -> Clai
     key = (*kinds, patch.triangles[seeds].tobytes())
     if key in patch.failed:
         return None
-    patch.failed.add(key)  # one that succeeds is claimed, so that it does not come again
     points = points_of(patch, seeds)
     centres, normals, weights = facet_data(patch, seeds)
-    if len(normals) < 2:
-        return None
     for start in starts(patch, seeds, points, centres, normals, weights, kinds):
         if start is None or np.abs(start.signed(points)).max() > gate.tolerance:
             continue
         claim = grow(patch, start, seeds, gate) if enough(start, points, gate.tolerance) else None
         if claim is not None:
             return claim
+    patch.failed.add(key)
     return None
 
 
 def starts(patch, seeds, points, centres, normals, weights, kinds) -> Iterator[Surface | None]:
     """Surfaces fitted to one set of points, the simplest kind first."""
+    if len(normals) < 2:
+        return
     if "cylinder" in kinds and len(points) >= 6:
         yield fit.fit_cylinder(points, fit.common_direction(normals, weights))
     if "cone" in kinds and len(points) >= 7 and len(normals) > 2:

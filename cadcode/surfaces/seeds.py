@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from cadcode.surfaces.patch import NEEDLE, Patch, facet_data
+from cadcode.surfaces.patch import NEEDLE, Patch, sums
 
 DEEP = 3  # triangles from a border: two rings around such a triangle stay inside
 CHAIN = 7  # facets in a row
@@ -94,8 +94,6 @@ def facet_normals(patch: Patch) -> np.ndarray:
     """Normals (G, 3) of local facets."""
     count = int(patch.facet.max()) + 1
     weight = patch.mesh.areas[patch.triangles][:, None] * patch.mesh.normals[patch.triangles]
-    total = np.stack([np.bincount(patch.facet, weight[:, axis], count) for axis in range(3)], axis=1)
+    total = sums(patch.facet, weight, count)
     return total / np.maximum(np.linalg.norm(total, axis=1), 1e-300)[:, None]
 
-
-__all__ = ["DEEP", "Rings", "chains", "depths", "facet_data", "facet_neighbours", "facet_normals"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from cadcode.surfaces.faces import Cylinder, Plane, Sphere, Torus
 from cadcode.surfaces.facets import Mesh, components, edge_lengths
-from cadcode.surfaces.join import LOOSE, perimeters, renumbered
+from cadcode.surfaces.join import LOOSE, neighbours_of, perimeters, renumbered
 from cadcode.surfaces.patch import Claim, make_patch, on_surface
 
 ROUGH = 5e-4  # of the longest side
@@ -32,12 +32,14 @@ def absorb(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Cla
     single = np.ones(len(label), dtype=bool)
     scrap = np.append(np.array([is_scrap(claim) for claim in claims], dtype=bool), single)
     unit = np.where(label >= 0, label, len(claims) + np.arange(len(label)))  # a loose triangle is a unit of its own
+    rank = np.array([RANK[claim.surface.kind] for claim in claims])
+    beside = neighbours_of(mesh, unit, len(claims) + len(label))
     for row in sorted(range(len(claims)), key=lambda row: -area[row]):
-        if count[row] < 2 or (label[claims[row].triangles] != row).any():
+        near = beside.indices[beside.indptr[row] : beside.indptr[row + 1]]
+        if count[row] < 2 or not scrap[near].any() or (label[claims[row].triangles] != row).any():
             continue
         inside = label == row
-        simpler = np.array([RANK[claim.surface.kind] > RANK[claims[row].surface.kind] for claim in claims])
-        small = np.append((area < area[row] / LARGER) | (count < count[row] / LARGER) | simpler, single)
+        small = np.append((area < area[row] / LARGER) | (count < count[row] / LARGER) | (rank > rank[row]), single)
         taken = scraps_of(mesh, claims[row], inside, unit, (scrap & small)[unit])
         label[taken] = unit[taken] = row
     return renumbered(claims, label)

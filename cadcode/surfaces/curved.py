@@ -175,20 +175,30 @@ def extend(state: State, tolerance: float) -> None:
     Such a facet is tilted little: the error is small against its height.
     """
     mesh = state.mesh
-    for patch in list(state.patches(least=1)):
-        inside = np.zeros(len(mesh.faces), dtype=bool)
-        inside[patch.triangles] = True
-        border = np.flatnonzero(state.smooth & (inside[mesh.pairs].sum(axis=1) == 1))
-        ends = mesh.pairs[border]
-        outer = state.label[np.where(inside[ends[:, 0]], ends[:, 1], ends[:, 0])]
-        inner = np.searchsorted(patch.triangles, np.where(inside[ends[:, 0]], ends[:, 0], ends[:, 1]))
-        allowed = np.minimum(tolerance, TILT * mesh.heights[patch.triangles])
-        taken = np.zeros(len(patch.triangles), dtype=bool)
-        for row in np.unique(outer[outer >= 0]):
-            claim = state.claims[row]
-            mask = on_surface(patch, claim.surface, claim.sign, allowed) & ~taken
-            for seeds in np.unique(inner[outer == row]):
-                if mask[seeds] and not taken[seeds]:
-                    rows = connected(patch, mask, np.array([seeds]))
-                    taken[rows] = True
-                    state.add(row, patch.triangles[rows])
+    first, second = mesh.pairs[state.smooth].T
+    border = (state.label[first] < 0) != (state.label[second] < 0)
+    swap = state.label[first[border]] >= 0
+    inner, outer = np.where(swap, (second[border], first[border]), (first[border], second[border]))
+    patch_of = np.full(len(mesh.faces), -1)
+    patches = list(state.patches(least=1))
+    for number, patch in enumerate(patches):
+        patch_of[patch.triangles] = number
+    for number in np.unique(patch_of[inner]):
+        if number >= 0:
+            here = patch_of[inner] == number
+            take_neighbours(state, patches[number], inner[here], state.label[outer[here]], tolerance)
+
+
+def take_neighbours(state: State, patch: Patch, inner: np.ndarray, beyond: np.ndarray, tolerance: float) -> None:
+    """Let claims `beyond` (B,) the border take what hangs together with the triangles `inner` (B,) of the patch."""
+    allowed = np.minimum(tolerance, TILT * state.mesh.heights[patch.triangles])
+    taken = np.zeros(len(patch.triangles), dtype=bool)
+    local = np.searchsorted(patch.triangles, inner)
+    for row in np.unique(beyond):
+        claim = state.claims[row]
+        mask = on_surface(patch, claim.surface, claim.sign, allowed) & ~taken
+        for seed in np.unique(local[beyond == row]):
+            if mask[seed] and not taken[seed]:
+                rows = connected(patch, mask, np.array([seed]))
+                taken[rows] = True
+                state.add(row, patch.triangles[rows])

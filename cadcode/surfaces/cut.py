@@ -16,7 +16,7 @@ from cadcode.surfaces.evidence import enough, evidence
 from cadcode.surfaces.faces import Cone, Cylinder, Plane, Surface, polar
 from cadcode.surfaces.facets import Mesh
 from cadcode.surfaces.grow import CHANCE, refit
-from cadcode.surfaces.join import renumbered
+from cadcode.surfaces.join import neighbours_of, renumbered
 from cadcode.surfaces.patch import Claim
 from cadcode.surfaces.seeds import chains
 
@@ -31,8 +31,10 @@ def read_cuts(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[
     """Claims and labels (F,) after cylinders and cones took planes that are their facets."""
     label, claims = label.copy(), list(claims)
     flat = np.array([isinstance(claim.surface, Plane) for claim in claims] + [True])  # loose triangles are flat too
+    beside = neighbours_of(mesh, np.where(label >= 0, label, len(claims)), len(claims) + 1)
     for row, claim in enumerate(claims):
-        if isinstance(claim.surface, Cylinder | Cone):
+        near = beside.indices[beside.indptr[row] : beside.indptr[row + 1]]
+        if isinstance(claim.surface, Cylinder | Cone) and flat[near].any():
             label[chords_of(mesh, claim, label == row, label, flat, *chord_of(mesh, claim))] = row
     for claim in facet_claims(mesh, claims, label, flat):
         label[claim.triangles] = len(claims)

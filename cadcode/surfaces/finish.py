@@ -73,9 +73,11 @@ def contacts(mesh: Mesh, faces, labels) -> tuple[Contact, ...]:
     total = np.bincount(group, length)
     angle = np.bincount(group, length * mesh.angles[shared]) / total
     convex = np.bincount(group, length * mesh.convex[shared]) > total / 2
+    order = np.argsort(group, kind="stable")
+    points = np.split(ends[order], np.cumsum(np.bincount(group))[:-1])  # of each pair
     return tuple(
         Contact(first, second, float(total[row]), float(angle[row]), bool(convex[row]),
-                tangent(faces[first], faces[second], ends[group == row].reshape(-1, 3)))
+                tangent(faces[first], faces[second], points[row].reshape(-1, 3)))
         for row, (first, second) in enumerate(pairs.tolist())
     )  # fmt: skip
 

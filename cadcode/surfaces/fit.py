@@ -47,7 +47,7 @@ def fit_sphere(points: np.ndarray) -> Sphere | None:
         values = values + step
         if np.abs(step).max() < STILL:
             break
-    return Sphere(middle + size * values[:3], size * values[3]) if 0 < values[3] < LARGEST else None
+    return Sphere(middle + size * values[:3], float(size * values[3])) if 0 < values[3] < LARGEST else None
 
 
 def fit_cylinder(points, direction) -> Cylinder | None:
@@ -119,7 +119,7 @@ def fit_turned_line(points, direction, angle, turns, point=None):
     radius = level / cos(angle)
     if not 0 < abs(radius) < LARGEST or (not turns and radius < 0):
         return None
-    return middle + size * origin, axis, size * radius, angle
+    return middle + size * origin, axis, float(size * radius), float(angle)
 
 
 def fit_torus(points, point, direction) -> Torus | None:
@@ -156,7 +156,7 @@ def fit_torus(points, point, direction) -> Torus | None:
             break
     if major <= 0:
         return None
-    return Torus(middle + size * centre, axis, size * major, size * minor)
+    return Torus(middle + size * centre, axis, float(size * major), float(size * minor))
 
 
 def common_direction(normals, weights) -> np.ndarray:

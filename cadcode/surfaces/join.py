@@ -3,6 +3,7 @@
 from math import pi, radians
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from cadcode.surfaces.faces import Cylinder, Plane
 from cadcode.surfaces.facets import Mesh, edge_lengths
@@ -13,7 +14,9 @@ from cadcode.surfaces.patch import Claim
 LOOSE = radians(45)  # an edge that scraps may have within a face
 SAME = 4e-5  # of the longest side: two neighbouring faces are one
 SAME_TURN = 0.9998  # cosine of the angle between their normals
-FREE_BORDER = 0.25  # share of a face's border
+FREE_BORDER = 0.25  # share of a curved face's border
+FREE_AROUND = 0.6  # share of a plane's
+FREE_PLANE = 2  # triangles from which on a plane stays
 COARSE = radians(24)  # steps of a prism that may be drawn as one: 15 sides and fewer
 FINER = 3.0  # times smaller are the steps of a smaller cylinder beside a prism
 
@@ -51,18 +54,34 @@ def same_surface(mesh: Mesh, large: Claim, small: Claim) -> bool:
 
 
 def drop_free_form(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
-    """Claims and labels (F,) without small curved claims that go on smoothly as free form: those fit by chance."""
-    label = label.copy()
-    length = np.where(mesh.angles < LOOSE, edge_lengths(mesh), 0.0)
-    first, second = label[mesh.pairs].T
-    free = int((label < 0).sum())
-    around = perimeters(mesh, np.where(label >= 0, label, len(claims)), len(claims) + 1)
-    for row, claim in enumerate(claims):
-        border = ((first == row) & (second < 0)) | ((second == row) & (first < 0))
-        if len(claim.triangles) < free and not isinstance(claim.surface, Plane):
-            if length[border].sum() > FREE_BORDER * around[row]:
-                label[claim.triangles] = -1
-    return renumbered(claims, label)
+    """Claims and labels (F,) without small claims in the midst of free form: those fit by chance.
+
+    A curved claim is dropped if it goes on smoothly as free form, a plane if nearly all around it is free form.
+    """
+    count = np.bincount(label[label >= 0], minlength=len(claims))
+    flat = np.array([isinstance(claim.surface, Plane) for claim in claims], dtype=bool)
+    around = perimeters(mesh, np.where(label >= 0, label, len(claims)), len(claims) + 1)[:-1]
+    smooth, whole = (free_border(mesh, label, len(claims), most) for most in (LOOSE, pi))
+    small = count < np.where(flat, FREE_PLANE, (label < 0).sum())
+    drop = small & np.where(flat, whole > FREE_AROUND * around, smooth > FREE_BORDER * around)
+    return renumbered(claims, np.where(np.append(drop, False)[label], -1, label))
+
+
+def free_border(mesh: Mesh, label: np.ndarray, count: int, most: float) -> np.ndarray:
+    """Length (count,) of the edges with unclaimed triangles beyond, at angles up to `most`."""
+    length = np.where(mesh.angles <= most, edge_lengths(mesh), 0.0)
+    total = np.zeros(count)
+    for here, there in (mesh.pairs.T, mesh.pairs.T[::-1]):
+        border = (label[here] >= 0) & (label[there] < 0)
+        total += np.bincount(label[here[border]], length[border], count)
+    return total
+
+
+def neighbours_of(mesh: Mesh, unit: np.ndarray, count: int) -> csr_matrix:
+    """Sparse (count, count): which units share an edge at which a face may go on."""
+    first, second = unit[mesh.pairs[mesh.angles < LOOSE]].T
+    first, second = np.concatenate([first, second]), np.concatenate([second, first])
+    return csr_matrix((np.ones(len(first), dtype=bool), (first, second)), shape=(count, count))
 
 
 def drop_polygons(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:

@@ -212,6 +212,12 @@ def test_free_form_stays_unclaimed():
         assert len(segmentation.unclaimed) == 2 * len(outline)
 
 
+def test_a_noisy_scan_stays_unclaimed():
+    vertices, faces = made.torus(10, 3, 80, 40)
+    noisy = vertices + np.random.default_rng(0).normal(scale=0.02, size=vertices.shape)
+    assert len(segment(noisy, faces).unclaimed) > 0.95 * len(faces)
+
+
 def test_corners_on_facets_of_a_cut_mesh_stay_with_their_cylinder():
     rod = Manifold.cylinder(40, 8, 8, 48, True) - Manifold.cylinder(40, 3, 3, 32, True).rotate([90, 0, 0])
     faces = {face.surface.radius: face for face in segment(*made.arrays(rod)).faces if face.kind == "cylinder"}

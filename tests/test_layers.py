@@ -60,6 +60,7 @@ ONLY_IN = {
 NEEDS_AT_MOST = {
     "data": {"numpy"},
     "program": {"numpy"},
+    "surfaces": {"numpy", "scipy"},
     "train": {"numpy", "torch", "safetensors", "tokenizers", "huggingface_hub", "flash_attn"},  # the last two if asked
     "model.nets.small": {"numpy", "torch"},
     "model.generate": {"numpy", "torch"},

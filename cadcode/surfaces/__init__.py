@@ -1,0 +1,10 @@
+"""Analytic faces of a mesh: planes, cylinders, cones, spheres and tori, and how they relate."""
+
+from cadcode.surfaces.faces import AnalyticFace, Cone, Contact, Cylinder, Plane, Segmentation, Sphere, Surface, Torus
+from cadcode.surfaces.relations import Axis, Direction, RelationOptions, Relations, relate
+from cadcode.surfaces.segment import SegmentOptions, segment
+
+__all__ = [
+    "AnalyticFace", "Axis", "Cone", "Contact", "Cylinder", "Direction", "Plane", "RelationOptions", "Relations",
+    "SegmentOptions", "Segmentation", "Sphere", "Surface", "Torus", "relate", "segment",
+]  # fmt: skip

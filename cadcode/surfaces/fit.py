@@ -1,0 +1,238 @@
+"""Least squares fits of analytic surfaces: starts in closed form, then Gauss-Newton on orthogonal distances.
+
+Distances and their derivatives as in Lukacs, Martin and Marshall, "Faithful least-squares fitting of spheres,
+cylinders, cones and tori for reliable segmentation", ECCV 1998; axes from normals as in Pottmann and Randrup,
+"Rotational and helical surface approximation for reverse engineering", Computing 60, 1998.
+
+A vertex of a tessellation is on the surface, the inside of a facet is not. So vertices alone decide; normals of facets
+serve for the start. All functions take `points` (N, 3), and facets by their `centres` (M, 3) and `normals` (M, 3).
+They return a surface, or None where the points do not determine any.
+"""
+
+from math import asin, cos, hypot, pi, sin
+
+import numpy as np
+
+from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus, polar
+
+STEPS = 7
+STILL = 1e-11  # a step this small, in sizes of the points, ends the iteration
+TIP = 0.02  # of the largest distance from the axis
+FLATTEST = 1e-4  # radians; cones that differ less from a cylinder or a plane are none
+LARGEST = 1e4  # radii beyond so many sizes of the points are flat
+
+
+def fit_plane(points: np.ndarray, outward: np.ndarray) -> Plane:
+    """Plane of least squares; its normal is on the side of `outward` (3,)."""
+    centre = points.mean(axis=0)
+    normal = np.linalg.svd(points - centre, full_matrices=False)[2][2]
+    return Plane(centre, normal if normal @ outward >= 0 else -normal)
+
+
+def fit_sphere(points: np.ndarray) -> Sphere | None:
+    """Sphere through points, from the linear equations of |x|^2 = 2 x.c + k."""
+    middle, size = scale_of(points)
+    scaled = (points - middle) / size
+    rows = np.column_stack([2 * scaled, np.ones(len(points))])
+    found = np.linalg.lstsq(rows, (scaled**2).sum(axis=1), rcond=1e-12)
+    square = found[0][3] + found[0][:3] @ found[0][:3]
+    if found[2] < 4 or not 0 < square < LARGEST**2:
+        return None
+    values = np.array([*found[0][:3], np.sqrt(square)])
+    for _ in range(STEPS):
+        offset = scaled - values[:3]
+        radius = np.linalg.norm(offset, axis=1)
+        slope = np.column_stack([-offset / np.maximum(radius, 1e-12)[:, None], -np.ones(len(points))])
+        step = solve(slope, values[3] - radius)
+        values = values + step
+        if np.abs(step).max() < STILL:
+            break
+    return Sphere(middle + size * values[:3], float(size * values[3])) if 0 < values[3] < LARGEST else None
+
+
+def fit_cylinder(points, direction) -> Cylinder | None:
+    """Cylinder through points, from the `direction` (3,) of its axis."""
+    cone = fit_turned_line(points, direction, 0.0, turns=False)
+    if cone is None:
+        return None
+    point, axis, radius, _ = cone
+    return Cylinder(point, axis, radius)
+
+
+def fit_cone(points, apex, direction, half_angle) -> Cone | None:
+    """Cone through points, from a start; None for what is next to a cylinder or a plane."""
+    axis_point = points.mean(axis=0)
+    axis_point = apex + direction * ((axis_point - apex) @ direction)
+    found = fit_turned_line(points, direction, half_angle, turns=True, point=axis_point)
+    if found is None:
+        return None
+    point, axis, radius, angle = found
+    if not FLATTEST < abs(angle) < pi / 2 - FLATTEST:
+        return None
+    if angle < 0:
+        axis, angle = -axis, -angle
+    return Cone(point - axis * (radius / np.tan(angle)), axis, angle)
+
+
+def fit_turned_line(points, direction, angle, turns, point=None):
+    """(point of the axis beside the points' middle, axis, radius there, half angle); `turns` frees the angle."""
+    middle, size = scale_of(points)
+    scaled = (points - middle) / size
+    axis = np.asarray(direction, dtype=float)
+    if point is None:
+        start = fit_circle(scaled @ across_of(axis).T)
+        if start is None:
+            return None
+        origin, level = start[0] @ across_of(axis), start[1]
+    else:
+        origin = (point - middle) / size
+        height, radius, _ = polar(scaled, origin, axis)
+        level = float(np.mean(radius * cos(angle) - height * sin(angle)))
+    for _ in range(STEPS):
+        across = across_of(axis)
+        height, radius, outward = polar(scaled, origin, axis)
+        tip = radius < TIP * radius.max()  # at an apex the distance from the axis has no slope
+        radius, side = np.where(tip, 0.0, radius), np.where(tip[:, None], 0.0, outward @ across.T)  # (N, 2)
+        c, s = cos(angle), sin(angle)
+        slope = [-c * side, -(c * height + s * radius)[:, None] * side, np.full((len(points), 1), -1.0)]
+        if turns:
+            slope.append((-radius * s - height * c)[:, None])
+        slope, rest = np.concatenate(slope, axis=1), level - (radius * c - height * s)
+        if turns and tip.any():  # so it is asked to be on the axis in both directions across it
+            aside = (scaled[tip] - origin) @ across.T
+            for way in range(2):
+                rows = np.zeros((len(aside), slope.shape[1]))
+                rows[:, way], rows[:, 2 + way] = -1.0, -height[tip]
+                slope, rest = np.concatenate([slope, rows]), np.concatenate([rest, -aside[:, way]])
+        step = solve(slope, rest)
+        origin = origin + step[:2] @ across
+        axis = axis + step[2:4] @ across
+        axis /= np.linalg.norm(axis)
+        level += step[4]
+        angle += step[5] if turns else 0.0
+        if not (np.abs(step).max() < 10 and abs(angle) < pi / 2):
+            return None
+        if np.abs(step).max() < STILL:
+            break
+    shift = origin @ axis  # to the place beside the middle of the points
+    origin, level = origin - axis * shift, level - shift * sin(angle)
+    radius = level / cos(angle)
+    if not 0 < abs(radius) < LARGEST or (not turns and radius < 0):
+        return None
+    return middle + size * origin, axis, float(size * radius), float(angle)
+
+
+def fit_torus(points, point, direction) -> Torus | None:
+    """Torus through points, from a `point` (3,) on its axis and the `direction` (3,)."""
+    middle, size = scale_of(points)
+    scaled = (points - middle) / size
+    axis = np.asarray(direction, dtype=float)
+    origin = (point - middle) / size
+    height, radius, _ = polar(scaled, origin, axis)
+    start = fit_circle(np.column_stack([radius, height]))
+    if start is None:
+        return None
+    (major, shift), minor = start
+    centre = origin + shift * axis
+    for _ in range(2 * STEPS):
+        across = across_of(axis)
+        height, radius, outward = polar(scaled, centre, axis)
+        off = radius - major
+        length = np.maximum(np.hypot(off, height), 1e-12)
+        side = outward @ across.T
+        slope = np.concatenate([
+            -(off / length)[:, None] * side, -(height / length)[:, None], (major * height / length)[:, None] * side,
+            -(off / length)[:, None], np.full((len(points), 1), -1.0),
+        ], axis=1)  # fmt: skip
+        step = solve(slope, minor - length)
+        step *= min(1.0, 0.5 * minor / max(np.abs(step).max(), 1e-300))  # stay where the torus stays one
+        centre = centre + step[:2] @ across + step[2] * axis
+        axis = axis + step[3:5] @ across
+        axis /= np.linalg.norm(axis)
+        major, minor = major + step[5], minor + step[6]
+        if not (0 < minor < LARGEST and abs(major) < LARGEST):
+            return None
+        if np.abs(step).max() < STILL:
+            break
+    if major <= 0:
+        return None
+    return Torus(middle + size * centre, axis, float(size * major), float(size * minor))
+
+
+def common_direction(normals, weights) -> np.ndarray:
+    """Direction (3,) that is most nearly square to all `normals` (M, 3): a cylinder's axis."""
+    moments = (normals * weights[:, None]).T @ normals
+    return np.linalg.eigh(moments)[1][:, 0]
+
+
+def cone_start(centres, normals, weights):
+    """(apex, direction, half angle) of the cone that the facets touch, None where normals do not spread."""
+    mean = weights @ normals / weights.sum()
+    spread = normals - mean
+    values, vectors = np.linalg.eigh((spread * weights[:, None]).T @ spread)
+    if values[1] <= 1e-14 * weights.sum():
+        return None
+    direction = vectors[:, 0]
+    root = np.sqrt(weights)[:, None]
+    apex, _, rank, _ = np.linalg.lstsq(normals * root, np.einsum("ij,ij->i", normals, centres) * root[:, 0], rcond=1e-9)
+    if rank < 3:
+        return None
+    away = weights @ (centres - apex)
+    if direction @ away < 0:
+        direction = -direction
+    slant = float(mean @ direction)  # the normal leans back by the half angle, or forward in a hole
+    return apex, direction, asin(min(abs(slant), 1.0))
+
+
+def turning_axis(centres, normals, weights):
+    """[(point, direction)] of axes that the normal lines of the facets meet, the best first."""
+    middle, size = scale_of(centres)
+    arm = np.cross((centres - middle) / size, normals)
+    rows = np.concatenate([arm, normals], axis=1) * np.sqrt(weights / weights.sum())[:, None]
+    moments = rows.T @ rows
+    # Least |rows . (direction, moment)| for |direction| = 1: the moment is eliminated first.
+    inverse = np.linalg.pinv(moments[3:, 3:], rcond=1e-10)
+    reduced = moments[:3, :3] - moments[:3, 3:] @ inverse @ moments[3:, :3]
+    directions = np.linalg.eigh(reduced)[1].T
+    axes = []
+    for direction in directions[:2]:
+        moment = -inverse @ moments[3:, :3] @ direction
+        moment -= direction * (moment @ direction)  # lines have no pitch
+        axes.append((middle + size * np.cross(direction, moment), direction))
+    return axes
+
+
+def distances(surface: Surface, points: np.ndarray) -> np.ndarray:
+    return np.abs(surface.signed(points))
+
+
+def scale_of(points):
+    """(middle (3,), size) of points, so that numbers are near 1."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    return (low + high) / 2, max(hypot(*(high - low)) / 2, 1e-300)
+
+
+def across_of(axis):
+    """Two unit vectors (2, 3) square to `axis`, a unit vector, and to each other (Duff and others, JCGT 6, 2017)."""
+    x, y, z = axis.tolist()
+    sign = 1.0 if z >= 0 else -1.0
+    a = -1.0 / (sign + z)
+    b = x * y * a
+    return np.array([[1.0 + sign * x * x * a, sign * b, -sign * x], [b, sign + y * y * a, -y]])
+
+
+def fit_circle(points):
+    """(centre (2,), radius) of the circle by linear least squares through points (N, 2), None for a line."""
+    middle = points.mean(axis=0)
+    offset = points - middle
+    rows = np.column_stack([2 * offset, np.ones(len(points))])
+    found, _, rank, _ = np.linalg.lstsq(rows, (offset**2).sum(axis=1), rcond=1e-12)
+    square = found[2] + found[:2] @ found[:2]
+    return (middle + found[:2], float(np.sqrt(square))) if rank == 3 and square > 0 else None
+
+
+def solve(slope, rest):
+    """Least squares step by normal equations: slopes are of size 1, and a damped step is enough."""
+    moments = slope.T @ slope
+    moments.flat[:: len(moments) + 1] += 1e-14 * np.trace(moments)
+    return np.linalg.solve(moments, slope.T @ rest)

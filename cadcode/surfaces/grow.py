@@ -1,0 +1,113 @@
+"""Grow a face from a few triangles: fit, take what is on the surface, fit again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cadcode.surfaces import fit
+from cadcode.surfaces.evidence import enough, evidence
+from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus
+from cadcode.surfaces.patch import Claim, Patch, connected, facet_data, on_surface, points_of, sign_of, vertex_data
+
+CHANCE = 9.0  # log odds from which on a fit is no accident
+WORSE = 3.0  # times the residual of a cone, with which a cylinder is still preferred
+WIDENING = (4.0, 2.0, 1.0)  # tolerances of growth: a small start says little about the far end
+SPREADS = 1.1  # times as many triangles: the growth goes on
+GROWTHS = 15
+JUDGED = 4000  # vertices that evidence is taken from
+CURVED = ("cylinder", "cone", "sphere", "torus")  # the simplest first
+
+
+@dataclass(frozen=True)
+class Gate:
+    """How well a surface has to fit."""
+
+    tolerance: float  # largest distance of a corner
+    chance: float = CHANCE  # log odds that the fit is no accident, at least
+
+
+def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds=CURVED) -> Claim | None:
+    """The claim of the simplest curved surface through the corners of `seeds` (local triangles), or None."""
+    key = (*kinds, patch.triangles[seeds].tobytes())
+    if key in patch.failed:
+        return None
+    points = points_of(patch, seeds)
+    centres, normals, weights = facet_data(patch, seeds)
+    for start in starts(patch, seeds, points, centres, normals, weights, kinds):
+        if start is None or np.abs(start.signed(points)).max() > gate.tolerance:
+            continue
+        claim = grow(patch, start, seeds, gate) if enough(start, points, gate.tolerance) else None
+        if claim is not None:
+            return claim
+    patch.failed.add(key)
+    return None
+
+
+def starts(patch, seeds, points, centres, normals, weights, kinds) -> Iterator[Surface | None]:
+    """Surfaces fitted to one set of points, the simplest kind first."""
+    if len(normals) < 2:
+        return
+    if "cylinder" in kinds and len(points) >= 6:
+        yield fit.fit_cylinder(points, fit.common_direction(normals, weights))
+    if "cone" in kinds and len(points) >= 7 and len(normals) > 2:
+        start = fit.cone_start(centres, normals, weights)
+        yield fit.fit_cone(points, *start) if start else None
+    if "sphere" in kinds and len(points) >= 8:
+        yield fit.fit_sphere(points)
+    if "torus" in kinds and len(points) >= 10 and len(normals) > 5:
+        for samples in (vertex_data(patch, seeds), (centres, normals, weights)):
+            if len(samples[0]) > 5:
+                for point, direction in fit.turning_axis(*samples):
+                    yield fit.fit_torus(points, point, direction)
+
+
+def grow(patch: Patch, surface: Surface, seeds: np.ndarray, gate: Gate) -> Claim | None:
+    """The connected region of the patch on a surface that was fitted to `seeds` (local triangles), fitted again."""
+    tolerance = gate.tolerance
+    sign, region = sign_of(patch, surface, seeds), np.zeros(0, dtype=int)
+    widenings = list(WIDENING)
+    for _ in range(GROWTHS):
+        last, region = region, connected(patch, on_surface(patch, surface, sign, widenings[0] * tolerance), seeds)
+        if 2 * np.isin(seeds, region).sum() < len(seeds) or len(region) < 2:
+            return None
+        if len(widenings) == 1 and np.array_equal(last, region):
+            break
+        if len(region) < SPREADS * len(last) and len(widenings) > 1:
+            widenings.pop(0)
+        surface = refit(surface, points_of(patch, region))
+        if surface is None:
+            return None
+    region = connected(patch, on_surface(patch, surface, sign, tolerance), seeds)
+    points = points_of(patch, region, JUDGED)
+    if len(region) < 2 or not enough(surface, points, tolerance):
+        return None
+    if evidence(surface, points, patch.mesh.rounding) < gate.chance:
+        return None
+    return Claim(simplest(surface, points), sign, patch.triangles[region])
+
+
+def refit(surface: Surface, points: np.ndarray) -> Surface | None:
+    """The same kind of surface, fitted to points (N, 3), started where it is."""
+    match surface:
+        case Plane():
+            return fit.fit_plane(points, surface.normal)
+        case Cylinder():
+            return fit.fit_cylinder(points, surface.direction)
+        case Cone():
+            return fit.fit_cone(points, surface.apex, surface.direction, surface.half_angle)
+        case Sphere():
+            return fit.fit_sphere(points)
+        case Torus():
+            return fit.fit_torus(points, surface.centre, surface.direction)
+
+
+def simplest(surface: Surface, points: np.ndarray) -> Surface:
+    """The cylinder in place of a cone that fits hardly better."""
+    if not isinstance(surface, Cone):
+        return surface
+    cylinder = fit.fit_cylinder(points, surface.direction)
+    if cylinder is None:
+        return surface
+    off, worst = np.abs(cylinder.signed(points)).max(), np.abs(surface.signed(points)).max()
+    return cylinder if off <= WORSE * worst else surface

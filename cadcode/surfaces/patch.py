@@ -1,0 +1,163 @@
+"""A smooth patch of a mesh: triangles that may be one face, with the tests that they have to pass."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import cos, pi, radians
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from cadcode.surfaces.faces import Cone, Surface
+from cadcode.surfaces.facets import Mesh
+
+TURN = {  # radians between a facet's normal and the surface's at its corners: half the coarsest angle step
+    "plane": radians(2), "cylinder": radians(19.5), "cone": radians(19.5), "sphere": radians(27), "torus": radians(27),
+}  # fmt: skip
+INSIDE = 0.6  # share of it that is left at the middle of a facet
+NEEDLE = 0.3  # radians of doubt from which on a triangle has no normal
+FIT_POINTS = 400  # as many vertices determine a surface as well as all do
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """Triangles joined by smooth edges; local numbers count its K triangles, U vertices and G facets."""
+
+    mesh: Mesh
+    triangles: np.ndarray  # (K,) rows of the mesh
+    vertices: np.ndarray  # (U,) rows of the mesh
+    corners: np.ndarray  # (K, 3) local vertices
+    facet: np.ndarray  # (K,) local facets
+    links: np.ndarray  # (L, 2) local triangles that share a smooth edge
+    edges: np.ndarray  # (L,) rows of the mesh's edges
+    failed: set = field(default_factory=set)  # seeds that need not be tried again
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        return self.mesh.vertices[self.vertices]  # (U, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """A surface and the triangles of the mesh that lie on it."""
+
+    surface: Surface
+    sign: int  # 1: the normals of the surface look out of the part
+    triangles: np.ndarray  # (K,) rows of the mesh
+
+
+def make_patch(mesh: Mesh, triangles, links, edges, failed: set | None = None) -> Patch:
+    vertices, corners = np.unique(mesh.faces[triangles], return_inverse=True)
+    facet = np.unique(mesh.facet[triangles], return_inverse=True)[1]
+    failed = set() if failed is None else failed
+    return Patch(mesh, triangles, vertices, corners.reshape(-1, 3), facet, links, edges, failed)
+
+
+def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: bool = True) -> np.ndarray:
+    """Bool (K,): triangles with corners on the surface, normals that agree with it, and insides near it.
+
+    `tolerance` is a number or one for each triangle, (K,). By facet: all triangles of a flat facet or none.
+    """
+    mesh, points, corners = patch.mesh, patch.points, patch.corners
+    off, (first, second, third) = np.abs(surface.signed(points)), corners.T
+    good = (off[first] <= tolerance) & (off[second] <= tolerance) & (off[third] <= tolerance)
+    tolerance = float(np.max(tolerance, initial=0.0))
+    if not good.any():
+        return good
+    rows = np.flatnonzero(good)
+    normals, doubt = sign * mesh.normals[patch.triangles[rows]], mesh.doubt[patch.triangles[rows]]
+    turn = TURN[surface.kind]
+    used, local = np.unique(corners[rows], return_inverse=True)
+    at_corners = np.einsum("kcx,kx->kc", surface.normals(points[used])[local.reshape(-1, 3)], normals)
+    if isinstance(surface, Cone):
+        apex = np.linalg.norm(points - surface.apex, axis=1) < 20 * tolerance
+        at_corners[apex[corners[rows]]] = 1.0
+    centres = points[corners[rows]].mean(axis=1)
+    at_centres = np.einsum("kx,kx->k", surface.normals(centres), normals)
+    allowed = np.cos(np.minimum(turn + doubt, pi))
+    fine = (at_corners.min(axis=1) >= allowed) & (at_centres >= np.cos(np.minimum(INSIDE * turn + doubt, pi)))
+    deepest = surface.bends[1] * (1 - cos(turn)) + tolerance
+    fine &= np.abs(surface.signed(centres)) <= deepest
+    good[rows] = fine
+    if not by_facet:
+        return good
+    bad = np.bincount(patch.facet, ~good) > 0
+    return ~bad[patch.facet]
+
+
+def connected(patch: Patch, mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Local triangles of `mask` (K,) that hang together with the most of `seeds` (local numbers)."""
+    first, second = patch.links.T
+    links = patch.links[mask[first] & mask[second]]
+    count = len(mask)
+    graph = coo_matrix((np.ones(len(links), dtype=bool), (links[:, 0], links[:, 1])), shape=(count, count))
+    group = connected_components(graph, directed=False)[1]
+    seeds = seeds[mask[seeds]]
+    if len(seeds) == 0:
+        return seeds
+    return np.flatnonzero(mask & (group == np.bincount(group[seeds]).argmax()))
+
+
+def points_of(patch: Patch, rows: np.ndarray, most: int = FIT_POINTS) -> np.ndarray:
+    """Vertices (N, 3) of local triangles, evenly thinned to `most`."""
+    chosen = np.unique(patch.corners[rows])
+    if len(chosen) > most:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]
+    return patch.points[chosen]
+
+
+def sign_of(patch: Patch, surface: Surface, rows: np.ndarray) -> int:
+    centres = patch.points[patch.corners[rows]].mean(axis=1)
+    triangles = patch.triangles[rows]
+    agree = np.einsum("ij,ij->i", surface.normals(centres), patch.mesh.normals[triangles]) @ patch.mesh.areas[triangles]
+    return 1 if agree >= 0 else -1
+
+
+def facet_data(patch: Patch, rows: np.ndarray):
+    """(centres (M, 3), normals (M, 3), weights (M,)) of the flat facets of local triangles, needles left out.
+
+    The centre is the mean of the facet's corners: a trapezoid's normal there meets the axis that it was turned about.
+    """
+    mesh = patch.mesh
+    rows = rows[mesh.doubt[patch.triangles[rows]] < NEEDLE]
+    facet = np.unique(patch.facet[rows], return_inverse=True)[1]
+    count = int(facet.max()) + 1 if len(rows) else 0
+    areas = mesh.areas[patch.triangles[rows]]
+    weights = np.bincount(facet, areas, count)
+    normals = sums(facet, areas[:, None] * mesh.normals[patch.triangles[rows]], count)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1), 1e-300)[:, None]
+    pairs = np.unique(np.column_stack([np.repeat(facet, 3), patch.corners[rows].ravel()]), axis=0)
+    centres = sums(pairs[:, 0], patch.points[pairs[:, 1]], count) / np.bincount(pairs[:, 0], minlength=count)[:, None]
+    return centres, normals, weights
+
+
+def vertex_data(patch: Patch, rows: np.ndarray):
+    """(points (M, 3), normals (M, 3), weights (M,)) of vertices with all their triangles in `rows`.
+
+    Normals by the weights of Max, "Weights for computing vertex normals from facet normals", 1999: exact on a sphere.
+    """
+    corners = patch.corners[rows]
+    places = patch.points[corners]  # (K, 3, 3)
+    onward, back = np.roll(places, -1, axis=1) - places, np.roll(places, 1, axis=1) - places
+    lengths = (onward**2).sum(axis=2) * (back**2).sum(axis=2)
+    parts = np.cross(onward, back) / np.maximum(lengths, 1e-300)[..., None]
+    count = len(patch.vertices)
+    normals = sums(corners.ravel(), parts.reshape(-1, 3), count)
+    inner = np.flatnonzero(surrounded(corners, count))
+    length = np.linalg.norm(normals[inner], axis=1, keepdims=True)
+    return patch.points[inner], normals[inner] / np.maximum(length, 1e-300), np.ones(len(inner))
+
+
+def surrounded(corners, count) -> np.ndarray:
+    """Bool (count,): vertices all around which there are triangles: each edge at them is shared."""
+    edges = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    key, times = np.unique(edges[:, 0] * count + edges[:, 1], return_counts=True)
+    border = key[times == 1]
+    closed = np.zeros(count, dtype=bool)
+    closed[corners.ravel()] = True
+    closed[border // count] = closed[border % count] = False
+    return closed
+
+
+def sums(group, values, count):
+    return np.stack([np.bincount(group, values[:, axis], count) for axis in range(3)], axis=1)

@@ -10,15 +10,24 @@ def section(vertices: np.ndarray, faces: np.ndarray, axis: int, level: float) ->
     no degenerate cuts. Solid lies to the left of each polygon where faces are turned outwards: outer ones run
     counter-clockwise, holes clockwise.
     """
+    return [points for points, _ in traced_section(vertices, faces, axis, level)]
+
+
+def traced_section(
+    vertices: np.ndarray, faces: np.ndarray, axis: int, level: float
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """As `section`, each polygon (n, 2) with the row number (n,) of the triangle from each point to the next."""
     above = vertices[:, axis] >= level
-    cut = faces[above[faces].any(1) & ~above[faces].all(1)]
-    if not len(cut):
+    rows = np.flatnonzero(above[faces].any(1) & ~above[faces].all(1))
+    if not len(rows):
         return []
-    down, up = _crossed_edges(cut, above)  # (n, 2) vertices each: the edge where the cut leaves, where it enters
+    down, up = _crossed_edges(
+        faces[rows], above
+    )  # (n, 2) vertices each: the edge where the cut leaves, where it enters
     keys, places = np.unique(np.concatenate([up, down]), axis=0, return_inverse=True)
     places = places.ravel()
-    points = _crossings(vertices, keys, axis, level)
-    return [points[chain] for chain in _closed_chains(places[len(up) :], places[: len(up)])]
+    points, starts = _crossings(vertices, keys, axis, level), places[len(up) :]
+    return [(points[starts[links]], rows[links]) for links in _closed_chains(starts, places[: len(up)])]
 
 
 def _crossed_edges(cut: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -38,21 +47,22 @@ def _crossings(vertices: np.ndarray, edges: np.ndarray, axis: int, level: float)
 
 
 def _closed_chains(starts: np.ndarray, stops: np.ndarray) -> list[list[int]]:
-    """Loops of points along the directed links `starts[i]` to `stops[i]`; where several leave a point, any."""
+    """Loops of directed links, from point `starts[i]` to `stops[i]`, by number; where several leave a point, any."""
     after: dict[int, list[int]] = {}
-    for a, b in zip(starts.tolist(), stops.tolist(), strict=True):
-        after.setdefault(a, []).append(b)
+    ends = stops.tolist()
+    for link, start in enumerate(starts.tolist()):
+        after.setdefault(start, []).append(link)
     found = []
     while after:
         first = here = next(iter(after))
         chain = []
         while here in after:
-            chain.append(here)
             following = after[here]
-            ahead = following.pop()
+            link = following.pop()
+            chain.append(link)
             if not following:
                 del after[here]
-            here = ahead
+            here = ends[link]
             if here == first:
                 found.append(chain)
                 break

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from cadcode.geometry.section import section
+from cadcode.geometry.section import section, traced_section
 
 
 def area(polygon):
@@ -51,3 +51,14 @@ def test_sections_add_up_to_the_volume():
     mesh = trimesh.creation.torus(3.0, 1.0)
     levels = np.linspace(-1, 1, 201)[:-1] + 0.005
     assert sum(area(p) for z in levels for p in cut(mesh, 2, z)) * 0.01 == pytest.approx(mesh.volume, rel=2e-3)
+
+
+def test_each_side_knows_its_triangle():
+    mesh = trimesh.creation.icosphere(subdivisions=2)
+    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
+    ((polygon, rows),) = traced_section(vertices, faces, 2, 0.123)
+    corners = vertices[faces[rows]]
+    low, high = corners.min(1), corners.max(1)
+    middles = (polygon + np.roll(polygon, -1, 0)) / 2
+    assert len(rows) == len(polygon)
+    assert ((middles >= low[:, :2] - 1e-9) & (middles <= high[:, :2] + 1e-9)).all()

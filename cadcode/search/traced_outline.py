@@ -1,0 +1,133 @@
+"""Outlines whose edges are the very curves in which analytic faces meet a plane.
+
+A section through a mesh knows from which face each of its sides comes. Sides of one face are one line or arc, whatever
+the facets; corners are where the curves of neighbouring faces meet.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from cadcode.program.canonical import canonical_outline
+from cadcode.program.outlines import area
+from cadcode.program.tree import Arc, Circle, Edge, Line, Loop, Outline
+from cadcode.search.numbers import faults
+from cadcode.search.outline_fit import fitted_outline, polygon_area
+
+STEPS = 12  # of Newton's method for a corner
+AREA_ERROR = 0.03
+NEAR = 0.05  # of the outline's size: how far a corner may lie from the section's own
+SHORT = 1e-4  # program units; shorter edges are none
+
+
+@dataclass(frozen=True, eq=False)
+class Straight:
+    """The line of points x with normal . x = offset."""
+
+    normal: np.ndarray  # (2,), unit length
+    offset: float
+
+    def signed(self, point: np.ndarray) -> float:
+        return float(self.normal @ point) - self.offset
+
+    def gradient(self, point: np.ndarray) -> np.ndarray:
+        return self.normal
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """A circle."""
+
+    centre: np.ndarray  # (2,)
+    radius: float
+
+    def signed(self, point: np.ndarray) -> float:
+        return float(np.linalg.norm(point - self.centre)) - self.radius
+
+    def gradient(self, point: np.ndarray) -> np.ndarray:
+        away = point - self.centre
+        return away / max(float(np.linalg.norm(away)), 1e-12)
+
+
+PlaneCurve = Straight | Round
+CurveOf = Callable[[int], PlaneCurve | None]
+
+
+def traced_outline(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -> Outline | None:
+    """The outline of a polygon (n, 2) whose side from point i to the next lies on the curve of face `labels[i]` (n,).
+
+    Sides of faces without a curve stay lines. Where the curves do not meet near the polygon's own corners, the outline
+    is fitted to the polygon alone; None where that fails too.
+    """
+    outline = _traced(polygon, labels, curve_of)
+    if outline is None or (isinstance(outline, Loop) and faults(outline)):
+        return fitted_outline(polygon)
+    off = abs(area(outline) / max(abs(polygon_area(polygon)), 1e-9) - 1)
+    return canonical_outline(outline) if off < AREA_ERROR else fitted_outline(polygon)
+
+
+def _traced(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -> Outline | None:
+    runs = _runs(polygon, labels)
+    curves = [curve_of(label) for label, _ in runs]
+    if len(runs) == 1:
+        (curve,) = curves
+        return Circle(_point(curve.centre), curve.radius) if isinstance(curve, Round) else None
+    reach = NEAR * float(np.ptp(polygon, axis=0).max())
+    corners = [
+        _corner(run[0], curves[i - 1], curve) for i, ((_, run), curve) in enumerate(zip(runs, curves, strict=True))
+    ]
+    if any(np.linalg.norm(corner - run[0]) > reach for corner, (_, run) in zip(corners, runs, strict=True)):
+        return None
+    edges: list[Edge] = []
+    start, last = corners[0], corners[0]
+    for (_, run), curve, end in zip(runs, curves, [*corners[1:], corners[0]], strict=True):
+        added = _edges(run, curve, last, end)
+        edges += added
+        last = end if added else last
+    return Loop(_point(start), tuple(edges)) if len(edges) > 1 else None
+
+
+def _runs(polygon: np.ndarray, labels: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """(label, points (m, 2) of its sides, the last one included), from a change of label on, around the polygon."""
+    changes = np.flatnonzero(labels != np.roll(labels, 1))
+    if not len(changes):
+        return [(int(labels[0]), np.concatenate([polygon, polygon[:1]]))]
+    shift = -int(changes[0])
+    polygon, labels = np.roll(polygon, shift, 0), np.roll(labels, shift)
+    closed = np.concatenate([polygon, polygon[:1]])
+    runs, at = [], 0
+    for label, group in groupby(labels.tolist()):
+        count = len(list(group))
+        runs.append((int(label), closed[at : at + count + 1]))
+        at += count
+    return runs
+
+
+def _corner(near: np.ndarray, before: PlaneCurve | None, after: PlaneCurve | None) -> np.ndarray:
+    """The point on both curves that is nearest to one of the section's, by Newton's method with least steps."""
+    curves = [curve for curve in (before, after) if curve is not None]
+    point = near.astype(np.float64)
+    for _ in range(STEPS if curves else 0):
+        values = np.array([curve.signed(point) for curve in curves])
+        slopes = np.array([curve.gradient(point) for curve in curves])
+        point = point - np.linalg.pinv(slopes, rcond=1e-4) @ values
+    return point
+
+
+def _edges(run: np.ndarray, curve: PlaneCurve | None, start: np.ndarray, end: np.ndarray) -> list[Edge]:
+    """The edges from one corner to the next along a run's curve; none where both are one point."""
+    if curve is None:
+        return [Line(_point(point)) for point in [*run[1:-1], end]]
+    if np.linalg.norm(end - start) < SHORT:
+        return []
+    if isinstance(curve, Straight):
+        return [Line(_point(end))]
+    middle = run[len(run) // 2] if len(run) > 2 else (run[0] + run[1]) / 2
+    middle = curve.centre + curve.radius * curve.gradient(middle)
+    return [Arc(_point(middle), _point(end))]
+
+
+def _point(point: np.ndarray) -> tuple[float, float]:
+    return float(point[0]), float(point[1])

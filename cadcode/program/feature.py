@@ -76,6 +76,7 @@ class Feature(Protocol):
     """A closed solid in the program frame, frozen and hashable. Points are (N, 3)."""
 
     kind: ClassVar[str]
+    in_vocabulary: ClassVar[bool]  # whether `tokens` can write it
 
     @property
     def axis(self) -> int | None:
@@ -197,6 +198,7 @@ class Solid:
     """Answers that follow from other answers; a feature type that has faster or better ones gives its own."""
 
     __slots__ = ()
+    in_vocabulary: ClassVar[bool] = False
     outline_count: ClassVar[int] = 1
     edge_count: ClassVar[int] = 1
     axis: ClassVar[int | None] = None

@@ -127,3 +127,9 @@ def filling(program: Program) -> float:
     except field.EmptySolid:
         return 0.0
     return float(field.occupancy(program, low + (high - low) * GRID).mean())
+
+
+# One strategy for each feature type: features of whole numbers.
+FEATURES = {
+    "extrude": bodies,
+}

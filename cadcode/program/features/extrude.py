@@ -33,6 +33,7 @@ class Extrude(Solid):
     """A prism: the sketch on `plane`, moved by `offset` along the normal, extruded by `height` (may be negative)."""
 
     kind: ClassVar[str] = "extrude"
+    in_vocabulary: ClassVar[bool] = True
     plane: str
     offset: float
     height: float

@@ -174,6 +174,8 @@ class Drawing:
         if count == 4 and all(abs(abs(x) - abs(offsets[0][0])) <= tolerance for x, _ in offsets):
             return None  # the corners of a rectangle
         radius = math.hypot(*offsets[0])
+        if radius <= tolerance:
+            return None  # all at one point
         turns = sorted(math.atan2(y, x) % math.tau for x, y in offsets)
         steps = [(b - a) % math.tau for a, b in zip(turns, [*turns[1:], turns[0]], strict=True)]
         uneven = max(abs(step - math.tau / count) for step in steps) * radius

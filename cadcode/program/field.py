@@ -6,7 +6,7 @@ exact (0 where two united bodies touch). The magnitude is exact for one prism ov
 bound of the true distance, so it may be too small inside a union and near the edges of cuts and intersections, never
 too large.
 
-Where steps leave nothing in between, the field goes on with nothing, but CadQuery goes back to the solid before.
+If steps leave nothing in between, the field goes on with nothing, but CadQuery goes back to the solid before.
 """
 
 import numpy as np

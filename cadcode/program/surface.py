@@ -30,7 +30,7 @@ def sample_surface(program: Program, count: int, rng: np.random.Generator) -> tu
     """Points (count, 3) uniform over the solid's surface, in the program's frame, and outward unit normals (count, 3).
 
     Candidates are uniform over all walls and caps and rejection keeps them uniform over the result. A face that several
-    bodies share counts once. Where the result keeps less than a 200th of the bodies' surface, points may repeat. Raises
+    bodies share counts once. If the result keeps less than a 200th of the bodies' surface, points may repeat. Raises
     EmptySolid when the program leaves no surface. Float64; the same generator state gives the same points.
     """
     program = field.prepare(program)

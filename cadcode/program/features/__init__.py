@@ -2,6 +2,11 @@
 
 `FEATURES` holds the classes of all modules here by their `kind`. Kinds are never renamed or reused: programs, token
 vocabularies and checkpoints name them.
+
+A new type is a new module with one frozen dataclass: `kind`, the answers of `Feature` that `Solid` does not give, and
+the CadQuery methods that make it (`parsers`). A strategy in `tests/program/strategies.py` puts it under the conformance
+test. Until it has a drawing (`text/drawing.py`), readable programs write it in plain numbers; until the token
+vocabulary has productions for it (`in_vocabulary`), networks do not write it.
 """
 
 from importlib import import_module

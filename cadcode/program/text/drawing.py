@@ -76,7 +76,7 @@ class Drawing:
         return calls
 
     def _part(self, group: list[Face], first: bool) -> str:
-        """What a group of faces is called: the feature's name for the first one."""
+        """Name of a group of faces; empty for the first one, which has the feature's name."""
         if first:
             return ""
         if bore(self.body) is group[0]:

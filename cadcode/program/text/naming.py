@@ -1,4 +1,4 @@
-"""What a designer would call things: guessed from their geometry, by tables and simple ratios."""
+"""Names of features and of their parts in readable programs, from tables."""
 
 from cadcode.program.feature import RoleContext
 from cadcode.program.text.roles import THIN, thin_axis
@@ -28,7 +28,7 @@ def role(name: str) -> str:
 
 
 def size_word(name: str, body: Extrude, axis: int) -> str:
-    """`thickness`, `depth`, `length`...: what a feature's extent along an axis is called."""
+    """Name of a feature's extent along an axis: `thickness`, `depth`, `length`..."""
     normal = body.axis
     if role(name) in ("hole", "slot", "pocket", "cutout"):
         return "depth" if axis == normal else WORDS[axis]
@@ -40,7 +40,7 @@ def size_word(name: str, body: Extrude, axis: int) -> str:
 
 
 def inset_word(loop: Loop, inset: float, tolerance: float) -> str:
-    """What an inner coordinate of an outline is about: a rounded corner, a chamfer, a sheet's thickness, a step."""
+    """Name of an inner coordinate of an outline: of a rounded corner, a chamfer, a sheet's thickness, a step."""
     start = loop.start
     for edge in loop.edges:
         dx, dy = abs(edge.end[0] - start[0]), abs(edge.end[1] - start[1])
@@ -53,7 +53,7 @@ def inset_word(loop: Loop, inset: float, tolerance: float) -> str:
 
 
 def inner_word(face: Face, adds: bool) -> str:
-    """What a later outline of a sketch is called; `adds`: whether the sketch's body adds material."""
+    """Name of a later outline of a sketch; `adds`: whether the sketch's body adds material."""
     if adds:
         return (TAKEN if face.subtract else ADDED)[face.outline.kind]
     return "island" if face.subtract else {**TAKEN, "rect": "slot"}[face.outline.kind]

@@ -134,7 +134,7 @@ def reached(module: str) -> set[str]:
 def test_the_reader_of_imports_reads_imports():
     assert len(MODULES) > 40 and {"geometry.io.load", "program", "", "sandbox.worker"} <= set(MODULES)
     assert {"program.tokens", "data.shapes"} <= GRAPH["data.dataset"]
-    assert {"program.field", "program.outlines"} <= GRAPH["program.surface"]  # from cadcode.program import field
+    assert {"program.field", "program.feature"} <= GRAPH["program.surface"]  # from cadcode.program import field
     assert "cadquery" in LIBRARIES["sandbox.worker"] and "torch" in LIBRARIES["model.nets.small"]
     assert {"errors", "program.tree"} <= reached("reconstruction.run")
 

@@ -9,11 +9,10 @@ import numpy as np
 
 from cadcode.data import profiles as P
 from cadcode.data.bodies import block, cut, extrude, size, some_holes, thickness, union
-from cadcode.data.holes import bolt_circle, corner_holes, fits
-from cadcode.data.loops import log_uniform, mapped, pick, polygon, shifted
+from cadcode.data.holes import bolt_circle, corner_holes
+from cadcode.data.loops import log_uniform, pick, polygon, shifted
 from cadcode.data.sections import keyed_disc, link
-from cadcode.program.outlines import bounds as outline_bounds
-from cadcode.program.tree import Circle, Rect, Step
+from cadcode.program.tree import Circle, Outline, Rect, Step
 
 
 def flange(rng) -> list[Step]:
@@ -21,13 +20,13 @@ def flange(rng) -> list[Step]:
     w, h = (1.0, 1.0) if rng.random() < 0.75 else (rng.uniform(1.2, 2.0), 1.0)
     base = pick(rng, {P.circle: 5, P.rectangle: 2, P.rounded_rectangle: 2, P.oval_flange: 1, P.stadium: 0.6})(rng, w, h)
     t, r = log_uniform(rng, 0.03, 0.35), rng.uniform(0.12, 0.34)
-    bolts = bolt_circle if isinstance(base, Circle) else corner_holes
-    holes = [o for o in bolts(rng, base, *(outline_bounds(base)[1] * 2)) if math.hypot(*o.centre) > 1e-6]
-    clear = all(math.hypot(*o.centre) - o.radius > 1.04 * r and fits(o, base, 0.01) for o in holes)
+    bolts = bolt_circle if base.kind == "circle" else corner_holes
+    holes = [o for o in bolts(rng, base, *(base.bounds()[1] * 2)) if math.hypot(*o.centre) > 1e-6]
+    clear = all(math.hypot(*o.centre) - o.radius > 1.04 * r and o.fits(base, 0.01) for o in holes)
     holes = holes if clear and rng.random() < 0.8 else []
     tall = t + log_uniform(rng, 0.05, 1.5)
     hub = Circle((0.0, 0.0), r) if rng.random() < 0.85 else P.regular_polygon(rng, 2 * r, 2 * r)
-    bore = [Circle((0.0, 0.0), r * rng.uniform(0.2, 0.85 if isinstance(hub, Circle) else 0.45))]
+    bore = [Circle((0.0, 0.0), r * rng.uniform(0.2, 0.85 if hub.kind == "circle" else 0.45))]
     bore = bore if rng.random() < 0.7 else []
     bodies = [extrude(base, 0, t, [*holes, *bore]), extrude(hub, t, tall, bore)]
     if rng.random() < 0.2:
@@ -80,12 +79,12 @@ def rod_and_plate(rng) -> list[Step]:
     t = log_uniform(rng, 0.006, 0.3)
     head = P.profile(rng, w, h, rare=0.1)
     if rng.random() < 0.6:  # stands on the plate
-        head = head if fits(rod, head, 0.0) else Rect((0.0, 0.0), w, h)
+        head = head if rod.fits(head, 0.0) else Rect((0.0, 0.0), w, h)
         bodies = [extrude(head, 0, t), extrude(rod, t, t + length)]
         return union(*bodies, *([extrude(head, t + length, 2 * t + length)] if rng.random() < 0.25 else []))
     flat = Rect((0.0, 0.0), w, h) if rng.random() < 0.7 else Circle((0.0, 0.0), w / 2)
-    start, z = w / 2 - (min(r, w / 4) if isinstance(flat, Circle) else 0.0), t / 2
-    y = float(rng.choice([0.0, 1.0, -1.0])) * max(h / 2 - r, 0) if isinstance(flat, Rect) else 0.0
+    start, z = w / 2 - (min(r, w / 4) if flat.kind == "circle" else 0.0), t / 2
+    y = float(rng.choice([0.0, 1.0, -1.0])) * max(h / 2 - r, 0) if flat.kind == "rect" else 0.0
     t = max(t, 2 * r)
     return union(extrude(flat, 0, t), extrude(shifted(rod, y, max(z, r)), start, start + length, plane="YZ"))
 
@@ -152,7 +151,7 @@ def housing(rng) -> list[Step]:
         steps += union(extrude(_inset(outer, -rim), low, low + t, [inner] if low or not floor else []))
     steps += cut(extrude(inner, floor, z)) if floor else []
     if extra == 1 and floor:  # posts or a post on the floor
-        (low, high), p = outline_bounds(inner), 0.12 * min(w, h)
+        (low, high), p = inner.bounds(), 0.12 * min(w, h)
         x, y = (high - low) * 0.3
         spots = [(0.0, 0.0)] if rng.random() < 0.5 else [(-x, 0.0), (x, 0.0)]
         r, top = p * rng.uniform(0.5, 1.2), z * rng.uniform(0.4, 1.0)
@@ -163,19 +162,13 @@ def housing(rng) -> list[Step]:
         middle = (floor + z) / 2 if rng.random() < 0.6 else z - b / 2
         steps += cut(extrude(shifted(opening, 0.0, middle), 0.0, w / 2, plane="YZ"))
     if extra == 3:  # a wall across
-        low, high = outline_bounds(inner)
+        low, high = inner.bounds()
         steps += union(block(-wall / 2, wall / 2, low[1] - wall / 2, high[1] + wall / 2, floor / 2, z))
     return steps
 
 
-def _inset(outline, by: float):
-    """A rectangle, circle or other outline with each side moved in by `by` (others are scaled)."""
-    if isinstance(outline, Rect):
-        return Rect(outline.centre, outline.width - 2 * by, outline.height - 2 * by)
-    if isinstance(outline, Circle):
-        return Circle(outline.centre, outline.radius - by)
-    w, h = outline_bounds(outline)[1] * 2
-    return mapped(outline, lambda p: (p[0] * (w - 2 * by) / w, p[1] * (h - 2 * by) / h))
+def _inset(outline: Outline, by: float) -> Outline:
+    return outline.inset(by, tuple(outline.bounds()[1] * 2))
 
 
 def arm(rng) -> list[Step]:
@@ -187,7 +180,7 @@ def arm(rng) -> list[Step]:
     boss = Circle(left, h / 2 * rng.choice([1.0, rng.uniform(0.5, 0.95)]))
     bore = [Circle(left, boss.radius * k)] if rng.random() < 0.7 else []
     far = Circle(right, h / 2 * rng.uniform(0.15, 0.5))
-    holes = bore + ([far] if fits(far, outline, 0.03) else [])
+    holes = bore + ([far] if far.fits(outline, 0.03) else [])
     return union(extrude(outline, 0, t, holes), extrude(boss, t, deep, bore))
 
 

@@ -2,7 +2,6 @@
 
 from cadcode.data.holes import holes
 from cadcode.data.loops import log_uniform
-from cadcode.program.outlines import bounds as outline_bounds
 from cadcode.program.tree import Extrude, Face, Outline, Rect, Step
 
 
@@ -47,7 +46,7 @@ def some_holes(rng, outline, w, h, share=0.55):
 
 def _clear(a: Outline, b: Outline) -> bool:
     """Whether the boxes of two holes stay apart."""
-    (a0, a1), (b0, b1) = outline_bounds(a), outline_bounds(b)
+    (a0, a1), (b0, b1) = a.bounds(), b.bounds()
     return bool((a0 > b1).any() or (b0 > a1).any())
 
 

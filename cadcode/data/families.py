@@ -9,11 +9,9 @@ import numpy as np
 
 from cadcode.data import profiles as P
 from cadcode.data.bodies import block, cut, extrude, place, size, smaller, some_holes, thickness, union
-from cadcode.data.holes import bolt_circle, fits, holes
-from cadcode.data.loops import log_uniform, mapped, pick, polygon, shifted
-from cadcode.program.outlines import bounds as outline_bounds
-from cadcode.program.outlines import inside
-from cadcode.program.tree import Circle, Extrude, Loop, Rect, Step
+from cadcode.data.holes import bolt_circle, holes
+from cadcode.data.loops import log_uniform, pick, polygon, shifted
+from cadcode.program.tree import Circle, Extrude, Rect, Step
 
 
 def prism(rng) -> list[Step]:
@@ -52,21 +50,21 @@ def stacked(rng) -> list[Step]:
         hole = some_holes(rng, outline, a, b, 0.3)
         if bore and not steps and dx == dy == 0:
             through = Circle((0.0, 0.0), min(a, b) / 2 * rng.uniform(0.2, 0.85))
-            hole = [through] if fits(through, outline, 0.01) else []
+            hole = [through] if through.fits(outline, 0.01) else []
             through = through if hole else None
         steps += union(extrude(shifted(outline, dx, dy), z_top, z_top + tall, [shifted(o, dx, dy) for o in hole]))
         if rng.random() < 0.5 and dx == dy == 0:
             z_top, room = z_top + tall, (a, b)
-    holes = [through] if through and fits(through, base, 0.01) else some_holes(rng, base, w, h, 0.3)
+    holes = [through] if through and through.fits(base, 0.01) else some_holes(rng, base, w, h, 0.3)
     steps += _below(rng, steps, z) if rng.random() < 0.2 else []
     return union(extrude(base, 0, z, holes)) + steps
 
 
 def _on(base, at):
     """The place, or the middle of the base's first side where it would be off the base."""
-    if inside(base, np.array([at]))[0]:
+    if base.inside(np.array([at]))[0]:
         return at
-    corners = np.array([base.start, base.edges[0].end]) if isinstance(base, Loop) else np.zeros((1, 2))
+    corners = np.array([base.start, base.edges[0].end]) if base.kind == "loop" else np.zeros((1, 2))
     return tuple(float(v) for v in corners.mean(0))
 
 
@@ -105,7 +103,7 @@ def _beyond(holes, radius):
 
 def _cross_hole(rng, bodies):
     body = bodies[rng.integers(len(bodies))]
-    outer = float(np.abs(outline_bounds(body.faces[0].outline)).max())
+    outer = float(np.abs(body.faces[0].outline.bounds()).max())
     r = min(body.height, outer) * rng.uniform(0.1, 0.35)
     return cut(extrude(Circle((0.0, body.offset + body.height / 2), r), -outer, outer, plane="YZ"))
 
@@ -143,7 +141,7 @@ def _wall(rng, width, tall):
 
 def _holes_clear_of(rng, base, w, h, x, t):
     holes = some_holes(rng, base, w, h, 0.45)
-    edges = [outline_bounds(o)[:, 0] for o in holes]
+    edges = [o.bounds()[:, 0] for o in holes]
     return holes if all(high < x or low > x + t for low, high in edges) else []
 
 
@@ -180,17 +178,17 @@ def beside(rng) -> list[Step]:
     bodies = [extrude(first, 0, z, some_holes(rng, first, w, h, 0.3))]
     level = float(rng.choice([0, (z - tall) / 2, z - tall]))
     second = P.profile(rng, a, b, rare=0.3)
-    overlap = w * 0.25 if not isinstance(first, Rect) else 0.0 if isinstance(second, Rect) else min(w, a) * 0.2
-    hole = [] if isinstance(first, Loop | Circle) else some_holes(rng, second, a, b, 0.3)
+    overlap = w * 0.25 if first.kind != "rect" else 0.0 if second.kind == "rect" else min(w, a) * 0.2
+    hole = [] if first.kind != "rect" else some_holes(rng, second, a, b, 0.3)
     x = (w + a) / 2 - overlap
     bodies.append(extrude(shifted(second, x, dy), level, level + tall, [shifted(o, x, dy) for o in hole]))
     if rng.random() < 0.35:
         bodies.append(
             extrude(
-                shifted(mapped(second, lambda p: (-p[0], p[1])), -x, dy),
+                shifted(second.mapped(lambda p: (-p[0], p[1])), -x, dy),
                 level,
                 level + tall,
-                [shifted(mapped(o, lambda p: (-p[0], p[1])), -x, dy) for o in hole],
+                [shifted(o.mapped(lambda p: (-p[0], p[1])), -x, dy) for o in hole],
             )
         )
     return union(*bodies)

@@ -5,38 +5,20 @@ A maker takes a numpy Generator, the outline and the width and height of the box
 
 import math
 
-import numpy as np
-
-from cadcode.data.loops import box_corners, mapped, pick, polygon, shifted, turned
+from cadcode.data.loops import pick, polygon, shifted, turned
 from cadcode.data.profiles import rectangle, regular_polygon, rounded_rectangle, stadium
-from cadcode.program.outlines import distance, inside
-from cadcode.program.tree import Arc, Circle, Line, Loop, Outline, Point, Rect
-
-
-def fits(hole: Outline, outline: Outline, margin: float) -> bool:
-    """Whether a hole lies inside the outline, at least `margin` from its edge."""
-    if isinstance(hole, Circle):
-        points, margin = np.array([hole.centre]), margin + hole.radius
-    else:
-        points = np.array(_vertices(hole))
-    return bool(inside(outline, points).all() and (distance(outline, points) >= margin).all())
-
-
-def _vertices(outline: Outline) -> list[Point]:
-    if isinstance(outline, Rect):
-        return [(x + outline.centre[0], y + outline.centre[1]) for x, y in box_corners(outline.width, outline.height)]
-    return [p for e in outline.edges for p in ((e.middle, e.end) if isinstance(e, Arc) else (e.end,))]
+from cadcode.program.tree import Arc, Circle, Line, Loop, Outline
 
 
 def holes(rng, outline: Outline, w: float, h: float) -> list[Outline]:
     """Holes of one kind that fit inside an outline filling a box of w by h; an empty list when they do not."""
     made = pick(rng, HOLES)(rng, outline, w, h)
     margin = 0.015 * min(w, h)
-    return made if made and all(fits(hole, outline, margin) for hole in made) and _apart(made, margin) else []
+    return made if made and all(hole.fits(outline, margin) for hole in made) and _apart(made, margin) else []
 
 
 def _apart(made, margin):
-    circles = [c for c in made if isinstance(c, Circle)]
+    circles = [c for c in made if c.kind == "circle"]
     return all(
         math.dist(a.centre, b.centre) >= a.radius + b.radius + margin
         for i, a in enumerate(circles)
@@ -51,12 +33,9 @@ def central_circle(rng, outline, w, h):
 def offset_outline(rng, outline, w, h):
     """The same shape, smaller by a wall all round."""
     wall = min(w, h) * rng.choice([rng.uniform(0.02, 0.1), rng.uniform(0.1, 0.3)])
-    if isinstance(outline, Rect):
-        return [Rect(outline.centre, outline.width - 2 * wall, outline.height - 2 * wall)]
-    if isinstance(outline, Circle):
-        return [Circle(outline.centre, outline.radius - wall)]
-    k = 1 - 2 * wall / min(w, h)
-    return [mapped(outline, lambda p: (p[0] * (w - 2 * wall) / w, p[1] * (h - 2 * wall) / h))] if k > 0.2 else []
+    if outline.kind == "loop" and 1 - 2 * wall / min(w, h) <= 0.2:
+        return []
+    return [outline.inset(wall, (w, h))]
 
 
 def corner_holes(rng, outline, w, h):
@@ -84,7 +63,7 @@ def row_of_holes(rng, outline, w, h):
     r = min(w / n, h) * rng.uniform(0.08, 0.38)
     pitch = rng.uniform(2.4 * r, max(w - 2.4 * r, 2.5 * r) / max(n - 1, 1))
     if w < h:
-        return [mapped(c, lambda p: (p[1], p[0])) for c in row_of_holes(rng, outline, h, w)] if w != h else []
+        return [c.mapped(lambda p: (p[1], p[0])) for c in row_of_holes(rng, outline, h, w)] if w != h else []
     return [Circle(((i - (n - 1) / 2) * pitch, 0.0), r) for i in range(n)]
 
 

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from cadcode.program.tree import Arc, Circle, Line, Loop, Outline, Point, Rect
+from cadcode.program.tree import Arc, Line, Loop, Outline, Point
 
 
 def log_uniform(rng, low: float, high: float) -> float:
@@ -58,7 +58,7 @@ def without_short_lines(loop: Loop, shortest: float = 1e-6) -> Loop:
     """The loop without straight edges of no length, as where two roundings meet."""
     edges, here = [], loop.start
     for edge in loop.edges:
-        if isinstance(edge, Arc) or math.dist(here, edge.end) > shortest:
+        if edge.bent or math.dist(here, edge.end) > shortest:
             edges.append(edge)
             here = edge.end
     return Loop(loop.start, tuple(edges))
@@ -77,23 +77,12 @@ def pick(rng, weights: dict):
 # --- moving ----------------------------------------------------------------------------------------------------------
 
 
-def mapped(outline: Outline, f, swap: bool = False) -> Outline:
-    """The outline under a map of the plane that keeps axes (`swap`: exchanges them)."""
-    if isinstance(outline, Circle):
-        return Circle(f(outline.centre), outline.radius)
-    if isinstance(outline, Rect):
-        w, h = (outline.height, outline.width) if swap else (outline.width, outline.height)
-        return Rect(f(outline.centre), w, h)
-    edges = (Arc(f(e.middle), f(e.end)) if isinstance(e, Arc) else Line(f(e.end)) for e in outline.edges)
-    return Loop(f(outline.start), tuple(edges))
-
-
 def shifted(outline: Outline, dx: float, dy: float) -> Outline:
-    return mapped(outline, lambda p: (p[0] + dx, p[1] + dy))
+    return outline.mapped(lambda p: (p[0] + dx, p[1] + dy))
 
 
 def turned(outline: Outline, quarters: int) -> Outline:
     """Turned by quarter turns about the origin."""
     for _ in range(quarters % 4):
-        outline = mapped(outline, lambda p: (-p[1], p[0]), swap=True)
+        outline = outline.mapped(lambda p: (-p[1], p[0]), swap=True)
     return outline

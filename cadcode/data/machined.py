@@ -5,7 +5,7 @@ A family makes steps standing upright (z is the way it was built), in free units
 
 from cadcode.data import profiles as P
 from cadcode.data.bodies import block, cut, extrude, place, size, smaller, some_holes, thickness, union
-from cadcode.data.holes import central_circle, fits, offset_outline
+from cadcode.data.holes import central_circle, offset_outline
 from cadcode.data.loops import pick, shifted
 from cadcode.program.tree import Circle, Step
 
@@ -70,7 +70,7 @@ def tray(rng) -> list[Step]:
     makers = {P.rectangle: 5, P.circle: 4, P.rounded_rectangle: 2, P.u_profile: 0.5, P.stadium: 1}
     outline = pick(rng, makers)(rng, w, h)
     z, wall = thickness(rng, w, h) + 0.15, offset_outline(rng, outline, w, h)
-    wall = wall if wall and fits(wall[0], outline, 0.005) else []
+    wall = wall if wall and wall[0].fits(outline, 0.005) else []
     floor = rng.uniform(0.04, 0.5) * z
     if not wall:
         return union(extrude(outline, 0, z))

@@ -9,11 +9,9 @@ from itertools import combinations
 
 import numpy as np
 
-from cadcode.program.canonical import FINE, rounded
-from cadcode.program.field import body_bounds, combine, prepare
-from cadcode.program.outlines import bounds as outline_bounds
-from cadcode.program.outlines import faces_inside
-from cadcode.program.tree import AXES, Arc, Extrude, Face, Loop, Outline, Program, Rect, Step
+from cadcode.program.field import combine, prepare
+from cadcode.program.normal_form import FINE
+from cadcode.program.tree import Feature, Program
 
 INTO = 0.01  # program units: how far inside its box a body is asked whether it is there
 PROBES = (5, 16)  # along each side of the box that two bodies share; many only where few found nothing in common
@@ -40,45 +38,31 @@ def meeting(program: Program) -> Program:
     if len(program.steps) == 1:
         return program
     bodies = [step.body for step in program.steps]
-    boxes = [body_bounds(body) for body in bodies]
+    boxes = [body.bounds() for body in bodies]
     for axis in range(3):
         thin = [i for i, box in enumerate(boxes) if box[1, axis] - box[0, axis] < FINE]
-        on_grid = {i: rounded(Program((Step("union", bodies[i]),))) for i in thin if len(thin) < len(bodies)}
+        on_grid = {i: bodies[i].rounded() for i in thin if len(thin) < len(bodies)}
         for i in set(range(len(bodies))) - set(thin):
             for other, made in on_grid.items():
                 if made is not None:
-                    bodies[i] = _reaching(bodies[i], axis, boxes[i], boxes[other], body_bounds(made.steps[0].body))
+                    bodies[i] = _reaching(bodies[i], axis, boxes[i], boxes[other], made.bounds())
     return Program(tuple(replace(step, body=body) for step, body in zip(program.steps, bodies, strict=True)))
 
 
-def _reaching(body: Extrude, axis: int, box: np.ndarray, other: np.ndarray, on_grid: np.ndarray) -> Extrude:
+def _reaching(body: Feature, axis: int, box: np.ndarray, other: np.ndarray, on_grid: np.ndarray) -> Feature:
     """A body whose end on the other box along `axis`, if there is one, is the last whole unit in that box, rounded."""
     if abs(box[0, axis] - other[1, axis]) < INTO:
-        return _with_end(body, axis, 0, float(np.floor(on_grid[1, axis])))
+        return body.stretched(axis, 0, float(np.floor(on_grid[1, axis])))
     if abs(box[1, axis] - other[0, axis]) < INTO:
-        return _with_end(body, axis, 1, float(np.ceil(on_grid[0, axis])))
+        return body.stretched(axis, 1, float(np.ceil(on_grid[0, axis])))
     return body
-
-
-def _with_end(body: Extrude, axis: int, end: int, value: float) -> Extrude:
-    """A body with its lower (0) or upper (1) end moved along `axis`; a sketch that is no rectangle stays."""
-    ends = body_bounds(body)
-    ends[end, axis] = value
-    i, j, k = AXES[body.plane]
-    if axis == k:
-        return replace(body, offset=float(ends[0, k]), height=float(ends[1, k] - ends[0, k]))
-    first = body.faces[0].outline
-    if not isinstance(first, Rect):
-        return body
-    (x0, y0), (x1, y1) = ends[:, [i, j]].tolist()
-    return replace(body, faces=(Face(Rect(((x0 + x1) / 2, (y0 + y1) / 2), x1 - x0, y1 - y0)), *body.faces[1:]))
 
 
 # --- unions ----------------------------------------------------------------------------------------------------------
 
 
-def _all_joined(bodies: list[Extrude]) -> bool:
-    boxes = [body_bounds(body) for body in bodies]
+def _all_joined(bodies: list[Feature]) -> bool:
+    boxes = [body.bounds() for body in bodies]
     group = list(range(len(bodies)))
     for a, b in combinations(range(len(bodies)), 2):
         if group[a] != group[b] and _touch(bodies[a], boxes[a], bodies[b], boxes[b]):
@@ -86,18 +70,14 @@ def _all_joined(bodies: list[Extrude]) -> bool:
     return len(set(group)) == 1
 
 
-def _touch(a: Extrude, a_box: np.ndarray, b: Extrude, b_box: np.ndarray) -> bool:
+def _touch(a: Feature, a_box: np.ndarray, b: Feature, b_box: np.ndarray) -> bool:
     """Whether two bodies overlap or share a piece of a face, at one of the probes in the box that both fill."""
     low, high = np.maximum(a_box[0], b_box[0]), np.minimum(a_box[1], b_box[1])
     if (high < low).any() or (high > low).sum() < 2:
         return False
-    if _is_box(a) and _is_box(b):
+    if a.is_box and b.is_box:
         return True
     return any(_both_fill(a, a_box, b, b_box, low + (high - low) * _lattice(count)) for count in PROBES)
-
-
-def _is_box(body: Extrude) -> bool:
-    return len(body.faces) == 1 and isinstance(body.faces[0].outline, Rect)
 
 
 def _lattice(count: int) -> np.ndarray:
@@ -106,15 +86,10 @@ def _lattice(count: int) -> np.ndarray:
     return along[np.indices((count,) * 3).reshape(3, -1).T]
 
 
-def _both_fill(a: Extrude, a_box: np.ndarray, b: Extrude, b_box: np.ndarray, probes: np.ndarray) -> bool:
+def _both_fill(a: Feature, a_box: np.ndarray, b: Feature, b_box: np.ndarray, probes: np.ndarray) -> bool:
     """Whether one of the probes (N, 3) lies in both bodies, when it is first moved just inside their boxes."""
-    here = probes[_inside(a, np.clip(probes, a_box[0] + INTO, a_box[1] - INTO))]
-    return bool(len(here)) and bool(_inside(b, np.clip(here, b_box[0] + INTO, b_box[1] - INTO)).any())
-
-
-def _inside(body: Extrude, points: np.ndarray) -> np.ndarray:
-    """Which points (N, 3) within the body's ends lie over its sketch."""
-    return faces_inside(body.faces, points[:, list(AXES[body.plane][:2])])
+    here = probes[a.inside(np.clip(probes, a_box[0] + INTO, a_box[1] - INTO))]
+    return bool(len(here)) and bool(b.inside(np.clip(here, b_box[0] + INTO, b_box[1] - INTO)).any())
 
 
 # --- cells -----------------------------------------------------------------------------------------------------------
@@ -129,28 +104,13 @@ def cells(program: Program, longest: float) -> tuple[list[np.ndarray], np.ndarra
     middles = [(b[1:] + b[:-1]) / 2 for b in borders]
     filled = np.zeros([len(m) for m in middles], bool)
     for step in prepare(program).steps:
-        filled = combine(step.operation, filled, _body_cells(step.body, middles))
+        filled = combine(step.operation, filled, step.body.inside_lattice(*middles))
     return borders, filled
 
 
 def _coordinates(program: Program) -> list[np.ndarray]:
-    found: list[list[float]] = [[], [], []]
-    for body in (step.body for step in program.steps):
-        i, j, k = AXES[body.plane]
-        found[k] += [body.offset, body.offset + body.height]
-        for face in body.faces:
-            corners = _corners(face.outline)
-            found[i] += list(corners[:, 0])
-            found[j] += list(corners[:, 1])
-    return [np.unique(values) for values in found]
-
-
-def _corners(outline: Outline) -> np.ndarray:
-    box = outline_bounds(outline)
-    if not isinstance(outline, Loop):
-        return box
-    points = [p for e in outline.edges for p in ((e.middle, e.end) if isinstance(e, Arc) else (e.end,))]
-    return np.concatenate([box, points])
+    borders = zip(*(step.body.borders() for step in program.steps), strict=True)
+    return [np.unique(np.concatenate(values)) for values in borders]
 
 
 def _divided(values: np.ndarray, longest: float) -> np.ndarray:
@@ -158,14 +118,6 @@ def _divided(values: np.ndarray, longest: float) -> np.ndarray:
     counts = np.maximum(np.ceil(gaps / longest), 1).astype(int)
     inner = [low + gap * np.arange(n) / n for low, gap, n in zip(values, gaps, counts, strict=False)]
     return np.append(np.concatenate(inner), values[-1])
-
-
-def _body_cells(body: Extrude, middles: list[np.ndarray]) -> np.ndarray:
-    i, j, k = AXES[body.plane]
-    x, y = np.meshgrid(middles[i], middles[j], indexing="ij")
-    flat = faces_inside(body.faces, np.stack([x.ravel(), y.ravel()], 1)).reshape(x.shape)
-    level = (middles[k] > body.offset) & (middles[k] < body.offset + body.height)
-    return np.moveaxis(flat[:, :, None] & level, (0, 1, 2), (i, j, k))
 
 
 def connected(filled: np.ndarray) -> bool:

@@ -359,5 +359,5 @@ def profile(rng, w: float, h: float, rare: float = 1.0) -> Outline:
     outline = pick(rng, makers)(rng, w, h)
     if rng.random() < ASKEW * rare:
         return askew(rng, outline, w, h)
-    turns = int(rng.integers(4)) if w == h or isinstance(outline, Loop) else 0
+    turns = int(rng.integers(4)) if w == h or outline.kind == "loop" else 0
     return turned(outline, turns if w == h else 2 * (turns % 2))

@@ -8,9 +8,8 @@ import math
 
 import numpy as np
 
-from cadcode.data.loops import box_corners, cornered, log_uniform, mapped, polygon
-from cadcode.program.outlines import bounds
-from cadcode.program.tree import Arc, Circle, Line, Loop, Outline, Rect
+from cadcode.data.loops import cornered, log_uniform, polygon
+from cadcode.program.tree import Arc, Circle, Line, Loop, Outline
 
 SHEET = (0.006, 0.12)  # thickness of bent sheet over its shorter side
 
@@ -190,9 +189,9 @@ def soft_polygon(rng, w, h) -> Outline:
         ring,
     ][rng.integers(5)]
     loop = cornered(points, [min(w, h) * rng.choice([0.05, 0.1, 0.15])] * len(points))
-    low, high = bounds(loop)  # rounding takes tips away
+    low, high = loop.bounds()  # rounding takes tips away
     scale = min((w, h) / (high - low))
-    return mapped(loop, lambda p: tuple(float(v) for v in (np.array(p) - (low + high) / 2) * scale))
+    return loop.mapped(lambda p: tuple(float(v) for v in (np.array(p) - (low + high) / 2) * scale))
 
 
 def slotted_disc(rng, w, h) -> Outline:
@@ -206,15 +205,15 @@ def slotted_disc(rng, w, h) -> Outline:
 
 def askew(rng, outline: Outline, w, h) -> Outline:
     """An outline turned by any angle in its plane and fitted into the box again."""
-    if isinstance(outline, Circle):
+    if outline.kind == "circle":
         return outline
     angle = rng.choice([math.pi / 4, math.pi / 6, math.pi / 3, rng.uniform(0.1, 1.4)]) * rng.choice([-1, 1])
     c, s = math.cos(angle), math.sin(angle)
-    loop = polygon(box_corners(outline.width, outline.height)) if isinstance(outline, Rect) else outline
-    loop = mapped(loop, lambda p: (p[0] * c - p[1] * s, p[0] * s + p[1] * c))
-    low, high = bounds(loop)
+    loop = outline.loop() if outline.kind == "rect" else outline
+    loop = loop.mapped(lambda p: (p[0] * c - p[1] * s, p[0] * s + p[1] * c))
+    low, high = loop.bounds()
     scale = min((w, h) / (high - low))
-    return mapped(loop, lambda p: tuple(float(v) for v in (np.array(p) - (low + high) / 2) * scale))
+    return loop.mapped(lambda p: tuple(float(v) for v in (np.array(p) - (low + high) / 2) * scale))
 
 
 SECTIONS = {

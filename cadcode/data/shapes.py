@@ -14,7 +14,6 @@ from cadcode.data.machined import pocketed, tray
 from cadcode.data.pieces import meeting, one_piece
 from cadcode.program.canonical import canonical, rounded
 from cadcode.program.field import bounds
-from cadcode.program.outlines import bounds as outline_bounds
 from cadcode.program.symmetry import SYMMETRIES, transformed
 from cadcode.program.text.compact import compact
 from cadcode.program.tokens import encode
@@ -82,8 +81,8 @@ def _sound(program: Program) -> bool:
 
 def _has_walls(body: Extrude) -> bool:
     """Whether the box of every hole lies inside the box of the sketch: rounding can close the wall between them."""
-    low, high = outline_bounds(body.faces[0].outline)
-    boxes = [outline_bounds(f.outline) for f in body.faces if f.subtract]
+    low, high = body.faces[0].outline.bounds()
+    boxes = [f.outline.bounds() for f in body.faces if f.subtract]
     return all((b[0] > low).all() and (b[1] < high).all() for b in boxes)
 
 

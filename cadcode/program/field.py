@@ -1,47 +1,30 @@
 """A program as a field over space: occupancy, signed distance, bounds. No CAD kernel.
 
 Distances follow the constructive recipe (Ricci 1973, "A constructive geometry for computer graphics"; Quilez,
-"distance functions"): a prism combines its sketch's plane distance with its slab's, a union is the minimum, a cut
-max(a, -b), an intersection the maximum. The sign is exact (0 where two united bodies touch). The magnitude is exact for
-one prism over one outline; booleans make it a lower bound of the true distance, so it may be too small inside a union
-and near the edges of cuts and intersections, never too large.
+"distance functions"): the union of features is the minimum, a cut max(a, -b), an intersection the maximum. The sign is
+exact (0 where two united bodies touch). The magnitude is exact for one prism over one outline; booleans make it a lower
+bound of the true distance, so it may be too small inside a union and near the edges of cuts and intersections, never
+too large.
 
-Where steps leave nothing in between, the field goes on with nothing, but CadQuery goes back to the solid before.
+If steps leave nothing in between, the field goes on with nothing, but CadQuery goes back to the solid before.
 """
-
-from dataclasses import replace
 
 import numpy as np
 
-from cadcode.program import outlines as plane
-from cadcode.program.tree import AXES, Extrude, Program
-
-
-class EmptySolid(ValueError):
-    """The program has no volume: nothing to bound or to sample."""
+from cadcode.program.feature import EmptySolid
+from cadcode.program.tree import Extrude, Feature, Program, Step
 
 
 def prepare(program: Program) -> Program:
-    """The same program with its loops traced (`outline.traced`): the same answers, faster when asked repeatedly."""
-    return Program(tuple(replace(step, body=prepared_body(step.body)) for step in program.steps))
-
-
-def prepared_body(body: Extrude) -> Extrude:
-    """One body of `prepare`."""
-    faces = tuple(replace(face, outline=plane.traced(face.outline)) for face in body.faces)
-    return replace(body, faces=faces)
-
-
-def span(body: Extrude) -> tuple[float, float]:
-    """Lower and upper end of a prism along its normal."""
-    return min(body.offset, body.offset + body.height), max(body.offset, body.offset + body.height)
+    """The same program with its features prepared: the same answers, faster when asked repeatedly."""
+    return Program(tuple(Step(step.operation, step.body.prepared()) for step in program.steps))
 
 
 def occupancy(program: Program, points: np.ndarray) -> np.ndarray:
     """Which points (N, 3) lie inside the program's solid, (N,) bool; either answer on the surface itself."""
     filled = np.zeros(len(points), dtype=bool)
     for step in program.steps:
-        filled = combine(step.operation, filled, inside_body(step.body, points))
+        filled = combine(step.operation, filled, step.body.inside(points))
     return filled
 
 
@@ -52,19 +35,9 @@ def combine(operation: str, filled: np.ndarray, body: np.ndarray) -> np.ndarray:
     return filled & body if operation == "intersect" else filled | body
 
 
-def inside_body(body: Extrude, points: np.ndarray) -> np.ndarray:
-    """Which points (N, 3) lie inside one prism, (N,) bool."""
-    i, j, k = AXES[body.plane]
-    low, high = span(body)
-    answer = (points[:, k] > low) & (points[:, k] < high)
-    rows = np.flatnonzero(answer)  # the sketch is the costly part: ask it only within the slab
-    answer[rows] = plane.faces_inside(body.faces, np.stack([points[rows, i], points[rows, j]]).T)
-    return answer
-
-
 def signed_distance(program: Program, points: np.ndarray) -> np.ndarray:
     """Signed distance of points (N, 3), negative inside, (N,); see the module for how exact it is."""
-    return combined_distances(program, [body_distance(step.body, points) for step in program.steps])
+    return combined_distances(program, [step.body.distance(points) for step in program.steps])
 
 
 def combined_distances(program: Program, bodies: list[np.ndarray]) -> np.ndarray:
@@ -78,15 +51,6 @@ def combined_distances(program: Program, bodies: list[np.ndarray]) -> np.ndarray
     return value
 
 
-def body_distance(body: Extrude, points: np.ndarray) -> np.ndarray:
-    """Signed distance of points (N, 3) to one prism, (N,): Quilez's extrusion operator."""
-    i, j, k = AXES[body.plane]
-    low, high = span(body)
-    across = plane.faces_distance(body.faces, np.stack([points[:, i], points[:, j]]).T)
-    along = np.abs(points[:, k] - (low + high) / 2) - (high - low) / 2
-    return np.hypot(np.maximum(across, 0), np.maximum(along, 0)) + np.minimum(np.maximum(across, along), 0)
-
-
 def bounds(program: Program) -> np.ndarray:
     """A box around the solid, (2, 3): each body's box, extended by unions, shrunk by intersections, kept by cuts.
 
@@ -96,7 +60,7 @@ def bounds(program: Program) -> np.ndarray:
     for step in program.steps:
         if step.operation == "cut":
             continue
-        body = body_bounds(step.body)
+        body = step.body.bounds()
         if step.operation == "union":
             low, high = np.minimum(low, body[0]), np.maximum(high, body[1])
         else:
@@ -108,14 +72,24 @@ def bounds(program: Program) -> np.ndarray:
     return np.stack([low, high])
 
 
-def body_bounds(body: Extrude) -> np.ndarray:
-    """Lowest and highest corner of one prism, (2, 3); subtracted faces are ignored."""
-    added = [plane.bounds(face.outline) for face in body.faces if not face.subtract]
-    if not added:
-        raise EmptySolid("a sketch without any added face")
-    i, j, k = AXES[body.plane]
-    box = np.empty((2, 3))
-    box[0, [i, j]] = np.min([one[0] for one in added], axis=0)
-    box[1, [i, j]] = np.max([one[1] for one in added], axis=0)
-    box[:, k] = span(body)
-    return box
+# --- functions over features, for the search; new code asks the feature itself ---
+
+
+def prepared_body(body: Feature) -> Feature:
+    return body.prepared()
+
+
+def inside_body(body: Feature, points: np.ndarray) -> np.ndarray:
+    return body.inside(points)
+
+
+def body_distance(body: Feature, points: np.ndarray) -> np.ndarray:
+    return body.distance(points)
+
+
+def body_bounds(body: Feature) -> np.ndarray:
+    return body.bounds()
+
+
+def span(body: Extrude) -> tuple[float, float]:
+    return body.low, body.high

@@ -1,258 +1,419 @@
-"""Plane geometry of an outline: inside, distance, area, boundary points. Analytic: arcs are never broken into segments.
+"""Closed outlines in a plane: loops of lines and arcs, circles, upright rectangles.
 
-Every function takes a `Loop`, `Circle` or `Rect`, or what `traced` makes of one (worth it when asking several times).
+An outline knows all that programs ask of it; whoever holds one need not know which it is. `Curve` answers the geometric
+questions too: it is what `prepared` makes of a loop, worth it when asking several times.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 
-from cadcode.program.tree import Arc, Circle, Face, Line, Loop, Outline, Point, Rect
+from cadcode.program.curve import Arc, Curve, Edge, Line, Point, PointMap, trace
+from cadcode.program.loop_forms import from_lowest, polygon_area, rectangle_of, reversed_edges, rounded_loop
+from cadcode.program.loop_numbers import faults, loop_numbers
+from cadcode.program.normal_form import FINE, FRAME, grid, interval
+from cadcode.program.numbers import CENTRE, PLANE, RADIUS, SAME, Numbers
+from cadcode.program.text.plain import Write, number, point
 
-STRAIGHT = 1e-9  # an arc whose height over its chord is below this share of the chord counts as a line
+ARC_SIDES = 6  # chords that stand for an arc where a loop is tested for crossing itself
+
+
+class Outline(Protocol):
+    """A closed outline, frozen and hashable. Points are (N, 2)."""
+
+    kind: ClassVar[str]
+    rank: ClassVar[int]  # place among the outlines of a canonical sketch
+    repeats: ClassVar[bool]  # whether it is drawn about the points of a `push`
+
+    @property
+    def first_point(self) -> Point: ...
+
+    @property
+    def edge_count(self) -> int: ...
+
+    def area(self) -> float: ...
+
+    def perimeter(self) -> float: ...
+
+    def bounds(self) -> np.ndarray:
+        """Lowest and highest corner, (2, 2)."""
+        ...
+
+    def control_box(self) -> np.ndarray:
+        """Box (2, 2) of the numbers: arcs count by their three points."""
+        ...
+
+    def corners(self) -> np.ndarray:
+        """Points (K, 2) on the outline between which nothing bends much."""
+        ...
+
+    def inside(self, points: np.ndarray) -> np.ndarray:
+        """Which points lie inside, (N,) bool; either answer on the boundary itself."""
+        ...
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """Exact unsigned distance of points to the boundary, (N,)."""
+        ...
+
+    def signed_distance(self, points: np.ndarray) -> np.ndarray:
+        """Exact distance of points to the boundary, negative inside, (N,)."""
+        ...
+
+    def sample_boundary(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Points (count, 2) uniform in arc length, and the unit normals (count, 2) that point out of the outline."""
+        ...
+
+    def prepared(self) -> "Outline | Curve":
+        """The same geometry, faster when asked repeatedly."""
+        ...
+
+    def mapped(self, point_map: PointMap, scale: float = 1.0, swap: bool = False) -> "Outline":
+        """The outline under a map of the plane that scales by `scale`; `swap`: it exchanges the axes.
+
+        Maps of a loop may do anything with its points; circles and rectangles stay what they are.
+        """
+        ...
+
+    def canonical(self) -> "Outline":
+        """The one spelling of this shape."""
+        ...
+
+    def rounded(self) -> "Outline | None":
+        """The outline on the integer grid (half units where it is thin); None where it vanishes on it."""
+        ...
+
+    def numbers(self, axes: tuple[int, int]) -> Numbers:
+        """Its numbers; `axes` are the world axes of the plane's x and y."""
+        ...
+
+    def inset(self, by: float, size: tuple[float, float]) -> "Outline":
+        """The outline with each side moved in by `by`; a loop, of a box of `size` about the origin, is scaled."""
+        ...
+
+    def fits(self, outer: "Outline", margin: float) -> bool:
+        """Whether it lies inside another outline, at least `margin` from its edge."""
+        ...
+
+    def crosses_itself(self) -> bool: ...
+
+    def with_arcs(self, change: Callable[[Point, Arc], Arc]) -> "Outline":
+        """With each arc replaced by what `change` makes of its start and the arc."""
+        ...
+
+    def check(self) -> None:
+        """Raise ValueError where no text can say it."""
+        ...
+
+    def drawn(self, write: Write) -> str:
+        """Its CadQuery calls on a sketch; one that `repeats` leaves its last bracket open."""
+        ...
+
+
+def _fits(points: np.ndarray, outer: Outline, margin: float) -> bool:
+    return bool(outer.inside(points).all() and (outer.distance(points) >= margin).all())
+
+
+class _Simple:
+    """Answers of outlines that are given by a centre and sizes."""
+
+    __slots__ = ()
+    repeats: ClassVar[bool] = True
+    edge_count: ClassVar[int] = 1
+
+    @property
+    def first_point(self) -> Point:
+        return self.centre
+
+    def prepared(self):
+        return self
+
+    def canonical(self):
+        return self
+
+    def control_box(self) -> np.ndarray:
+        return self.bounds()
+
+    def corners(self) -> np.ndarray:
+        return self.bounds()
+
+    def crosses_itself(self) -> bool:
+        return False
+
+    def with_arcs(self, change):
+        return self
+
+    def check(self) -> None:
+        pass
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """A loop as arrays: E chords; `bent` picks the A edges that are arcs, the arc columns are in that order."""
+class Circle(_Simple):
+    kind: ClassVar[str] = "circle"
+    rank: ClassVar[int] = 2
+    centre: Point
+    radius: float
 
-    first: np.ndarray  # (E, 2) where each edge starts
-    last: np.ndarray  # (E, 2) where it ends
-    wests: np.ndarray  # (E, 2) normals of the chords, to the west; of level chords, to the south
-    lengths: np.ndarray  # (E,)
-    bent: np.ndarray  # (A,) edge numbers
-    centres: np.ndarray  # (A, 2)
-    radii: np.ndarray  # (A,)
-    begins: np.ndarray  # (A,) angle of the first point, radians
-    sweeps: np.ndarray  # (A,) signed, counter-clockwise positive
-    bulge_west: np.ndarray  # (A,) bool, whether the arc lies on the west (south) side of its chord
-    signed_area: float  # positive when the loop runs counter-clockwise
+    def area(self) -> float:
+        return math.pi * self.radius**2
 
+    def perimeter(self) -> float:
+        return math.tau * self.radius
 
-Traced = Curve | Circle | Rect
+    def bounds(self) -> np.ndarray:
+        return np.array([self.centre, self.centre]) + np.array([[-self.radius], [self.radius]])
 
+    def inside(self, points: np.ndarray) -> np.ndarray:
+        x, y = points[:, 0], points[:, 1]
+        return (x - self.centre[0]) ** 2 + (y - self.centre[1]) ** 2 < self.radius**2
 
-def arc_circle(start: Point, middle: Point, end: Point) -> tuple[Point, float, float, float] | None:
-    """Centre, radius, start angle and signed sweep (radians) of a three-point arc; None when it is straight."""
-    ux, uy, vx, vy = middle[0] - start[0], middle[1] - start[1], end[0] - start[0], end[1] - start[1]
-    cross, chord = ux * vy - uy * vx, vx * vx + vy * vy
-    if abs(cross) <= STRAIGHT * chord:
-        return None
-    uu = ux * ux + uy * uy
-    x, y = (vy * uu - uy * chord) / (2 * cross), (ux * chord - vx * uu) / (2 * cross)
-    begin = math.atan2(-y, -x)
-    turn = (math.atan2(vy - y, vx - x) - begin) % math.tau
-    # start, middle, end turn left (cross > 0) exactly when the arc runs counter-clockwise
-    return (start[0] + x, start[1] + y), math.hypot(x, y), begin, turn if cross > 0 else turn - math.tau
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        return np.abs(self.signed_distance(points))
 
+    def signed_distance(self, points: np.ndarray) -> np.ndarray:
+        return np.hypot(points[:, 0] - self.centre[0], points[:, 1] - self.centre[1]) - self.radius
 
-def traced(outline: Outline | Curve) -> Traced:
-    """The outline ready for repeated questions: a loop as a `Curve`, everything else as it is."""
-    return _trace(outline) if isinstance(outline, Loop) else outline
+    def sample_boundary(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        angle = rng.random(count) * math.tau
+        normals = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return normals * self.radius + self.centre, normals
 
+    def mapped(self, point_map: PointMap, scale: float = 1.0, swap: bool = False) -> "Circle":
+        return Circle(point_map(self.centre), self.radius * scale)
 
-def _trace(loop: Loop) -> Curve:
-    corners = [loop.start, *(edge.end for edge in loop.edges)]
-    arcs = [
-        (i, *circle)
-        for i, edge in enumerate(loop.edges)
-        if isinstance(edge, Arc) and (circle := arc_circle(corners[i], edge.middle, edge.end))
-    ]
-    path = np.array(corners, dtype=float)
-    first, last = path[:-1], path[1:]
-    bent, centres, radii, begins, sweeps = zip(*arcs, strict=True) if arcs else ((), (), (), (), ())
-    bent, radii, sweeps = np.array(bent, dtype=int), np.array(radii, dtype=float), np.array(sweeps, dtype=float)
-    dx, dy = (last - first).T
-    left = (dy > 0) | ((dy == 0) & (dx < 0))  # whether west is to the left of the way
-    wests = np.stack([-dy, dx], axis=1) * np.where(left, 1.0, -1.0)[:, None]
-    lengths = np.hypot(dx, dy)
-    lengths[bent] = radii * np.abs(sweeps)
-    area = 0.5 * np.sum(first[:, 0] * last[:, 1] - first[:, 1] * last[:, 0])
-    area += 0.5 * np.sum(radii**2 * (sweeps - np.sin(sweeps)))  # chord polygon plus signed circular segments
-    centres = np.array(centres, dtype=float).reshape(-1, 2)
-    begins, bulge_west = np.array(begins, dtype=float), left[bent] == (sweeps < 0)
-    return Curve(first, last, wests, lengths, bent, centres, radii, begins, sweeps, bulge_west, float(area))
+    def rounded(self) -> "Circle | None":
+        radius = grid(self.radius, 0.5 if self.radius < 2 * FINE else 1.0)
+        return Circle((grid(self.centre[0], 0.5), grid(self.centre[1], 0.5)), radius) if radius > 0 else None
+
+    def numbers(self, axes: tuple[int, int]) -> Numbers:
+        def rebuild(v) -> Circle | None:
+            return Circle((float(v[0]), float(v[1])), float(v[2])) if v[2] > SAME else None
+
+        slots = (CENTRE, axes[0]), (CENTRE, axes[1]), (RADIUS, -1)
+        return Numbers(slots, (float(self.centre[0]), float(self.centre[1]), float(self.radius)), rebuild)
+
+    def inset(self, by: float, size: tuple[float, float]) -> "Circle":
+        return Circle(self.centre, self.radius - by)
+
+    def fits(self, outer: Outline, margin: float) -> bool:
+        return _fits(np.array([self.centre]), outer, margin + self.radius)
+
+    def drawn(self, write: Write) -> str:
+        return f"circle({write(self.radius)}"
 
 
-def inside(outline: Outline | Curve, points: np.ndarray) -> np.ndarray:
-    """Which points (N, 2) lie inside, (N,) bool; either answer on the boundary itself."""
-    x, y = points[:, 0], points[:, 1]
-    match outline:
-        case Circle(centre, radius):
-            return (x - centre[0]) ** 2 + (y - centre[1]) ** 2 < radius**2
-        case Rect(centre, width, height):
-            return (np.abs(x - centre[0]) < width / 2) & (np.abs(y - centre[1]) < height / 2)
-    curve = traced(outline)
-    odd = np.logical_xor.reduce(_crossings(curve, x, y), axis=0)
-    return odd ^ np.logical_xor.reduce(_segments(curve, x, y), axis=0) if len(curve.bent) else odd
+@dataclass(frozen=True, slots=True)
+class Rect(_Simple):
+    kind: ClassVar[str] = "rect"
+    rank: ClassVar[int] = 1
+    centre: Point
+    width: float
+    height: float
+
+    def loop(self) -> "Loop":
+        """The same rectangle as a counter-clockwise loop."""
+        (x0, y0), (x1, y1) = self.bounds().tolist()
+        return Loop((x0, y0), (Line((x1, y0)), Line((x1, y1)), Line((x0, y1)), Line((x0, y0))))
+
+    def area(self) -> float:
+        return self.width * self.height
+
+    def perimeter(self) -> float:
+        return 2 * (self.width + self.height)
+
+    def bounds(self) -> np.ndarray:
+        return np.array([self.centre, self.centre]) + np.array([[-0.5], [0.5]]) * (self.width, self.height)
+
+    def inside(self, points: np.ndarray) -> np.ndarray:
+        x, y = points[:, 0], points[:, 1]
+        return (np.abs(x - self.centre[0]) < self.width / 2) & (np.abs(y - self.centre[1]) < self.height / 2)
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        return np.abs(self.signed_distance(points))
+
+    def signed_distance(self, points: np.ndarray) -> np.ndarray:
+        """Quilez, "2D distance functions": the box."""
+        u = np.abs(points[:, 0] - self.centre[0]) - self.width / 2
+        v = np.abs(points[:, 1] - self.centre[1]) - self.height / 2
+        return np.hypot(np.maximum(u, 0), np.maximum(v, 0)) + np.minimum(np.maximum(u, v), 0)
+
+    def sample_boundary(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return self.loop().prepared().sample_boundary(count, rng)
+
+    def mapped(self, point_map: PointMap, scale: float = 1.0, swap: bool = False) -> "Rect":
+        width, height = (self.height, self.width) if swap else (self.width, self.height)
+        return Rect(point_map(self.centre), width * scale, height * scale)
+
+    def rounded(self) -> "Rect | None":
+        (x0, y0), (x1, y1) = np.clip(self.bounds(), -FRAME, FRAME)
+        (x, w), (y, h) = interval(x0, x1), interval(y0, y1)
+        return Rect((x, y), w, h) if w > 0 and h > 0 else None
+
+    def numbers(self, axes: tuple[int, int]) -> Numbers:
+        (x, y), w, h = self.centre, self.width / 2, self.height / 2
+
+        def rebuild(v) -> Rect | None:
+            width, height = float(v[1] - v[0]), float(v[3] - v[2])
+            if min(width, height) <= SAME:
+                return None
+            return Rect((float(v[0] + v[1]) / 2, float(v[2] + v[3]) / 2), width, height)
+
+        slots = (PLANE, axes[0]), (PLANE, axes[0]), (PLANE, axes[1]), (PLANE, axes[1])
+        return Numbers(slots, (float(x - w), float(x + w), float(y - h), float(y + h)), rebuild)
+
+    def inset(self, by: float, size: tuple[float, float]) -> "Rect":
+        return Rect(self.centre, self.width - 2 * by, self.height - 2 * by)
+
+    def fits(self, outer: Outline, margin: float) -> bool:
+        return self.loop().fits(outer, margin)
+
+    def drawn(self, write: Write) -> str:
+        return f"rect({write(self.width)},{write(self.height)}"
 
 
-def _crossings(curve: Curve, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Which chords a ray from each point to +x crosses, (E, N)."""
-    spans = (curve.first[:, 1:] > y) != (curve.last[:, 1:] > y)
-    return spans & _west(curve, slice(None), x, y)
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A closed outline: the last edge ends at `start` (also where the text leaves the last line to `close()`)."""
+
+    kind: ClassVar[str] = "loop"
+    rank: ClassVar[int] = 0
+    repeats: ClassVar[bool] = False
+    start: Point
+    edges: tuple[Edge, ...]
+
+    @property
+    def first_point(self) -> Point:
+        return self.start
+
+    @property
+    def edge_count(self) -> int:
+        return len(self.edges)
+
+    def prepared(self) -> Curve:
+        return trace(self.start, self.edges)
+
+    def area(self) -> float:
+        return self.prepared().area()
+
+    def perimeter(self) -> float:
+        return self.prepared().perimeter()
+
+    def bounds(self) -> np.ndarray:
+        return self.prepared().bounds()
+
+    def points(self) -> list[Point]:
+        """The ends of its edges and the middles of its arcs, in order."""
+        return [point for edge in self.edges for point in edge.points]
+
+    def control_box(self) -> np.ndarray:
+        points = [self.start, *self.points()]
+        return np.array([np.min(points, axis=0), np.max(points, axis=0)])
+
+    def corners(self) -> np.ndarray:
+        return np.concatenate([self.bounds(), self.points()])
+
+    def inside(self, points: np.ndarray) -> np.ndarray:
+        return self.prepared().inside(points)
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        return self.prepared().distance(points)
+
+    def signed_distance(self, points: np.ndarray) -> np.ndarray:
+        return self.prepared().signed_distance(points)
+
+    def sample_boundary(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return self.prepared().sample_boundary(count, rng)
+
+    def mapped(self, point_map: PointMap, scale: float = 1.0, swap: bool = False) -> "Loop":
+        return Loop(point_map(self.start), tuple(edge.mapped(point_map) for edge in self.edges))
+
+    def reversed(self) -> "Loop":
+        """The same loop the other way round."""
+        return Loop(self.start, reversed_edges(self.start, self.edges))
+
+    def canonical(self) -> "Loop | Rect":
+        """Counter-clockwise from its lowest, then leftmost vertex; an upright rectangle is a `Rect`."""
+        edges = from_lowest(self.edges if polygon_area(self.edges) > 0 else reversed_edges(self.start, self.edges))
+        rectangle = rectangle_of(edges[-1].end, edges)
+        return Rect(*rectangle) if rectangle else Loop(edges[-1].end, edges)
+
+    def rounded(self) -> "Loop | None":
+        found = rounded_loop(self.start, self.edges)
+        return Loop(*found) if found else None
+
+    def numbers(self, axes: tuple[int, int]) -> Numbers:
+        slots, values, build = loop_numbers(self.start, self.edges, axes)
+
+        def rebuild(v) -> Loop | None:
+            found = build(v)
+            return None if found is None else Loop(*found)
+
+        return Numbers(slots, values, rebuild)
+
+    def inset(self, by: float, size: tuple[float, float]) -> "Loop":
+        w, h = size
+        return self.mapped(lambda p: (p[0] * (w - 2 * by) / w, p[1] * (h - 2 * by) / h))
+
+    def fits(self, outer: Outline, margin: float) -> bool:
+        return _fits(np.array(self.points()), outer, margin)
+
+    def faults(self) -> set[str]:
+        """What is wrong with it: "point twice", "straight arc", "crossing"."""
+        return faults(self.start, self.edges)
+
+    def crosses_itself(self) -> bool:
+        """Whether it crosses itself, its arcs taken as polygons: the field fills such loops, the CAD kernel fails."""
+        if len(self.edges) < 4 and not any(edge.bent for edge in self.edges):
+            return False
+        corners = self.prepared().corners(ARC_SIDES)
+        along = np.roll(corners, -1, 0) - corners
+        (x, y), (dx, dy) = (corners[None] - corners[:, None]).transpose(2, 0, 1), along.T[..., None]
+        aside = dx * y - dy * x  # (n, n): on which side of side i corner j lies
+        split = aside * np.roll(aside, -1, 1) < 0
+        return bool((split & split.T).any())
+
+    def with_arcs(self, change: Callable[[Point, Arc], Arc]) -> "Loop":
+        starts = [self.start, *(edge.end for edge in self.edges)]
+        edges = (change(at, edge) if edge.bent else edge for at, edge in zip(starts, self.edges, strict=False))
+        return Loop(self.start, tuple(edges))
+
+    def check(self) -> None:
+        if len(self.edges) < 2:
+            raise ValueError("an outline needs two edges at least")
+        if point(self.edges[-1].end, number) != point(self.start, number):
+            raise ValueError("an outline ends where it starts")
+
+    def drawn(self, write: Write) -> str:
+        """The edges; a straight last edge is left to `close()`."""
+        closing = not self.edges[-1].bent
+        calls, start = [], [self.start]
+        for edge in self.edges[:-1] if closing else self.edges:
+            points = ",".join(point(at, write) for at in (*start, *edge.points))
+            calls.append(f"{'arc' if edge.bent else 'segment'}({points})")
+            start = []
+        return ".".join([*calls, *(["close()"] if closing else []), "assemble()"])
 
 
-def _west(curve: Curve, edges: slice | np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Whether points (N,) or (K, N) lie strictly west of (level chords: south of) the lines along K chords, (K, N).
-
-    Crossings and circular segments ask this one question, so that a point exactly on a chord gets consistent answers.
-    """
-    side = curve.wests[edges]
-    reach = np.sum(side * curve.first[edges], axis=1)
-    return side[:, :1] * x + side[:, 1:] * y > reach[:, None]
+# --- functions over outlines, for the search; new code asks the outline itself ---
 
 
-def _segments(curve: Curve, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """In which arcs' circular segments (between arc and chord) each point lies, (A, N)."""
-    cx, cy = curve.centres.T[..., None]
-    return ((x - cx) ** 2 + (y - cy) ** 2 < curve.radii[:, None] ** 2) & _beyond_chord(curve, x, y)
+def inside(outline: Outline, points: np.ndarray) -> np.ndarray:
+    return outline.inside(points)
 
 
-def _beyond_chord(curve: Curve, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Whether points (N,) or (A, N) lie on the arc's side of its chord, (A, N)."""
-    return _west(curve, curve.bent, x, y) == curve.bulge_west[:, None]
+def area(outline: Outline) -> float:
+    return outline.area()
 
 
-def distance(outline: Outline | Curve, points: np.ndarray) -> np.ndarray:
-    """Exact unsigned distance of points (N, 2) to the boundary, (N,)."""
-    x, y = points[:, 0], points[:, 1]
-    match outline:
-        case Circle(centre, radius):
-            return np.abs(np.hypot(x - centre[0], y - centre[1]) - radius)
-        case Rect():
-            return np.abs(_rect_signed(outline, x, y))
-    curve = traced(outline)
-    straight = np.ones(len(curve.first), dtype=bool)
-    straight[curve.bent] = False
-    near = np.full(len(points), np.inf)
-    if straight.any():
-        near = _to_lines(curve.first[straight], curve.last[straight], x, y)
-    return np.minimum(near, _to_arcs(curve, x, y)) if len(curve.bent) else near
+def perimeter(outline: Outline) -> float:
+    return outline.perimeter()
 
 
-def _rect_signed(rect: Rect, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Quilez, "2D distance functions": the box."""
-    u, v = np.abs(x - rect.centre[0]) - rect.width / 2, np.abs(y - rect.centre[1]) - rect.height / 2
-    return np.hypot(np.maximum(u, 0), np.maximum(v, 0)) + np.minimum(np.maximum(u, v), 0)
+def bounds(outline: Outline) -> np.ndarray:
+    return outline.bounds()
 
 
-def _to_lines(first: np.ndarray, last: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    (x0, y0), (dx, dy) = first.T[..., None], (last - first).T[..., None]
-    square = dx * dx + dy * dy
-    along = ((x - x0) * dx + (y - y0) * dy) / np.where(square > 0, square, 1.0)
-    along = np.clip(along, 0.0, 1.0)  # (E, N)
-    return np.sqrt(np.min((x - x0 - along * dx) ** 2 + (y - y0 - along * dy) ** 2, axis=0))
-
-
-def _to_arcs(curve: Curve, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """To the circle where the nearest circle point belongs to the arc, otherwise to the arc's nearer end."""
-    cx, cy, radius = *curve.centres.T[..., None], curve.radii[:, None]
-    (x0, y0), (x1, y1) = curve.first[curve.bent].T[..., None], curve.last[curve.bent].T[..., None]
-    away = np.hypot(x - cx, y - cy)  # (A, N)
-    scale = radius / np.where(away > 0, away, 1.0)
-    on_arc = _beyond_chord(curve, cx + (x - cx) * scale, cy + (y - cy) * scale)
-    ends = np.minimum(np.hypot(x - x0, y - y0), np.hypot(x - x1, y - y1))
-    return np.min(np.where(on_arc, np.abs(away - radius), ends), axis=0)
-
-
-def signed_distance(outline: Outline | Curve, points: np.ndarray) -> np.ndarray:
-    """Exact distance of points (N, 2) to the boundary, negative inside, (N,)."""
-    match outline:
-        case Circle(centre, radius):
-            return np.hypot(points[:, 0] - centre[0], points[:, 1] - centre[1]) - radius
-        case Rect():
-            return _rect_signed(outline, points[:, 0], points[:, 1])
-    curve = traced(outline)
-    unsigned = distance(curve, points)
-    return np.where(inside(curve, points), -unsigned, unsigned)
-
-
-def area(outline: Outline | Curve) -> float:
-    match outline:
-        case Circle(_, radius):
-            return math.pi * radius**2
-        case Rect(_, width, height):
-            return width * height
-    return abs(traced(outline).signed_area)
-
-
-def perimeter(outline: Outline | Curve) -> float:
-    match outline:
-        case Circle(_, radius):
-            return math.tau * radius
-        case Rect(_, width, height):
-            return 2 * (width + height)
-    return float(np.sum(traced(outline).lengths))
-
-
-def bounds(outline: Outline | Curve) -> np.ndarray:
-    """Lowest and highest corner, (2, 2)."""
-    match outline:
-        case Circle(centre, radius):
-            return np.array([centre, centre]) + np.array([[-radius], [radius]])
-        case Rect(centre, width, height):
-            return np.array([centre, centre]) + np.array([[-0.5], [0.5]]) * (width, height)
-    curve = traced(outline)
-    extremes = np.concatenate([curve.first, curve.last, _compass_points(curve)])
-    return np.stack([extremes.min(axis=0), extremes.max(axis=0)])
-
-
-def _compass_points(curve: Curve) -> np.ndarray:
-    """The points of the arcs that lie straight right, up, left or down of their centres, (K, 2)."""
-    steps = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    points = curve.centres[:, None] + curve.radii[:, None, None] * steps  # (A, 4, 2)
-    return points[_beyond_chord(curve, points[..., 0], points[..., 1])]
-
-
-def sample_boundary(outline: Outline | Curve, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Points (count, 2) uniform in arc length, and the unit normals (count, 2) that point out of the outline."""
-    match outline:
-        case Circle(centre, radius):
-            angle = rng.random(count) * math.tau
-            normals = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-            return normals * radius + centre, normals
-        case Rect():
-            return _on_curve(_trace(rect_loop(outline)), count, rng)
-    return _on_curve(traced(outline), count, rng)
-
-
-def rect_loop(rect: Rect) -> Loop:
-    """The same rectangle as a counter-clockwise loop."""
-    (x0, y0), (x1, y1) = bounds(rect).tolist()
-    return Loop((x0, y0), (Line((x1, y0)), Line((x1, y1)), Line((x0, y1)), Line((x0, y0))))
-
-
-def _on_curve(curve: Curve, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    ends = np.cumsum(curve.lengths)
-    at = rng.random(count) * ends[-1]
-    edge = np.searchsorted(ends[:-1], at, side="right")
-    share = (1.0 - (ends[edge] - at) / curve.lengths[edge])[:, None]  # how far along its edge
-    tangents = ((curve.last - curve.first) / np.where(curve.lengths > 0, curve.lengths, 1.0)[:, None])[edge]
-    points = curve.first[edge] + share * curve.lengths[edge][:, None] * tangents
-    for arc, number in enumerate(curve.bent):
-        rows = np.flatnonzero(edge == number)
-        angle = curve.begins[arc] + curve.sweeps[arc] * share[rows, 0]
-        radial = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        points[rows] = curve.centres[arc] + curve.radii[arc] * radial
-        tangents[rows] = np.stack([-radial[:, 1], radial[:, 0]], axis=1) * np.sign(curve.sweeps[arc])
-    return points, np.stack([tangents[:, 1], -tangents[:, 0]], axis=1) * np.sign(curve.signed_area)
-
-
-def faces_inside(faces: tuple[Face, ...], points: np.ndarray) -> np.ndarray:
-    """Which points (N, 2) a sketch covers, (N,) bool: faces in order, added or taken away."""
-    covered = np.zeros(len(points), dtype=bool)
-    for face in faces:
-        hit = inside(face.outline, points)
-        covered = covered & ~hit if face.subtract else covered | hit
-    return covered
-
-
-def faces_distance(faces: tuple[Face, ...], points: np.ndarray) -> np.ndarray:
-    """Signed distance of points (N, 2) to a sketch, (N,); a lower bound where faces combine."""
-    value = np.full(len(points), np.inf)
-    for face in faces:
-        one = signed_distance(face.outline, points)
-        value = np.maximum(value, -one) if face.subtract else np.minimum(value, one)
-    return value
+def sample_boundary(outline: Outline, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return outline.sample_boundary(count, rng)

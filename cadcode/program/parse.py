@@ -11,8 +11,9 @@ import math
 import operator
 import warnings
 
-from cadcode.program.calls import KINDS, MAX_NUMBER, METHODS, Module, Outside
+from cadcode.program.calls import KINDS, METHODS
 from cadcode.program.tree import Program, Rejected
+from cadcode.program.workplane import MAX_NUMBER, Module, Outside
 
 MAX_TEXT = 100_000
 MAX_REASON = 200

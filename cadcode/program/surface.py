@@ -8,22 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cadcode.program import field
-from cadcode.program import outlines as plane
-from cadcode.program.field import EmptySolid
-from cadcode.program.tree import AXES, Extrude, Program
+from cadcode.program.feature import EmptySolid, Patch
+from cadcode.program.tree import Program
 
 STEP_ASIDE = 1e-5  # how far in front and behind to look, as a share of the longest side
 EFFORT = 200  # candidates per wanted point before what was kept counts as all there is
-CAPS = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """Part of one body's skin: the wall of its face number `face`, or the box around both its caps."""
-
-    body: int
-    face: int
-    area: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +22,7 @@ class Cloud:
     points: np.ndarray  # (N, 3)
     normals: np.ndarray  # (N, 3)
 
-    def beside(self, step: float) -> np.ndarray:
+    def moved_out(self, step: float) -> np.ndarray:
         return (self.points.T + step * self.normals.T).T
 
 
@@ -41,12 +30,12 @@ def sample_surface(program: Program, count: int, rng: np.random.Generator) -> tu
     """Points (count, 3) uniform over the solid's surface, in the program's frame, and outward unit normals (count, 3).
 
     Candidates are uniform over all walls and caps and rejection keeps them uniform over the result. A face that several
-    bodies share counts once. Where the result keeps less than a 200th of the bodies' surface, points may repeat. Raises
+    bodies share counts once. If the result keeps less than a 200th of the bodies' surface, points may repeat. Raises
     EmptySolid when the program leaves no surface. Float64; the same generator state gives the same points.
     """
     program = field.prepare(program)
     aside = STEP_ASIDE * float(np.max(np.ptp(field.bounds(program), axis=0)))
-    patches = _patches(program)
+    patches = [(number, patch) for number, step in enumerate(program.steps) for patch in step.body.patches()]
     kept, found, tried, wanted = [], 0, 0, 2 * count + 64
     while found < count and tried < EFFORT * count:
         kept.append(_round(program, patches, wanted, aside, rng))
@@ -60,83 +49,38 @@ def sample_surface(program: Program, count: int, rng: np.random.Generator) -> tu
     return np.ascontiguousarray(both[:3].T), np.ascontiguousarray(both[3:].T)
 
 
-def _patches(program: Program) -> tuple[Patch, ...]:
-    patches = []
-    for number, step in enumerate(program.steps):
-        body = step.body
-        for place, face in enumerate(body.faces):
-            patches.append(Patch(number, place, plane.perimeter(face.outline) * abs(body.height)))
-        patches.append(Patch(number, CAPS, 2 * float(np.prod(np.ptp(_cap_box(body), axis=0)))))
-    return tuple(patches)
-
-
-def _cap_box(body: Extrude) -> np.ndarray:
-    return field.body_bounds(body)[:, list(AXES[body.plane][:2])]
-
-
-def _round(program: Program, patches: tuple[Patch, ...], count: int, aside: float, rng) -> np.ndarray:
+def _round(program: Program, patches: list[tuple[int, Patch]], count: int, aside: float, rng) -> np.ndarray:
     """Of `count` candidates the points and outward normals on the result, (6, n)."""
-    areas = np.array([patch.area for patch in patches])
+    areas = np.array([patch.area for _, patch in patches])
     shares = rng.multinomial(count, areas / areas.sum())
-    points, normals = np.empty((3, count)), np.zeros((3, count))
-    stop = np.cumsum(shares)
-    for patch, low, high in zip(patches, stop - shares, stop, strict=True):
-        draw = _draw_caps if patch.face == CAPS else _draw_wall
-        draw(program.steps[patch.body].body, patch, points[:, low:high], normals[:, low:high], rng)
+    points, normals = np.empty((3, count)), np.empty((3, count))
+    parts = [slice(stop - share, stop) for stop, share in zip(np.cumsum(shares), shares, strict=True)]
+    for (_, patch), part in zip(patches, parts, strict=True):
+        drawn = patch.sample(part.stop - part.start, rng)
+        points[:, part], normals[:, part] = (columns.T for columns in drawn)
     cloud = Cloud(points.T, normals.T)
-    out = _on_result(program, cloud, np.repeat([patch.body for patch in patches], shares), aside)
-    for patch, low, high in zip(patches, stop - shares, stop, strict=True):
-        if patch.face > 0:
-            body = program.steps[patch.body].body
-            out[low:high] *= _not_on_earlier_faces(body, patch, cloud, slice(low, high), aside)
+    front, back = cloud.moved_out(aside), cloud.moved_out(-aside)
+    out = _on_result(program, front, back, np.repeat([body for body, _ in patches], shares))
+    for (_, patch), part in zip(patches, parts, strict=True):
+        if patch.fresh:
+            out[part] *= patch.fresh(front[part], back[part])
     rows = np.flatnonzero(out)
     return np.concatenate([points[:, rows], normals[:, rows] * out[rows]])
 
 
-def _draw_wall(body: Extrude, patch: Patch, points: np.ndarray, normals: np.ndarray, rng) -> None:
-    """Fill (3, n) columns with points of one face's wall."""
-    i, j, k = AXES[body.plane]
-    flat, outward = plane.sample_boundary(body.faces[patch.face].outline, points.shape[1], rng)
-    points[i], points[j] = flat.T
-    points[k] = body.offset + body.height * rng.random(points.shape[1])
-    normals[i], normals[j] = outward.T
-
-
-def _draw_caps(body: Extrude, patch: Patch, points: np.ndarray, normals: np.ndarray, rng) -> None:
-    """Fill (3, n) columns with points of the rectangle around either cap; those off the sketch are rejected later."""
-    i, j, k = AXES[body.plane]
-    (u0, v0), (u1, v1) = _cap_box(body)
-    low, high = field.span(body)
-    upper = rng.random(points.shape[1]) < 0.5
-    points[i] = u0 + (u1 - u0) * rng.random(points.shape[1])
-    points[j] = v0 + (v1 - v0) * rng.random(points.shape[1])
-    points[k] = np.where(upper, high, low)
-    normals[k] = np.where(upper, 1.0, -1.0)
-
-
-def _on_result(program: Program, cloud: Cloud, own: np.ndarray, aside: float) -> np.ndarray:
+def _on_result(program: Program, front: np.ndarray, back: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Per candidate (N,): 0 off the result's surface, 1 on it, -1 on it and facing the other way.
 
-    `own` is the number of each candidate's body. The first body whose skin passes there keeps the point.
+    `front` and `back` (N, 3) are just off the candidates, `own` is the number of each candidate's body. The first body
+    whose skin passes there keeps the point.
     """
-    front, back = cloud.beside(aside), cloud.beside(-aside)
     before = after = np.zeros(len(own), dtype=bool)
     taken, mine = np.zeros(len(own), dtype=bool), np.zeros(len(own), dtype=bool)
     for number, step in enumerate(program.steps):
-        body_before, body_after = field.inside_body(step.body, front), field.inside_body(step.body, back)
+        body_before, body_after = step.body.inside(front), step.body.inside(back)
         before = field.combine(step.operation, before, body_before)
         after = field.combine(step.operation, after, body_after)
         skin = body_before != body_after
         mine |= skin & ~taken & (own == number)
         taken |= skin
     return mine * (after.astype(np.int8) - before.astype(np.int8))
-
-
-def _not_on_earlier_faces(body: Extrude, patch: Patch, cloud: Cloud, part: slice, aside: float) -> np.ndarray:
-    """Which of a wall's candidates lie on no wall of the same sketch's earlier faces, (n,)."""
-    columns = list(AXES[body.plane][:2])
-    front, back = cloud.beside(aside)[part, columns], cloud.beside(-aside)[part, columns]
-    fresh = np.ones(len(front), dtype=bool)
-    for face in body.faces[: patch.face]:
-        fresh &= plane.inside(face.outline, front) == plane.inside(face.outline, back)
-    return fresh

@@ -5,7 +5,9 @@ from itertools import permutations, product
 
 import numpy as np
 
-from cadcode.program.tree import AXES, Arc, Circle, Extrude, Face, Line, Loop, Outline, Program, Rect, Step
+from cadcode.program.feature import Similarity
+from cadcode.program.transform import placed
+from cadcode.program.tree import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +38,8 @@ class CubeSymmetry:
 
 SYMMETRIES = tuple(CubeSymmetry(a, s) for a in permutations(range(3)) for s in product((1, -1), repeat=3))
 ROTATIONS = tuple(s for s in SYMMETRIES if s.proper)
-_PLANE_OF_NORMAL = {axes[2]: plane for plane, axes in AXES.items()}
 
 
 def transformed(program: Program, symmetry: CubeSymmetry) -> Program:
     """The program whose solid is the image of this one's under the symmetry."""
-    return Program(tuple(Step(s.operation, _body(s.body, symmetry)) for s in program.steps))
-
-
-def _body(body: Extrude, symmetry: CubeSymmetry) -> Extrude:
-    x, y, normal = AXES[body.plane]
-    plane = _PLANE_OF_NORMAL[symmetry.axes[normal]]
-    swap = AXES[plane][0] != symmetry.axes[x]
-    sx, sy, sign = symmetry.signs[x], symmetry.signs[y], symmetry.signs[normal]
-    offset = body.offset if sign > 0 else -(body.offset + body.height)
-    faces = (Face(_outline(f.outline, sx, sy, swap), f.subtract) for f in body.faces)
-    return Extrude(plane, offset, body.height, tuple(faces))
-
-
-def _outline(outline: Outline, sx: int, sy: int, swap: bool) -> Outline:
-    def move(p):
-        q = (sx * p[0] + 0.0, sy * p[1] + 0.0)  # + 0.0 turns -0.0 into 0.0
-        return (q[1], q[0]) if swap else q
-
-    if isinstance(outline, Circle):
-        return Circle(move(outline.centre), outline.radius)
-    if isinstance(outline, Rect):
-        size = (outline.height, outline.width) if swap else (outline.width, outline.height)
-        return Rect(move(outline.centre), *size)
-    edges = (Arc(move(e.middle), move(e.end)) if isinstance(e, Arc) else Line(move(e.end)) for e in outline.edges)
-    return Loop(move(outline.start), tuple(edges))
+    return placed(program, Similarity(symmetry.axes, symmetry.signs))

@@ -9,10 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cadcode.program.canonical import canonical_outline
-from cadcode.program.outlines import arc_circle, area
+from cadcode.program.curve import arc_circle
 from cadcode.program.tree import Arc, Circle, Edge, Line, Loop, Outline
-from cadcode.search.numbers import faults
 from cadcode.search.ranking import EDGE_PRICE
 
 LEAST_ARC = 4  # corners
@@ -64,9 +62,9 @@ def _exact_outline(corners: np.ndarray, polygon: np.ndarray, tolerance: float) -
         return circle, 1
     edges = _edges(corners, tolerance)
     outline = Loop(edges[-1].end, tuple(edges))
-    if not 2 <= len(edges) <= MOST_EDGES or faults(outline) or not _same_area(outline, polygon):
+    if not 2 <= len(edges) <= MOST_EDGES or outline.faults() or not _same_area(outline, polygon):
         return None, len(edges)
-    return canonical_outline(outline), len(edges)
+    return outline.canonical(), len(edges)
 
 
 def _length(polygon: np.ndarray) -> float:
@@ -82,7 +80,7 @@ def sharp_outline(corners: np.ndarray, polygon: np.ndarray, roughness: float) ->
     if meeting is None or len(meeting) > MOST_SIDES:
         return None
     outline = Loop(_point(meeting[-1]), tuple(Line(_point(point)) for point in meeting))
-    return None if faults(outline) or not _same_area(outline, polygon, ROUGH_AREA) else canonical_outline(outline)
+    return None if outline.faults() or not _same_area(outline, polygon, ROUGH_AREA) else outline.canonical()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +151,7 @@ def _turn(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _same_area(outline: Outline, polygon: np.ndarray, error: float = AREA_ERROR) -> bool:
-    return abs(area(outline) / max(abs(polygon_area(polygon)), 1e-9) - 1) < error
+    return abs(outline.area() / max(abs(polygon_area(polygon)), 1e-9) - 1) < error
 
 
 def polygon_area(polygon: np.ndarray) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cadcode.program.surface import sample_surface
-from cadcode.program.tree import Loop, Program
+from cadcode.program.tree import Program
 
 FEATURE_PRICE, EDGE_PRICE = 3e-4, 3e-5  # in the score or IoU that one more has to bring
 
@@ -39,11 +39,10 @@ def distance_to_input(program: Program, target: SearchTarget, seed: int = 0) -> 
 
 def features(program: Program) -> int:
     """Bodies and holes: the outlines of all sketches."""
-    return sum(len(step.body.faces) for step in program.steps)
+    return sum(step.body.outline_count for step in program.steps)
 
 
 def price(program: Program) -> float:
     """What a program's length costs, so that of two that fit alike the simpler one is taken."""
-    outlines = [face.outline for step in program.steps for face in step.body.faces]
-    edges = sum(len(o.edges) if isinstance(o, Loop) else 1 for o in outlines)
-    return FEATURE_PRICE * len(outlines) + EDGE_PRICE * edges
+    edges = sum(step.body.edge_count for step in program.steps)
+    return FEATURE_PRICE * features(program) + EDGE_PRICE * edges

@@ -11,7 +11,7 @@ from itertools import takewhile
 
 import numpy as np
 
-from cadcode.program.tree import Loop, Program, Step
+from cadcode.program.tree import Program, Step
 from cadcode.search.deadline import Late, never
 from cadcode.search.least_squares import PolishOptions, polished
 from cadcode.search.numbers import PLANE, SAME, Move, Parameters
@@ -64,7 +64,7 @@ class Variant:
             if body is None:
                 return False
             steps[index], measured[index] = Step(steps[index].operation, body), self.goal.measure(body)
-            self.work += sum(len(f.outline.edges) if isinstance(f.outline, Loop) else 1 for f in body.faces)
+            self.work += body.edge_count
         least = self.score - allowance
         score = self.goal.score(Program(tuple(steps)), measured, least)
         if score < least:

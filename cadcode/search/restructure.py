@@ -7,9 +7,7 @@ say the same become one.
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from cadcode.program.field import span
-from cadcode.program.outlines import bounds
-from cadcode.program.tree import Extrude, Face, Program, Rect, Step
+from cadcode.program.tree import Program, Step
 from cadcode.search.deadline import Late, never
 from cadcode.search.refine import RefineOptions, Variant, refine, until
 from cadcode.search.residual import ResidualOptions, proposals
@@ -67,26 +65,11 @@ def simpler_programs(program: Program):
         if rest and rest[0].operation == "union":
             yield Program(rest)
     for i, step in enumerate(steps):
-        for j in range(1, len(step.body.faces)):
-            body = replace(step.body, faces=step.body.faces[:j] + step.body.faces[j + 1 :])
+        for body in step.body.simpler():
             yield Program((*steps[:i], replace(step, body=body), *steps[i + 1 :]))
     for i, j in permutations(range(len(steps)), 2):
-        if steps[i].operation == steps[j].operation and (joint := joined(steps[i].body, steps[j].body)):
+        if steps[i].operation == steps[j].operation and (joint := steps[i].body.joined(steps[j].body)):
             kept = [step for at, step in enumerate(steps) if at != j]
             kept[i - (j < i)] = Step(steps[i].operation, joint)
             if kept[0].operation == "union":
                 yield Program(tuple(kept))
-
-
-def joined(a: Extrude, b: Extrude) -> Extrude | None:
-    """One prism where there are two: `a` prolonged as far as `b` goes, or the box about two boxes; None elsewhere."""
-    if a.plane != b.plane:
-        return None
-    (a_low, a_high), (b_low, b_high) = span(a), span(b)
-    low, high = min(a_low, b_low), max(a_high, b_high)
-    if all(len(body.faces) == 1 and isinstance(body.faces[0].outline, Rect) for body in (a, b)):
-        (a0, a1), (b0, b1) = bounds(a.faces[0].outline), bounds(b.faces[0].outline)
-        (x0, y0), (x1, y1) = (min(a0[0], b0[0]), min(a0[1], b0[1])), (max(a1[0], b1[0]), max(a1[1], b1[1]))
-        box = Rect((float(x0 + x1) / 2, float(y0 + y1) / 2), float(x1 - x0), float(y1 - y0))
-        return Extrude(a.plane, low, high - low, (Face(box),))
-    return Extrude(a.plane, low, high - low, a.faces)

@@ -5,13 +5,14 @@ lie within the accuracy of each other become equal, and what is symmetric within
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
 from cadcode.geometry.frame import Frame
-from cadcode.program.outlines import arc_circle
+from cadcode.program.curve import arc_circle
 from cadcode.program.transform import control_box, moved
-from cadcode.program.tree import Arc, Extrude, Face, Loop, Outline, Point, Program, Step
+from cadcode.program.tree import Arc, Point, Program, Step
 from cadcode.search.numbers import CENTRE, PLANE, RADIUS, Parameters
 from cadcode.search.volume_goal import Goal
 
@@ -176,23 +177,8 @@ def _next_round(value: float, reach: float) -> float:
 
 def _with_nice_arcs(program: Program, accuracy: float) -> Program:
     """Arcs that are nearly half or quarter circles are exactly so; their ends stay."""
-    return Program(tuple(Step(step.operation, _body(step.body, accuracy)) for step in program.steps))
-
-
-def _body(body: Extrude, accuracy: float) -> Extrude:
-    faces = tuple(Face(_outline(face.outline, accuracy), face.subtract) for face in body.faces)
-    return Extrude(body.plane, body.offset, body.height, faces)
-
-
-def _outline(outline: Outline, accuracy: float) -> Outline:
-    if not isinstance(outline, Loop):
-        return outline
-    starts = [outline.start, *(edge.end for edge in outline.edges)]
-    edges = (
-        _arc(start, edge, accuracy) if isinstance(edge, Arc) else edge
-        for start, edge in zip(starts, outline.edges, strict=False)
-    )
-    return Loop(outline.start, tuple(edges))
+    nicer = partial(_arc, accuracy=accuracy)
+    return Program(tuple(Step(step.operation, step.body.with_arcs(nicer)) for step in program.steps))
 
 
 def _arc(start: Point, arc: Arc, accuracy: float) -> Arc:

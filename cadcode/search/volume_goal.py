@@ -20,7 +20,7 @@ from cadcode.geometry.section import section
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
 from cadcode.program.field import body_bounds, body_distance, combine, combined_distances, prepared_body, span
-from cadcode.program.outlines import faces_inside
+from cadcode.program.sketch import faces_inside
 from cadcode.program.tree import AXES, Extrude, Program
 
 MARGIN = 4.0  # program units around the part's box, so that reaching out of it costs

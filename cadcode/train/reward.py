@@ -10,11 +10,10 @@ import numpy as np
 
 from cadcode.data.dataset import DataOptions, Sample, held_out, samples
 from cadcode.program import field
-from cadcode.program.canonical import FRAME
-from cadcode.program.outlines import traced
+from cadcode.program.normal_form import FRAME
 from cadcode.program.parse import parse
 from cadcode.program.tokens import END, decode
-from cadcode.program.tree import Arc, Loop, Outline, Program
+from cadcode.program.tree import Program
 
 SHELL = 8.0  # thickness of the space close around a part's box, program units
 SHELLS_OF_HELD_OUT = 1  # parts the random numbers of held-out queries from those of their surfaces
@@ -139,7 +138,7 @@ def score(target: Target, ids: tuple[int, ...], options: RewardOptions) -> Score
     if not ids or ids[-1] != END:
         return NO_SOLID
     program = parse(decode(ids))
-    if not isinstance(program, Program) or any(map(crosses_itself, outlines(program))):
+    if not isinstance(program, Program) or any(step.body.crosses_itself() for step in program.steps):
         return NO_SOLID
     try:
         box = field.bounds(program)
@@ -162,34 +161,3 @@ def seen_share(box: np.ndarray, outer: np.ndarray) -> float:
     """The share of a program's box that queries can see: what reaches out of the frame must not be free."""
     seen = np.minimum(box[1], outer[1]) - np.maximum(box[0], outer[0])
     return float(np.prod(np.maximum(seen, 0.0)) / np.prod(np.ptp(box, axis=0)))
-
-
-def outlines(program: Program) -> list[Outline]:
-    return [face.outline for step in program.steps for face in step.body.faces]
-
-
-def crosses_itself(outline: Outline) -> bool:
-    """Whether a loop crosses itself, its arcs taken as polygons: the field fills such loops, the CAD kernel fails."""
-    if not isinstance(outline, Loop) or len(outline.edges) < 4 and not any(isinstance(e, Arc) for e in outline.edges):
-        return False
-    corners = _polygon(outline)
-    along = np.roll(corners, -1, 0) - corners
-    (x, y), (dx, dy) = (corners[None] - corners[:, None]).transpose(2, 0, 1), along.T[..., None]
-    beside = dx * y - dy * x  # (n, n): on which side of side i corner j lies
-    split = beside * np.roll(beside, -1, 1) < 0
-    return bool((split & split.T).any())
-
-
-ARC_SIDES = 6
-
-
-def _polygon(loop: Loop) -> np.ndarray:
-    """Corners (n, 2): where edges start, and points between on arcs."""
-    curve, corners, arcs = traced(loop), [], {}
-    arcs = {int(edge): number for number, edge in enumerate(curve.bent)}
-    for edge, first in enumerate(curve.first):
-        corners.append(first[None])
-        if (arc := arcs.get(edge)) is not None:
-            turns = curve.begins[arc] + curve.sweeps[arc] * np.arange(1, ARC_SIDES) / ARC_SIDES
-            corners.append(curve.centres[arc] + curve.radii[arc] * np.stack([np.cos(turns), np.sin(turns)], axis=1))
-    return np.concatenate(corners)

@@ -8,8 +8,6 @@ from cadcode.data.bodies import extrude, union
 from cadcode.data.shapes import FAMILIES, random_program
 from cadcode.program.canonical import canonical
 from cadcode.program.field import bounds, occupancy
-from cadcode.program.outlines import area
-from cadcode.program.outlines import bounds as outline_bounds
 from cadcode.program.parse import parse
 from cadcode.program.surface import sample_surface
 from cadcode.program.text.compact import compact
@@ -79,7 +77,7 @@ def test_holes_lie_inside_the_box_of_their_sketch():
     found = [(s.body.faces[0], f) for p in PROGRAMS for s in p.steps for f in s.body.faces if f.subtract]
     assert len(found) > 100
     for outer, hole in found:
-        (low, high), (hole_low, hole_high) = outline_bounds(outer.outline), outline_bounds(hole.outline)
+        (low, high), (hole_low, hole_high) = outer.outline.bounds(), hole.outline.bounds()
         assert (hole_low > low).all() and (hole_high < high).all()
 
 
@@ -141,7 +139,7 @@ def test_every_family_makes_solids(family):
         steps = family(rng)
         assert steps[0].operation == "union"
         assert all(s.body.height > 0 and s.body.faces and not s.body.faces[0].subtract for s in steps)
-        assert all(area(f.outline) > 0 for s in steps for f in s.body.faces)
+        assert all(f.outline.area() > 0 for s in steps for f in s.body.faces)
 
 
 @pytest.mark.parametrize("maker", [*profiles.COMMON, *profiles.RARE], ids=lambda m: m.__name__)
@@ -150,8 +148,8 @@ def test_every_profile_is_a_closed_outline_in_its_box(maker):
     for w, h in [(1.0, 1.0), (3.0, 1.0), (0.7, 2.5)]:
         for _ in range(6):
             outline = maker(rng, w, h)
-            low, high = outline_bounds(outline)
-            assert 0 < area(outline) <= np.prod(high - low) * (1 + 1e-9)
+            low, high = outline.bounds()
+            assert 0 < outline.area() <= np.prod(high - low) * (1 + 1e-9)
             if isinstance(outline, Loop):
                 assert np.allclose(outline.edges[-1].end, outline.start)
                 assert len(outline.edges) > 2 or any(isinstance(e, Arc) for e in outline.edges)
@@ -164,9 +162,9 @@ def test_holes_that_fit_take_nothing_but_their_own_area(maker):
     found = 0
     for _ in range(40):
         made_holes = maker(rng, plate, 3.0, 2.0)
-        if made_holes and all(holes.fits(hole, plate, 0.0) for hole in made_holes):
+        if made_holes and all(hole.fits(plate, 0.0) for hole in made_holes):
             found += 1
-            corners = np.concatenate([outline_bounds(hole) for hole in made_holes])
+            corners = np.concatenate([hole.bounds() for hole in made_holes])
             assert (np.abs(corners) <= (1.5, 1.0)).all()
     assert found > 5
 

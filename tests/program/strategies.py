@@ -7,7 +7,8 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from cadcode.program import field
-from cadcode.program.outlines import arc_circle, faces_inside
+from cadcode.program.curve import arc_circle
+from cadcode.program.sketch import faces_inside
 from cadcode.program.tree import PLANES, Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
 GRID = (np.indices((24, 24, 24)).reshape(3, -1).T + 0.5) / 24  # (13824, 3) in the unit cube
@@ -126,3 +127,9 @@ def filling(program: Program) -> float:
     except field.EmptySolid:
         return 0.0
     return float(field.occupancy(program, low + (high - low) * GRID).mean())
+
+
+# One strategy for each feature type: features of whole numbers.
+FEATURES = {
+    "extrude": bodies,
+}

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from strategies import programs
 
 from cadcode.data.shapes import random_program
-from cadcode.program.canonical import FINE, canonical, canonical_outline, reversed_loop, rounded
+from cadcode.program.canonical import canonical, rounded
 from cadcode.program.field import bounds, occupancy
-from cadcode.program.outlines import area, rect_loop
+from cadcode.program.normal_form import FINE
 from cadcode.program.tree import AXES, Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
 RNG = np.random.default_rng(21)
@@ -68,9 +68,9 @@ def _body(body: Extrude, rng) -> Extrude:
 def _outline(outline, rng):
     if isinstance(outline, Circle):
         return outline
-    loop = rect_loop(outline) if isinstance(outline, Rect) else outline
+    loop = outline.loop() if isinstance(outline, Rect) else outline
     if rng.random() < 0.5:
-        loop = reversed_loop(loop)
+        loop = loop.reversed()
     first = rng.integers(len(loop.edges))
     edges = loop.edges[first:] + loop.edges[:first]
     return Loop(edges[-1].end, edges)
@@ -111,16 +111,16 @@ def test_canonical_is_idempotent(program):
 def test_an_upright_rectangle_is_a_rect_and_a_turned_one_is_not():
     rect = Rect((3.0, -2.0), 8.0, 5.0)
     for seed in range(8):
-        assert canonical_outline(_outline(rect, np.random.default_rng(seed))) == rect
+        assert _outline(rect, np.random.default_rng(seed)).canonical() == rect
     turned = Loop((0.0, -5.0), (Line((5.0, 0.0)), Line((0.0, 5.0)), Line((-5.0, 0.0)), Line((0.0, -5.0))))
-    assert canonical_outline(turned) == turned
+    assert turned.canonical() == turned
 
 
 def test_loops_run_counter_clockwise_from_their_lowest_then_leftmost_corner():
-    for loop in (HALF_DISC, reversed_loop(HALF_DISC)):
-        assert canonical_outline(loop) == HALF_DISC
-    assert reversed_loop(reversed_loop(HALF_DISC)) == HALF_DISC
-    assert area(reversed_loop(HALF_DISC)) == pytest.approx(area(HALF_DISC))
+    for loop in (HALF_DISC, HALF_DISC.reversed()):
+        assert loop.canonical() == HALF_DISC
+    assert HALF_DISC.reversed().reversed() == HALF_DISC
+    assert HALF_DISC.reversed().area() == pytest.approx(HALF_DISC.area())
 
 
 def test_backward_bodies_are_written_forward():
@@ -168,4 +168,4 @@ def test_rounding_joins_lines_that_became_one_and_straightens_arcs_that_lost_the
     )
     outline = rounded(one_body(loop)).steps[0].body.faces[0].outline
     assert [type(e) for e in outline.edges] == [Line] * 4
-    assert canonical_outline(outline) == Rect((10.0, 10.0), 20.0, 20.0)
+    assert outline.canonical() == Rect((10.0, 10.0), 20.0, 20.0)

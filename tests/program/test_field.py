@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from strategies import bodies, loops, numbers, outlines, points, programs, sketches
 
 from cadcode.program import field
-from cadcode.program import outlines as plane
+from cadcode.program.curve import arc_circle
+from cadcode.program.sketch import faces_distance, faces_inside
 from cadcode.program.surface import sample_surface
 from cadcode.program.tree import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
@@ -41,27 +42,27 @@ def box(size=(20, 30, 40), offset=-20.0):
 @pytest.mark.parametrize("loop, simple", [(TWO_ARCS, Circle((10, 5), 20)), (FOUR_SIDES, Rect((5, 21), 30, 40))])
 def test_loops_answer_as_the_shape_they_draw(loop, simple):
     for probes in (FLAT, LATTICE):
-        assert np.allclose(plane.signed_distance(loop, probes), plane.signed_distance(simple, probes))
-        probes = probes[plane.distance(simple, probes) > 1e-9]
-        assert np.array_equal(plane.inside(loop, probes), plane.inside(simple, probes))
-    assert plane.area(loop) == pytest.approx(plane.area(simple))
-    assert plane.perimeter(loop) == pytest.approx(plane.perimeter(simple))
-    assert np.allclose(plane.bounds(loop), plane.bounds(simple))
+        assert np.allclose(loop.signed_distance(probes), simple.signed_distance(probes))
+        probes = probes[simple.distance(probes) > 1e-9]
+        assert np.array_equal(loop.inside(probes), simple.inside(probes))
+    assert loop.area() == pytest.approx(simple.area())
+    assert loop.perimeter() == pytest.approx(simple.perimeter())
+    assert np.allclose(loop.bounds(), simple.bounds())
 
 
 def test_an_arc_beyond_half_a_turn():
-    assert plane.area(PACMAN) == pytest.approx(0.75 * math.pi * 400)
-    assert plane.perimeter(PACMAN) == pytest.approx(1.5 * math.pi * 20 + 40)
+    assert PACMAN.area() == pytest.approx(0.75 * math.pi * 400)
+    assert PACMAN.perimeter() == pytest.approx(1.5 * math.pi * 20 + 40)
     probes = np.array([[-10.0, -10.0], [10, -10], [10, 10], [-30, 0], [5, -5]])
-    assert plane.inside(PACMAN, probes).tolist() == [True, False, True, False, False]
-    assert np.allclose(plane.signed_distance(PACMAN, probes)[[1, 3, 4]], [10, 10, 5])
-    assert np.allclose(plane.bounds(PACMAN), [[-20, -20], [20, 20]])
+    assert PACMAN.inside(probes).tolist() == [True, False, True, False, False]
+    assert np.allclose(PACMAN.signed_distance(probes)[[1, 3, 4]], [10, 10, 5])
+    assert np.allclose(PACMAN.bounds(), [[-20, -20], [20, 20]])
 
 
 @laws
 @given(points(50, False), points(50, False), points(50, False))
 def test_arc_circle_passes_through_its_points_in_order(start, middle, end):
-    circle = plane.arc_circle(start, middle, end)
+    circle = arc_circle(start, middle, end)
     assume(circle and circle[1] < 1e4)
     (x, y), radius, begin, sweep = circle
     angles = begin + np.array([0, 1]) * sweep
@@ -73,36 +74,36 @@ def test_arc_circle_passes_through_its_points_in_order(start, middle, end):
 
 
 def test_a_straight_arc_has_no_circle_and_counts_as_a_line():
-    assert plane.arc_circle((0, 0), (1, 1), (3, 3)) is None
+    assert arc_circle((0, 0), (1, 1), (3, 3)) is None
     bent = Loop((0.0, 0.0), (Line((30, 0)), Arc((15, 15), (0, 30)), Line((0, 0))))
     straight = Loop((0.0, 0.0), (Line((30, 0)), Line((0, 30)), Line((0, 0))))
-    assert plane.area(bent) == pytest.approx(450)
-    assert np.allclose(plane.signed_distance(bent, FLAT), plane.signed_distance(straight, FLAT))
+    assert bent.area() == pytest.approx(450)
+    assert np.allclose(bent.signed_distance(FLAT), straight.signed_distance(FLAT))
 
 
 @laws
 @given(outlines(whole=False))
 def test_distance_is_the_nearest_boundary_point(outline):
-    boundary, normals = plane.sample_boundary(outline, 3000, np.random.default_rng(0))
-    assert plane.distance(outline, boundary).max() < 1e-9
+    boundary, normals = outline.sample_boundary(3000, np.random.default_rng(0))
+    assert outline.distance(boundary).max() < 1e-9
     nearest = np.array([np.hypot(*(boundary - point).T).min() for point in FLAT[:60]])
-    exact = plane.distance(outline, FLAT[:60])
-    assert np.all(exact <= nearest + 1e-9) and np.all(nearest < exact + 0.02 * plane.perimeter(outline))
+    exact = outline.distance(FLAT[:60])
+    assert np.all(exact <= nearest + 1e-9) and np.all(nearest < exact + 0.02 * outline.perimeter())
     assert np.allclose(np.hypot(*normals.T), 1)
     step = 1e-6 * normals
-    assert not plane.inside(outline, boundary + step).any() and plane.inside(outline, boundary - step).all()
+    assert not outline.inside(boundary + step).any() and outline.inside(boundary - step).all()
 
 
 @laws
 @given(outlines(whole=False))
 def test_area_and_bounds_are_those_of_the_inside(outline):
-    low, high = plane.bounds(outline)
+    low, high = outline.bounds()
     cells = (np.indices((200, 200)).reshape(2, -1).T + 0.5) / 200
-    share = plane.inside(outline, low + (high - low) * cells).mean()
-    assert share * np.prod(high - low) == pytest.approx(plane.area(outline), rel=0.02)
-    boundary = plane.sample_boundary(outline, 4000, np.random.default_rng(0))[0]
+    share = outline.inside(low + (high - low) * cells).mean()
+    assert share * np.prod(high - low) == pytest.approx(outline.area(), rel=0.02)
+    boundary = outline.sample_boundary(4000, np.random.default_rng(0))[0]
     assert np.all(boundary >= low - 1e-9) and np.all(boundary <= high + 1e-9)
-    slack = 0.01 * plane.perimeter(outline)
+    slack = 0.01 * outline.perimeter()
     assert np.allclose(boundary.min(axis=0), low, atol=slack) and np.allclose(boundary.max(axis=0), high, atol=slack)
 
 
@@ -114,7 +115,7 @@ def test_points_on_the_chords_of_arcs_count_like_their_neighbours(turn, sense):
     across, up = np.array([math.cos(angle), math.sin(angle)]) * 20, np.array([-math.sin(angle), math.cos(angle)]) * 20
     loop = Loop(tuple(across), (Arc(tuple(sense * up), tuple(-across)), Arc(tuple(-sense * up), tuple(across))))
     probes = np.linspace(-1.5, 1.5, 62)[:, None] * across
-    assert np.array_equal(plane.inside(loop, probes), plane.inside(Circle((0, 0), 20), probes))
+    assert np.array_equal(loop.inside(probes), Circle((0, 0), 20).inside(probes))
 
 
 @pytest.mark.parametrize("turn", range(4))
@@ -130,23 +131,23 @@ def test_points_on_the_chord_of_one_arc_are_inside(turn):
     edges = (*square, Arc(turned(0, 10), turned(-10, 0)), Line(turned(-10, -20)))
     loop = Loop(turned(-10, -20), edges)
     probes = np.array([turned(x, 0) for x in np.linspace(-9.5, 9.5, 39)])
-    assert plane.inside(loop, probes).all() and plane.inside(backwards(loop), probes).all()
+    assert loop.inside(probes).all() and backwards(loop).inside(probes).all()
 
 
 @laws
 @given(loops())
 def test_the_sense_of_a_loop_does_not_matter(loop):
     other = backwards(loop)
-    assert np.allclose(plane.signed_distance(loop, FLAT), plane.signed_distance(other, FLAT))
-    assert plane.area(loop) == pytest.approx(plane.area(other))
-    boundary, normals = plane.sample_boundary(other, 500, np.random.default_rng(0))
-    assert not plane.inside(loop, boundary + 1e-6 * normals).any()
+    assert np.allclose(loop.signed_distance(FLAT), other.signed_distance(FLAT))
+    assert loop.area() == pytest.approx(other.area())
+    boundary, normals = other.sample_boundary(500, np.random.default_rng(0))
+    assert not loop.inside(boundary + 1e-6 * normals).any()
 
 
 @laws
 @given(sketches())
 def test_a_sketch_is_covered_where_its_distance_is_negative(faces):
-    assert np.array_equal(plane.faces_inside(faces, FLAT), plane.faces_distance(faces, FLAT) < 0)
+    assert np.array_equal(faces_inside(faces, FLAT), faces_distance(faces, FLAT) < 0)
 
 
 def test_a_box_has_its_exact_distance():
@@ -184,15 +185,15 @@ def test_planes_are_cyclic_shifts(body, offset):
     at_xy = Extrude("XY", offset, body.height, body.faces)
     for name, shift in (("YZ", 1), ("ZX", 2)):
         turned = Extrude(name, offset, body.height, body.faces)
-        assert np.array_equal(field.inside_body(at_xy, SPACE), field.inside_body(turned, np.roll(SPACE, shift, axis=1)))
+        assert np.array_equal(at_xy.inside(SPACE), turned.inside(np.roll(SPACE, shift, axis=1)))
 
 
 @laws
 @given(bodies())
 def test_a_negative_height_extrudes_backwards(body):
     other = Extrude(body.plane, body.offset + body.height, -body.height, body.faces)
-    assert np.allclose(field.body_distance(body, SPACE), field.body_distance(other, SPACE))
-    assert np.allclose(field.body_bounds(body), field.body_bounds(other))
+    assert np.allclose(body.distance(SPACE), other.distance(SPACE))
+    assert np.allclose(body.bounds(), other.bounds())
 
 
 @laws
@@ -207,7 +208,7 @@ def test_a_prepared_program_gives_the_same_answers(program):
 @laws
 @given(st.sampled_from(["union", "cut", "intersect"]), bodies())
 def test_a_body_combined_with_itself(operation, body):
-    program, alone = only(("union", body), (operation, body)), field.inside_body(body, SPACE)
+    program, alone = only(("union", body), (operation, body)), body.inside(SPACE)
     expected = np.zeros_like(alone) if operation == "cut" else alone
     assert np.array_equal(field.occupancy(program, SPACE), expected)
 

@@ -10,7 +10,6 @@ from strategies import programs
 from cadcode.data.shapes import random_program
 from cadcode.program import tokens
 from cadcode.program.canonical import canonical
-from cadcode.program.outlines import area
 from cadcode.program.parse import parse
 from cadcode.program.text.compact import compact
 from cadcode.program.tokens import END, IDS, PAD, PIECES, START, VALUES, State, advance, allowed_ids, decode, encode
@@ -179,7 +178,7 @@ def test_outlines_that_are_none_are_refused(loop):
 def test_outlines_that_are_some_are_allowed(loop):
     text = BOX.replace(".push([(0,0)]).rect(8,4)", loop + ".assemble()")
     assert accepted(encode(text)).name == "end"
-    assert area(loops(parse(text))[0]) > 1
+    assert loops(parse(text))[0].area() > 1
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from cadcode.program.surface import sample_surface
 from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.search.refine import RefineOptions, Variant
 from cadcode.search.residual import proposals
-from cadcode.search.restructure import EditOptions, edit, joined, simpler_programs, simplest
+from cadcode.search.restructure import EditOptions, edit, simpler_programs, simplest
 from cadcode.search.volume_goal import MARGIN, Fit
 
 BLOCK = Step("union", Extrude("XY", -50.0, 60.0, (Face(Rect((0.0, 0.0), 200.0, 120.0)),)))
@@ -116,10 +116,11 @@ def test_the_same_every_time():
 
 def test_two_that_say_the_same_become_one():
     left, right = (Extrude("XY", 0.0, 10.0, (Face(Rect((x, 0.0), 100.0, 50.0)),)) for x in (-50.0, 50.0))
-    assert joined(left, right) == Extrude("XY", 0.0, 10.0, (Face(Rect((0.0, 0.0), 200.0, 50.0)),))
+    assert left.joined(right) == Extrude("XY", 0.0, 10.0, (Face(Rect((0.0, 0.0), 200.0, 50.0)),))
     disc = (Face(Circle((0.0, 0.0), 5.0)),)
-    assert joined(Extrude("XY", 0.0, 10.0, disc), Extrude("XY", 10.0, 5.0, disc)) == Extrude("XY", 0.0, 15.0, disc)
-    assert joined(Extrude("XY", 0.0, 10.0, disc), Extrude("YZ", 0.0, 10.0, disc)) is None
+    low = Extrude("XY", 0.0, 10.0, disc)
+    assert low.joined(Extrude("XY", 10.0, 5.0, disc)) == Extrude("XY", 0.0, 15.0, disc)
+    assert low.joined(Extrude("YZ", 0.0, 10.0, disc)) is None
     halves = [replace(BLOCK, body=replace(BLOCK.body, offset=z, height=30.0)) for z in (-50.0, -20.0)]
     assert simplest(Variant(Program((*halves, BOSS, HOLE)), FIT)).program() == TRUTH
 

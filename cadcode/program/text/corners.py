@@ -2,12 +2,11 @@
 
 import math
 
-from cadcode.program.outlines import bounds
 from cadcode.program.text.expression import Expression, constant, shortest
 from cadcode.program.text.layout import Block, pair
 from cadcode.program.text.naming import WORDS, inset_word
 from cadcode.program.text.placing import Interval
-from cadcode.program.tree import Arc, Line, Loop, Point
+from cadcode.program.tree import Arc, Loop, Point
 
 MOST_INSETS = 3  # an outline with more inner coordinates than this is drawn in shares of its size
 MOST_TERMS = 3  # of a coordinate on an arc
@@ -23,7 +22,7 @@ class Corners:
     def __init__(self, drawing, loop: Loop, spans: list[Interval], name: str):
         self.drawing, self.loop, self.spans, self.name = drawing, loop, spans, name
         self.places, self.parameters = drawing.places, drawing.parameters
-        self.ends = bounds(loop).T.tolist()  # of x and of y
+        self.ends = loop.bounds().T.tolist()  # of x and of y
         self.corners = [loop.start, *(edge.end for edge in loop.edges)]
         insets = {
             round(self._inset(n, point[n]) / self.parameters.tolerance)
@@ -36,12 +35,12 @@ class Corners:
     def calls(self) -> list[Block | str]:
         points = [self._point(corner) for corner in self.corners]
         edges = self.loop.edges
-        closing = isinstance(edges[-1], Line)
+        closing = not edges[-1].bent
         calls = []
         for index, edge in enumerate(edges[: len(edges) - closing]):
             start = [pair_of(points[index])] if index == 0 else []
-            middle = [pair_of(self._middle(index, edge, points))] if isinstance(edge, Arc) else []
-            call = ".arc(" if isinstance(edge, Arc) else ".segment("
+            middle = [pair_of(self._middle(index, edge, points))] if edge.bent else []
+            call = ".arc(" if edge.bent else ".segment("
             calls.append(Block(call, (*start, *middle, pair_of(points[index + 1])), ")"))
         return [*calls, *([".close()"] if closing else []), ".assemble()"]
 

@@ -3,20 +3,33 @@
 import math
 from itertools import groupby
 
-from cadcode.program.outlines import bounds
 from cadcode.program.text.corners import Corners, pair_of
-from cadcode.program.text.expression import Expression, Parameters, shortest
+from cadcode.program.text.expression import Expression, Parameters, constant, shortest
 from cadcode.program.text.layout import Block, flat
-from cadcode.program.text.naming import WORDS, bore, inner_word, role, size_word
+from cadcode.program.text.naming import WORDS, describe, inner_word, role, size_word
 from cadcode.program.text.placing import WALL, Interval, Places, Size
-from cadcode.program.tree import AXES, Circle, Face, Loop, Point, Rect, Step
+from cadcode.program.text.roles import bore
+from cadcode.program.tree import AXES, Face, Feature, Point, Rect, Step
 
 WALL_SHARE = 0.25  # of a side: margins of a pocket below this are walls
 SIDES = 3  # of a pocket that have to be alike
 
 
+def drawn(name: str, step: Step, body: Feature, places: Places, origin: str) -> tuple[list[Block | str], str]:
+    """The calls that make one step's feature, and a few words for the comment above it.
+
+    A feature type without a drawing in `DRAWINGS` is written by its own `calls`, in plain numbers. `body` is that of
+    `step` where the part lies; `origin` is the argument of a workplane that moves one to the other.
+    """
+    if step.body.kind in DRAWINGS:
+        calls = DRAWINGS[step.body.kind](name, step, places).calls()
+        return [f'cq.Workplane("{step.body.plane}"{origin})', *calls], describe(name, step)
+    first, *rest = body.calls(lambda value: constant(shortest(value, places.parameters.tolerance)).text())
+    return [call.replace("'", '"') for call in (f"cq.{first}", *(f".{call}" for call in rest))], f"{name}: {body.kind}"
+
+
 class Drawing:
-    """Writes one body; `calls` is the chain that makes it."""
+    """Writes one extrusion; `calls` is the chain that makes it."""
 
     def __init__(self, name: str, step: Step, places: Places):
         self.name, self.body, self.places = name, step.body, places
@@ -26,10 +39,10 @@ class Drawing:
         self.spans: list[Interval] = []  # of the outlines, two for each
 
     def calls(self) -> list[Block | str]:
-        low, high = sorted((self.body.offset, self.body.offset + self.body.height))
+        low, high = self.body.low, self.body.high
         normal, first = self.axes[2], self.body.faces[0].outline
-        if not self.adds and isinstance(first, Rect):
-            self._walls([*bounds(first).T.tolist(), (low, high)])
+        if not self.adds and first.kind == "rect":
+            self._walls([*first.bounds().T.tolist(), (low, high)])
         sketch = self._sketch()
         size = self.size_for(size_word(self.name, self.body, normal))
         span = self.places.interval(normal, low, high, size, f"{self.name}_offset", self.adds)
@@ -52,9 +65,9 @@ class Drawing:
     def _sketch(self) -> list[Block | str]:
         calls: list[Block | str] = []
         for first, group in _groups(self.body.faces, self.parameters.tolerance):
-            shape = {Circle: self._circles, Rect: self._rects, Loop: self._loop}[type(group[0].outline)]
+            shape = {"circle": self._circles, "rect": self._rects, "loop": self._loop}[group[0].outline.kind]
             drawn = shape(group, self._part(group, first))
-            if isinstance(group[0].outline, Loop):
+            if not group[0].outline.repeats:
                 calls += drawn if first else [".reset()", _nested(drawn, group[0].subtract)]
                 continue
             points, call = drawn
@@ -63,7 +76,7 @@ class Drawing:
         return calls
 
     def _part(self, group: list[Face], first: bool) -> str:
-        """What a group of faces is called: the feature's name for the first one."""
+        """Name of a group of faces; empty for the first one, which has the feature's name."""
         if first:
             return ""
         if bore(self.body) is group[0]:
@@ -108,7 +121,7 @@ class Drawing:
         return [point], f".rect({spans[0].size.text()}, {spans[1].size.text()}"
 
     def _rect_spans(self, rect: Rect, part: str, solid: bool) -> list[Interval]:
-        (low_x, low_y), (high_x, high_y) = bounds(rect).tolist()
+        (low_x, low_y), (high_x, high_y) = rect.bounds().tolist()
         sizes = self._rect_sizes((rect.width, rect.height), part)
         ends = ((low_x, high_x), (low_y, high_y))
         return [
@@ -161,6 +174,8 @@ class Drawing:
         if count == 4 and all(abs(abs(x) - abs(offsets[0][0])) <= tolerance for x, _ in offsets):
             return None  # the corners of a rectangle
         radius = math.hypot(*offsets[0])
+        if radius <= tolerance:
+            return None  # all at one point
         turns = sorted(math.atan2(y, x) % math.tau for x, y in offsets)
         steps = [(b - a) % math.tau for a, b in zip(turns, [*turns[1:], turns[0]], strict=True)]
         uneven = max(abs(step - math.tau / count) for step in steps) * radius
@@ -180,7 +195,7 @@ class Drawing:
     def _loop(self, group: list[Face], part: str) -> list[Block | str]:
         face = group[0]
         solid = self.adds and not face.subtract
-        ends = bounds(face.outline).T.tolist()
+        ends = face.outline.bounds().T.tolist()
         words = [WORDS[axis] if part else size_word(self.name, self.body, axis) for axis in self.axes[:2]]
         spans = [
             self.places.interval(axis, low, high, self.size_for(word, part), part or self.name, solid)
@@ -194,16 +209,18 @@ class Drawing:
         return calls
 
 
+DRAWINGS = {"extrude": Drawing}
+
+
 def _groups(faces: tuple[Face, ...], tolerance: float):
     """Neighbours of one shape, size and mode, with whether they are the first."""
 
     def kind(face: Face):
-        match face.outline:
-            case Circle(radius=radius):
-                return Circle, face.subtract, round(radius / tolerance)
-            case Rect(width=width, height=height):
-                return Rect, face.subtract, round(width / tolerance), round(height / tolerance)
-        return object()  # a loop is like no other
+        outline = face.outline
+        if not outline.repeats:
+            return object()  # a loop is like no other
+        sizes = (outline.radius,) if outline.kind == "circle" else (outline.width, outline.height)
+        return outline.kind, face.subtract, *(round(size / tolerance) for size in sizes)
 
     return [(index == 0, list(group)) for index, (_, group) in enumerate(groupby(faces, key=kind))]
 

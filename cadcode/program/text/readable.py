@@ -7,15 +7,14 @@ parameter, and places are written by each other (`placing`), so that editing one
 
 import numpy as np
 
-from cadcode.program.field import body_bounds
 from cadcode.program.text.compact import IMPORT, check_tree, comment
-from cadcode.program.text.drawing import Drawing
+from cadcode.program.text.drawing import drawn
 from cadcode.program.text.expression import ZERO, Expression, Parameters
 from cadcode.program.text.layout import statement
-from cadcode.program.text.naming import LETTERS, describe, feature_names
+from cadcode.program.text.naming import LETTERS, feature_names
 from cadcode.program.text.placing import Places
 from cadcode.program.transform import control_box, moved
-from cadcode.program.tree import AXES, Extrude, Program, Step
+from cadcode.program.tree import Program, Step
 
 EXACT = 1.2e-7  # of the size: numbers this close are one, and are rounded this far
 
@@ -38,9 +37,8 @@ def readable(program: Program, header: str = "", tolerance: float | None = None)
     names, places = feature_names(local.steps), Places(parameters)
     features = {}
     for index in _building_order(local.steps):
-        name, step = names[index], local.steps[index]
-        calls = [f'cq.Workplane("{step.body.plane}"{origin})', *Drawing(name, step, places).calls()]
-        features[index] = f"# {describe(name, step)}\n{statement(name, calls)}"
+        chain, words = drawn(names[index], local.steps[index], program.steps[index].body, places, origin)
+        features[index] = f"# {words}\n{statement(names[index], chain)}"
     result = [f"result = {names[0]}"]
     fuzzy = "" if tolerance is None else f", tol={tolerance:g}"
     result += [f"result = result.{s.operation}({n}{fuzzy})" for n, s in zip(names[1:], program.steps[1:], strict=True)]
@@ -50,14 +48,13 @@ def readable(program: Program, header: str = "", tolerance: float | None = None)
 
 def _building_order(steps: tuple[Step, ...]) -> list[int]:
     """In which order places are worked out: bodies as they touch each other, then what is taken away."""
-    ends = [np.array([step.body.offset, step.body.offset + step.body.height]) for step in steps]
-    normals = [AXES[step.body.plane][2] for step in steps]
-    boxes = [body_bounds(step.body) for step in steps]
+    boxes = [step.body.bounds() for step in steps]
     order, waiting = [0], [i for i, step in enumerate(steps) if step.operation == "union" and i > 0]
     near = 1e-9 * np.abs(boxes).max()
 
     def touch(i: int, j: int) -> bool:
-        return bool(np.abs(ends[i][:, None] - boxes[j][:, normals[i]]).min() <= near)
+        axis = steps[i].body.axis
+        return axis is not None and bool(np.abs(boxes[i][:, axis, None] - boxes[j][:, axis]).min() <= near)
 
     while waiting:
         touching = (i for i in waiting for j in order if touch(i, j))
@@ -72,12 +69,11 @@ def _building_order(steps: tuple[Step, ...]) -> list[int]:
 def _datum(program: Program, parameters: Parameters) -> list[Expression]:
     """The point that everything is measured from: the origin, where the part has to do with it, else the first body."""
     base = program.steps[0].body
-    first = Extrude(base.plane, base.offset, base.height, base.faces[:1])
-    bodies = [first, *(step.body for step in program.steps if step.operation == "union")]
-    ends = np.array([body_bounds(body) for body in bodies])  # (B, 2, 3)
+    bodies = [base.core(), *(step.body for step in program.steps if step.operation == "union")]
+    ends = np.array([body.bounds() for body in bodies])  # (B, 2, 3)
     found = []
     for axis in range(3):
-        value = _datum_along(ends[:, :, axis], axis == AXES[base.plane][2], parameters.tolerance)
+        value = _datum_along(ends[:, :, axis], axis == base.axis, parameters.tolerance)
         found.append(parameters.new(f"part_{LETTERS[axis]}", value) if value else ZERO)
     return found
 

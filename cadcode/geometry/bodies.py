@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from cadcode.geometry.cleaning import count_of, drop_unused, signed_volume
+from cadcode.geometry.cleaning import count_of
 from cadcode.geometry.edges import shells
 from cadcode.geometry.mended import Mended, named
+from cadcode.geometry.mesh import drop_unused, signed_volume
 from cadcode.geometry.shells import Shells, shells_of
 from cadcode.geometry.uniting import united
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from cadcode.geometry.cleaning import grouped
+from cadcode.geometry.mesh import grouped
 
 SAME_ANGLE = 1e-6  # radians; faces this close around an edge lie on each other
 

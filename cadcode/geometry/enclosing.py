@@ -13,7 +13,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
-from cadcode.geometry.cleaning import face_areas
+from cadcode.geometry.mesh import face_areas
 
 RADII = tuple(2 * 1.25**n for n in range(16))  # in units of the mean distance of neighbouring points
 STEADY = 0.85  # of the volume at the next radius: the ball stays outside

@@ -6,8 +6,8 @@ from functools import cached_property
 import manifold3d
 import numpy as np
 
-from cadcode.geometry.cleaning import areas_of
 from cadcode.geometry.edges import open_edges
+from cadcode.geometry.mesh import areas_of
 
 FLAT = 0.03  # rims whose vertices are this close to a plane (in sides of the rim's box) are flat
 MOST_FLAT = 0.9  # filling more than this share of the surface would make a lens of a sheet

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.geometry.cleaning import areas_of, count_of
+from cadcode.geometry.cleaning import count_of
 from cadcode.geometry.edges import edge_runs, open_edges, patches, pieces
 from cadcode.geometry.holes import Filled, filled
 from cadcode.geometry.mended import Mended, named
+from cadcode.geometry.mesh import areas_of, tetrahedron_volumes
 
 STRAY = 0.01  # share of the surface, and of the faces, below which open pieces beside an open part are strays
 WORTH_A_WARNING = 0.01  # filling more than this share of the surface may change the volume by as much
@@ -78,8 +79,10 @@ def closed_piece(vertices: np.ndarray, faces: np.ndarray) -> Solved | None:
 def encloses(vertices: np.ndarray, faces: np.ndarray) -> bool:
     """Whether a closed mesh has any volume."""
     corners = vertices[faces] - vertices[faces[0, 0]]
-    volume = np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
-    return abs(volume) > THINNEST * areas_of(corners).sum() * np.ptp(corners, axis=(0, 1)).max()
+    return (
+        abs(tetrahedron_volumes(corners).sum())
+        > THINNEST * areas_of(corners).sum() * np.ptp(corners, axis=(0, 1)).max()
+    )
 
 
 def without_flaps(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cadcode.geometry.cleaning import closed_by_edges, count_of
+from cadcode.geometry.cleaning import count_of
+from cadcode.geometry.mesh import closed_by_edges
 
 MOST_NAMED = 3  # places named in a note
 

@@ -10,10 +10,11 @@ from scipy.spatial import cKDTree
 
 from cadcode.geometry import loose
 from cadcode.geometry.bodies import outwards, sorted_out
-from cadcode.geometry.cleaning import closed_by_edges, count_of, drop_unused
+from cadcode.geometry.cleaning import count_of
 from cadcode.geometry.edges import edge_runs, joined, open_edges, turned_alike
 from cadcode.geometry.holes import MOST_OPEN
 from cadcode.geometry.mended import Mended
+from cadcode.geometry.mesh import closed_by_edges, drop_unused
 
 NEAR = (1e-5, 1e-4, 1e-3, 1e-2, 5e-2)  # distances (in longest sides) at which vertices on open edges may be one
 SHORTER = 0.3  # of the shortest open edge at either of them: nearer than this, too

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cadcode.errors import InputError
-from cadcode.geometry.closing import merged
 from cadcode.geometry.distance import Surface, cloud_surface, mesh_surface
+from cadcode.geometry.mesh import areas_of, usable_mesh
 from cadcode.geometry.solidity import NoVolume, Volume, measure_volume, outer_surface, overlap
 
 INPUT, RESULT = "input", "result"  # whose volume is missing, at the start of an `iou_reason`
@@ -140,10 +140,8 @@ def _unmeasurable(shape, reason: str) -> InputError:
 
 def _usable(vertices: np.ndarray, faces) -> tuple[np.ndarray, np.ndarray] | None:
     """The mesh without broken faces, or None where nothing with an area is left."""
-    vertices, faces = merged(vertices, np.empty((0, 3)) if faces is None else faces)
-    triangles = vertices[faces]
-    area = np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1)
-    return (vertices, faces) if area.sum() > 0 else None
+    vertices, faces = usable_mesh(vertices, np.empty((0, 3)) if faces is None else faces)
+    return (vertices, faces) if areas_of(vertices[faces]).sum() > 0 else None
 
 
 def _of_results(options: MetricOptions) -> np.random.Generator:

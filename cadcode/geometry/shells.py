@@ -1,11 +1,11 @@
-"""The closed shells of a mesh: their volumes, which are bodies and which are cavities of a body."""
+"""Closed shells of a mesh: their volumes, and which are bodies or cavities of a body."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.geometry.cleaning import areas_of
 from cadcode.geometry.edges import shells
+from cadcode.geometry.mesh import areas_of, tetrahedron_volumes
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
 
@@ -92,7 +92,7 @@ def shells_of(vertices: np.ndarray, faces: np.ndarray, label: np.ndarray | None 
     label = _by_first_face(shells(vertices, faces) if label is None else label)
     count = label.max() + 1
     corners = vertices[faces] - vertices[faces[0, 0]]
-    volume = np.bincount(label, np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6, count)
+    volume = np.bincount(label, tetrahedron_volumes(corners), count)
     order = np.argsort(label, kind="stable")
     starts = np.flatnonzero(np.diff(label[order], prepend=-1, append=count))
     low = np.minimum.reduceat(vertices[faces].min(axis=1)[order], starts[:-1])

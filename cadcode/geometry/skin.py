@@ -3,7 +3,7 @@
 import numpy as np
 import trimesh
 
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.shape import Shape
 
 SMOOTH = np.radians(1.0), np.radians(31.0)  # the bend between two strips of a round wall
 ALIKE = 3.0  # largest ratio of the areas of two strips of one wall

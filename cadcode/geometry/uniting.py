@@ -3,8 +3,8 @@
 import manifold3d
 import numpy as np
 
-from cadcode.geometry.cleaning import closed_by_edges, merge_vertices
 from cadcode.geometry.edges import joined
+from cadcode.geometry.mesh import closed_by_edges, merge_vertices
 from cadcode.geometry.shells import Shells
 from cadcode.geometry.solidity import manifold_of
 
@@ -99,5 +99,5 @@ def _assembled(found: Shells, keep: np.ndarray, made: list) -> tuple[np.ndarray,
         start += len(vertices[-1])
     vertices, faces = np.concatenate(vertices), np.concatenate(faces)
     bounds = np.stack([vertices.min(axis=0), vertices.max(axis=0)])
-    vertices, faces, _ = merge_vertices(vertices, faces, bounds, True)
+    vertices, faces, _, _ = merge_vertices(vertices, faces, bounds)
     return vertices, faces.astype(np.int64)

@@ -5,11 +5,12 @@ import pytest
 from faults.parts import BRACKET, VOLUME, box
 
 from cadcode.geometry.bodies import split
-from cadcode.geometry.cleaning import signed_volume
 from cadcode.geometry.holes import loops
-from cadcode.geometry.io.load import Shape, load_shape
+from cadcode.geometry.io.load import load_shape
 from cadcode.geometry.mending import mend
+from cadcode.geometry.mesh import signed_volume
 from cadcode.geometry.metrics import compare, measure_target
+from cadcode.geometry.shape import Shape
 from cadcode.sandbox.outcome import CadMesh, judge_mesh
 from cadcode.sandbox.wire import pack
 

@@ -8,7 +8,8 @@ import pytest
 from broken_files import make_broken_files
 
 from cadcode.errors import InputError
-from cadcode.geometry.io.load import SUFFIXES, Shape, load_shape
+from cadcode.geometry.io.load import SUFFIXES, load_shape
+from cadcode.geometry.shape import Shape
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from cadcode.geometry.cleaning import Raw, box_of
+from cadcode.geometry.cleaning import Raw
 from cadcode.geometry.io.cutting import cut_polygons
 from cadcode.geometry.io.rows import Rows
+from cadcode.geometry.mesh import box_of
 
 COARSE, FAR_TOO_COARSE = 1e-3, 1e-2  # steps between 32-bit numbers in parts of the longest side
 

@@ -6,20 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cadcode.geometry.cleaning import (
-    AS_IT_SAYS,
-    BLOCK,
-    Raw,
-    ReadOptions,
-    Refused,
-    check_bounds,
-    closed_by_edges,
-    count_of,
-    merge_vertices,
-)
+from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, check_bounds, count_of
 from cadcode.geometry.io.polygons import precision_notes, triangle_soup
 from cadcode.geometry.io.stl_text import is_text, read_solids, split_text
 from cadcode.geometry.io.text import as_text
+from cadcode.geometry.mesh import BLOCK, closed_by_edges, merge_vertices
 
 STL_HEADER = 84  # 80 bytes of anything, then the number of triangles as uint32
 STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])  # 50 bytes
@@ -162,7 +153,7 @@ def _closed(corners) -> bool:
         bounds = check_bounds(corners)
     except Refused:
         return False
-    vertices, faces, _ = merge_vertices(corners, np.arange(len(corners)).reshape(-1, 3), bounds, soup=True)
+    vertices, faces, _, _ = merge_vertices(corners, np.arange(len(corners)).reshape(-1, 3), bounds)
     return closed_by_edges(faces, len(vertices))[0]
 
 

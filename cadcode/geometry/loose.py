@@ -79,10 +79,8 @@ def closed_piece(vertices: np.ndarray, faces: np.ndarray) -> Solved | None:
 def encloses(vertices: np.ndarray, faces: np.ndarray) -> bool:
     """Whether a closed mesh has any volume."""
     corners = vertices[faces] - vertices[faces[0, 0]]
-    return (
-        abs(tetrahedron_volumes(corners).sum())
-        > THINNEST * areas_of(corners).sum() * np.ptp(corners, axis=(0, 1)).max()
-    )
+    least = THINNEST * areas_of(corners).sum() * np.ptp(corners, axis=(0, 1)).max()
+    return abs(tetrahedron_volumes(corners).sum()) > least
 
 
 def without_flaps(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
-from cadcode.geometry.io.polygons import polygon_mesh
-from cadcode.geometry.io.rows import Rows
+from cadcode.geometry.io.polygons import Rows, polygon_mesh
 from cadcode.geometry.io.text import as_text, shown
 
 WIRES = (b"l", b"p")

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
-from cadcode.geometry.io.polygons import polygon_mesh
-from cadcode.geometry.io.rows import Rows, rows_at
+from cadcode.geometry.io.polygons import Rows, polygon_mesh, rows_at
 from cadcode.geometry.io.text import as_text, numbers_by_line
 
 KEYWORD = re.compile(rb"(ST|st)?([Cc])?(N)?(4)?(n)?(?:OFF|off|Off)")

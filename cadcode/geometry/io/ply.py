@@ -5,11 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
-from cadcode.geometry.io.cutting import check_numbers
-from cadcode.geometry.io.ply_header import Element, read_header
-from cadcode.geometry.io.ply_rows import Columns, read_lines, read_stream
-from cadcode.geometry.io.polygons import polygon_mesh, precision_notes
-from cadcode.geometry.io.rows import Rows
+from cadcode.geometry.io.ply_rows import Columns, Element, read_header, read_lines, read_stream
+from cadcode.geometry.io.polygons import Rows, check_numbers, polygon_mesh, precision_notes
 from cadcode.geometry.io.text import as_text, numbers_by_line
 
 INDEX_NAMES = ("vertex_indices", "vertex_index")

@@ -8,9 +8,8 @@ import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
 from cadcode.geometry.io.scene import MOST_COPIES, MOST_MESHES, MOST_NODES, Part, Said, check_count, check_size, join
-from cadcode.geometry.io.slicers import Settings, read_settings
 from cadcode.geometry.io.threemf_model import Model, Object, Reference, read_model
-from cadcode.geometry.io.threemf_package import Package, open_archive, part_name, root_model
+from cadcode.geometry.io.threemf_package import Package, Settings, open_archive, part_name, read_settings, root_model
 from cadcode.units import MILLIMETRES
 
 NOT_PRINTED = {"support": "support object", "solidsupport": "support object", "other": "object of type 'other'"}

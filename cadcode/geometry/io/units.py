@@ -53,6 +53,6 @@ def with_size_hint(shape: Shape) -> Shape:
     longest = float(shape.extents.max())
     if shape.unit is not None or PLAUSIBLE[0] <= longest <= PLAUSIBLE[1]:
         return shape
-    advice = "name the unit with --units if the file is in metres or inches" if longest < 1 else "check the file's unit"
+    advice = "name the unit with --units if it is metres or inches" if longest < 1 else "check the unit of the file"
     hint = f"the longest side is {longest:.3g}; {advice}"
     return replace(shape, notes=(*shape.notes, hint), warnings=(*shape.warnings, hint))

@@ -28,6 +28,9 @@ def closed(mesh: Mended) -> Mended:
     is_open[piece[np.isin(mesh.faces, open_edges(mesh.faces)[0]).any(axis=1)]] = True
     opened = np.flatnonzero(is_open)
     vertices, found = mesh.vertices, {}
+    if len(opened) > MOST_TRIED:
+        skipped = f"closed none but the {MOST_TRIED} largest of {len(opened):,} open pieces"
+        mesh = mesh.then(vertices, mesh.faces, (skipped,))
     for number in opened[np.argsort(-size[opened], kind="stable")][:MOST_TRIED]:
         solved = closed_piece(vertices, mesh.faces[piece == number])
         is_open[number] = solved is None

@@ -31,7 +31,8 @@ def mend(vertices: np.ndarray, faces: np.ndarray, separate: bool = False) -> Men
     """
     mesh = Mended(vertices, faces, closed_by_edges(faces, len(vertices))[0])
     if mesh.closed and len(faces) > MOST_SORTED:
-        return mesh.then(*outwards(mesh.vertices, mesh.faces))
+        vertices, faces, notes = outwards(mesh.vertices, mesh.faces)
+        return mesh.then(vertices, faces, (*notes, f"not checked for overlapping bodies: over {MOST_SORTED:,} faces"))
     if is_tangled(mesh):
         return mesh.then(vertices, faces, ("not repaired: many of its edges belong to more than two faces",))
     if not separate:
@@ -121,7 +122,7 @@ def near_joined(mesh: Mended):
     starts, ends = open_edges(mesh.faces)
     left, best, near = len(starts), None, 0
     if left > MOST_OPEN:
-        return mesh.vertices, mesh.faces, ()
+        return mesh.vertices, mesh.faces, (f"holes were not closed: it has {left:,} open edges",)
     border, apart, pairs = _near_pairs(mesh.vertices, starts, ends)
     for distance in NEAR:
         close = apart < distance * np.ptp(mesh.vertices, axis=0).max()

@@ -4,13 +4,14 @@ import manifold3d
 import numpy as np
 
 from cadcode.geometry.edges import joined
-from cadcode.geometry.mesh import closed_by_edges, merge_vertices
+from cadcode.geometry.mesh import closed_by_edges, merge_vertices, signed_volume
 from cadcode.geometry.shells import Shells
 from cadcode.geometry.solidity import manifold_of
 
 TOUCH = 1e-6  # of the longest side: boxes this close may touch
 LOST = 1e-3  # relative difference of volumes beyond which a solid is not the body it was made of
 SAME = 1e-6  # relative difference of volumes and areas that is rounding
+CHANGED = 0.01  # share of the volume of all bodies; uniting that changes more is worth a warning
 
 
 def united(found: Shells):
@@ -37,8 +38,11 @@ def united(found: Shells):
     if not made:
         inside = f"{before} bodies lie" if before > 1 else "1 body lies"
         return vertices, faces, notes, (f"{inside} inside another and {'do' if before > 1 else 'does'} not count",)
-    into = f" into {after}" if after > 1 else ""
-    return vertices, faces, notes + (f"united {before} bodies that overlap or touch{into}",), ()
+    note = f"united {before} bodies that overlap or touch{f' into {after}' if after > 1 else ''}"
+    share = signed_volume(vertices, faces) / found.volume.sum() - 1
+    if abs(share) <= CHANGED:
+        return vertices, faces, notes + (note,), ()
+    return vertices, faces, notes, (f"{note}: {abs(share):.1%} of their volume overlaps and counts once",)
 
 
 def _groups(found: Shells, body: np.ndarray) -> list[np.ndarray]:

@@ -29,7 +29,7 @@ def read_obj(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
         raise Refused("holds free-form curves and surfaces, but no mesh", "export it as a mesh, or as STEP")
     notes += (f"ignored {count_of(wires, 'line or point', 'lines and points')} without faces",) if wires else ()
     lost = (f"ignored {count_of(free, 'free-form curve or surface', 'free-form curves and surfaces')}",) if free else ()
-    return polygon_mesh(vertices, polygons, notes + lost, lost if left_out[b"surf"] else ())
+    return polygon_mesh(vertices, polygons, notes + lost, lost if left_out[b"surf"] else (), first=1)
 
 
 def _joined_lines(text: bytes) -> list[bytes]:

@@ -41,13 +41,13 @@ def rows_at(values, starts, lengths) -> Rows:
     return Rows(values[places], lengths)
 
 
-def cut_polygons(vertices, polygons: Rows) -> tuple[np.ndarray, tuple[str, ...]]:
+def cut_polygons(vertices, polygons: Rows, first: int = 0) -> tuple[np.ndarray, tuple[str, ...]]:
     """(faces (F, 3) int64, notes): short polygons first, those of one length in their order.
 
     A polygon becomes the fan around its first corner, unless the fan leaves it, as in some concave ones. Raises Refused
     for the number of a vertex that does not exist.
     """
-    check_numbers(polygons.values, len(vertices))
+    check_numbers(polygons.values, len(vertices), first)
     lengths = polygons.lengths
     if (lengths == 3).all():
         return polygons.values.astype(np.int64).reshape(-1, 3), ()
@@ -59,10 +59,11 @@ def cut_polygons(vertices, polygons: Rows) -> tuple[np.ndarray, tuple[str, ...]]
     return faces, _notes(int((lengths > 3).sum()), int((lengths < 3).sum()), uneven, guessed)
 
 
-def check_numbers(numbers, count: int) -> None:
-    """Raises Refused where vertex numbers (N,) do not lie in 0 to `count` - 1."""
+def check_numbers(numbers, count: int, first: int = 0) -> None:
+    """Raises Refused where vertex numbers (N,) are not in 0 to `count` - 1; the message counts from `first`."""
     if len(numbers) and (numbers.min() < 0 or numbers.max() >= count):
-        raise Refused(f"its faces use vertices {numbers.min()} to {numbers.max()}, but it has {count}")
+        used = f"{numbers.min() + first} to {numbers.max() + first}"
+        raise Refused(f"its faces use vertices {used}, but it has {first} to {count - 1 + first}")
 
 
 def _notes(cut: int, dropped: int, uneven: int, guessed: int) -> tuple[str, ...]:
@@ -183,14 +184,14 @@ def triangle_soup(corners, notes: tuple[str, ...] = ()) -> Raw:
     return Raw(corners, np.arange(len(corners), dtype=kind).reshape(-1, 3), notes=notes, soup=True)
 
 
-def polygon_mesh(vertices, polygons: Rows, notes: tuple[str, ...] = (), warnings: tuple[str, ...] = ()) -> Raw:
-    """A mesh from vertices (V, 3) and polygons of vertex numbers; without any polygon a cloud.
+def polygon_mesh(vertices, polygons: Rows, notes=(), warnings=(), first: int = 0) -> Raw:
+    """A mesh of vertices (V, 3) and polygons of vertex numbers from 0; without any polygon a cloud.
 
-    Raises Refused for the number of a vertex that does not exist.
+    Raises Refused for the number of a vertex that does not exist; the message counts from `first`, as the file does.
     """
     if len(polygons.lengths) == 0:
         return Raw(vertices, notes=notes + ("it has no faces, so it was read as a point cloud",), warnings=warnings)
-    faces, cut_notes = cut_polygons(vertices, polygons)
+    faces, cut_notes = cut_polygons(vertices, polygons, first)
     return Raw(vertices, faces, notes=notes + cut_notes, warnings=warnings)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from cadcode.geometry.mesh import BLOCK, areas_of, box_of, drop_unused, merge_vertices
 
 LARGEST = 1e12  # coordinates beyond this are damage, not parts: their volume would lose all its digits
-SMALLEST = 1e-30  # a longest side below this is no size
+SMALLEST = 1e-30  # a longest side below this counts as zero
 FEWEST_POINTS = 4
 
 

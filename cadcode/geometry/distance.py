@@ -21,7 +21,7 @@ class Surface:
     points: np.ndarray  # (N, 3) spread uniformly over the surface
     corners: np.ndarray  # (M, 3) vertices, where deviations of flat-faced shapes peak; not of a cloud
     nearest: cKDTree  # over `points`, or all of a cloud
-    owners: np.ndarray | None  # (N, 3, 3) the triangle each point lies on; None for a cloud
+    owners: np.ndarray | None  # (N, 3, 3) the triangle of each point; None for a cloud
     tree: Tree | None  # of all triangles; None for a cloud
 
     def distances(self, points: np.ndarray) -> np.ndarray:

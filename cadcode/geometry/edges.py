@@ -39,7 +39,7 @@ def open_edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def turned_alike(faces: np.ndarray) -> np.ndarray:
     """Flip the minority in each patch of faces joined by ordinary edges.
 
-    Every face stands twice in a graph, as it is and flipped; an edge joins the two copies that agree. A patch that
+    Each face is two nodes of a graph, as it is and flipped; an edge joins the two nodes that agree. A patch that
     can be oriented falls into two mirrored components.
     """
     count = len(faces)

@@ -50,7 +50,7 @@ def mend(vertices: np.ndarray, faces: np.ndarray, separate: bool = False) -> Men
 
 
 def is_tangled(mesh: Mended) -> bool:
-    """Whether a large open mesh is no surface: too much work for nothing."""
+    """Whether a large open mesh is not a surface, so that repairs would be long and useless."""
     return not mesh.closed and len(mesh.faces) > LARGE and (edge_runs(mesh.faces)[2] > 2).mean() > TANGLED
 
 
@@ -76,7 +76,7 @@ def without_copies(mesh: Mended):
 
 
 def _one_or_none(faces, first, copy, count) -> np.ndarray:
-    """Which faces stay (F,): `first` and `count` of the sets of equal ones, `copy` (F,) the set of each face.
+    """Faces that stay (F,): `first` and `count` describe the sets of equal faces, `copy` (F,) is the set of each face.
 
     A set with an odd number stays once. Patches of even sets stay once where they continue the faces around them, or
     have no border; they go where the others are closed without them.
@@ -197,7 +197,7 @@ def _compact(mesh: Mended) -> Mended:
 
 
 def _with_box_warning(mesh: Mended, before: np.ndarray) -> Mended:
-    """Repairs that change the box are worth a warning, whichever they were."""
+    """The same with its notes as warnings where repairs changed the box."""
     after = mesh.vertices[np.unique(mesh.faces)] if mesh.notes else before
     old, new = (np.stack([points.min(axis=0), points.max(axis=0)]) for points in (before, after))
     changed = np.abs(new - old).max() > CHANGED * np.ptp(old, axis=0).max()

@@ -1,4 +1,4 @@
-"""Which faces of a mesh stand for curved ones, and how many holes go through it."""
+"""Faces of a mesh that approximate curved ones, through holes, and samples with their faces."""
 
 import numpy as np
 import trimesh
@@ -10,7 +10,7 @@ ALIKE = 3.0  # largest ratio of the areas of two strips of one wall
 
 
 def curved_faces(shape: Shape) -> np.ndarray:
-    """Which triangles (F,) belong to the strips of a round wall: flat pieces that bend little to one of like area."""
+    """Whether each triangle (F,) is part of a round wall: flat strips that bend little to one of similar area."""
     mesh = trimesh.Trimesh(shape.vertices, shape.faces, process=False)
     angles, pairs = mesh.face_adjacency_angles, mesh.face_adjacency
     flat = trimesh.graph.connected_component_labels(pairs[angles <= SMOOTH[0]], node_count=len(mesh.faces))

@@ -69,7 +69,7 @@ def _leaf_level(leaves: np.ndarray) -> Level:
 
 
 def _level_above(level: Level) -> Level:
-    """Groups made of two each; of two bounds for the radius, the balls of the halves and the box, the smaller."""
+    """Groups of two each; the radius is the smaller of two bounds, from the balls of the halves and from the box."""
     low, high, centres, flux = (a.reshape(-1, 2, 3) for a in (level.low, level.high, level.centre, level.flux))
     low, high, area = low.min(axis=1), high.max(axis=1), level.area.reshape(-1, 2)
     centre = np.einsum("gn,gni->gi", area, centres) / area.sum(axis=1)[:, None]

@@ -9,7 +9,7 @@ from cadcode.geometry.shells import Shells
 from cadcode.geometry.solidity import manifold_of
 
 TOUCH = 1e-6  # of the longest side: boxes this close may touch
-LOST = 1e-3  # relative difference of volumes beyond which a solid is not the body it was made of
+LOST = 1e-3  # relative difference of volumes beyond which a solid does not represent its body
 SAME = 1e-6  # relative difference of volumes and areas that is rounding
 CHANGED = 0.01  # share of the volume of all bodies; uniting that changes more is worth a warning
 

@@ -41,7 +41,7 @@ NO_POINTS = re.compile(r"colou?r|rgb|label|normal|intens|class|ind|face|edge|uv|
 
 @dataclass(frozen=True)
 class Header:
-    """What an array is, before its numbers are read."""
+    """Description of an array, read before its numbers."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -154,7 +154,7 @@ class Archive:
         return None
 
     def reason(self) -> Refused:
-        """Why none of them is used."""
+        """The refusal where none of them is used."""
         if len(self._reasons) == 1 == len(self._members):
             return next(iter(self._reasons.values()))
         return Refused(f"holds no known arrays ({', '.join(sorted(self._members)) or 'none at all'})", ADVICE)

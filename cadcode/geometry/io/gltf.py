@@ -77,7 +77,7 @@ def check_required(tree: dict) -> None:
     """Refused where the file cannot be read without an extension that is not read here."""
     required = tree.get("extensionsRequired", [])
     if not isinstance(required, list):
-        raise Refused("its 'extensionsRequired' is no list")
+        raise Refused("its 'extensionsRequired' is not a list")
     unread = [str(name) for name in required if name not in READ and not str(name).startswith(LOOKS)]
     if unread:
         advice = UNPACKED if unread[0] in MESHOPT else "export it without this extension"
@@ -149,19 +149,19 @@ def scene_roots(tree: dict):
 def node_list(holder: dict, key: str) -> list[int]:
     numbers = holder.get(key, [])
     if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
-        raise Refused(f"its '{key}' are no list of node numbers")
+        raise Refused(f"its '{key}' are not a list of node numbers")
     return numbers
 
 
 def reached_nodes(nodes: list, roots: list[int]):
-    """(node numbers, parents before children; parent of each, None for roots); Refused where nodes are no tree."""
+    """(node numbers, parents before children; parent of each, None for roots); Refused where nodes are not a tree."""
     order, parents, todo = [], {}, [(root, None) for root in reversed(roots)]
     while todo:
         node, parent = todo.pop()
         if not 0 <= node < len(nodes):
             raise Refused(f"it refers to nodes[{node}], which it does not hold")
         if node in parents:
-            raise Refused(f"its nodes are no tree: node {node} is reached twice")
+            raise Refused(f"its nodes are not a tree: node {node} is reached twice")
         parents[node] = parent
         order.append(node)
         check_count(len(order), MOST_NODES, "nodes")

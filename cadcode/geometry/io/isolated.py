@@ -78,7 +78,7 @@ def received(folder: Path, code: int) -> dict:
 
 
 def death(code: int, words: str) -> str:
-    """How a process ended, in one line."""
+    """Description of how a process ended, in one line."""
     if any(word in words for word in MEMORY_WORDS):
         return f"needs more than {MEMORY >> 30} GB of memory"
     if code < 0:

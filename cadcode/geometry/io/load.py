@@ -134,7 +134,7 @@ def _one_line(text: str) -> str:
 
 
 def _check_file(path: Path) -> str:
-    """The suffix of a file that exists, is no folder, holds something and is of a known kind."""
+    """The suffix of an existing regular file with content and of a known kind. Raises InputError for others."""
     try:
         size = path.stat().st_size
         if path.is_dir():
@@ -175,12 +175,12 @@ def _read_cad(path: Path, cad_reader: CadReader | None) -> Raw:
 
 
 def _check_step(path: Path) -> None:
-    """Refuse early what is no complete STEP file (ISO 10303-21): the kernel's own messages say less."""
+    """Raises Refused for an incomplete STEP file (ISO 10303-21): the kernel's own messages are vague."""
     with open(path, "rb") as file:
         start = file.read(4096)
         file.seek(max(0, path.stat().st_size - 4096))
         end = file.read()
     if b"ISO-10303-21" not in start:
-        raise Refused("is no STEP file (it does not start with ISO-10303-21)", "check the file and its suffix")
+        raise Refused("is not a STEP file (it does not start with ISO-10303-21)", "check the file and its suffix")
     if b"END-ISO-10303-21" not in end:
         raise Refused("is a truncated STEP file (END-ISO-10303-21 is missing)")

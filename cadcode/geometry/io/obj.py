@@ -41,7 +41,7 @@ def _joined_lines(text: bytes) -> list[bytes]:
 
 
 def _read_lines(lines: list[bytes]) -> tuple[np.ndarray, Rows, Counter]:
-    """(vertices (V, 3), polygons of vertex numbers from 0, how often each other key of geometry stands there)."""
+    """(vertices (V, 3), polygons of vertex numbers from 0, how often each other key of geometry occurs)."""
     vertices, corners, lengths, left_out = array("d"), array("q"), array("q"), Counter()
     for line in lines:
         words = line.split()

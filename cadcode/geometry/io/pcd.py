@@ -76,7 +76,7 @@ def split_header(data: bytes) -> tuple[dict[str, list[str]], bytes]:
     while "DATA" not in header:
         end = data.find(b"\n", offset, LONGEST_HEADER)
         if end < 0:
-            raise Refused("is no PCD file (it has no DATA line)")
+            raise Refused("is not a PCD file (it has no DATA line)")
         words = data[offset:end].decode("latin-1").split()
         if words and not words[0].startswith("#"):
             header[words[0].upper()] = words[1:]
@@ -85,12 +85,12 @@ def split_header(data: bytes) -> tuple[dict[str, list[str]], bytes]:
         header["FIELDS"] = header["COLUMNS"]
     missing = [key for key in ("FIELDS", "SIZE", "TYPE") if key not in header]
     if missing:
-        raise Refused(f"is no complete PCD file (its header lacks {' '.join(missing)})")
+        raise Refused(f"is not a complete PCD file (its header lacks {' '.join(missing)})")
     return header, data[offset:]
 
 
 def layout_of(header) -> Layout:
-    """Where each field is in a point; Refused for unknown types, and where the header's lists differ in length."""
+    """Position of each field in a point; Refused for unknown types, and where the header's lists differ in length."""
     names = [name.lower() for name in header["FIELDS"]]
     counts = header.get("COUNT") or ["1"] * len(names)
     if not len(names) == len(counts) == len(header["TYPE"]) == len(header["SIZE"]):

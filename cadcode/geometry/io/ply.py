@@ -87,7 +87,7 @@ def _indices(columns: Columns, element: str) -> Rows:
     if rows.values.dtype.kind == "f" and not (
         np.isfinite(rows.values).all() and (rows.values == np.floor(rows.values)).all()
     ):
-        raise Refused(f"has rows of '{element}' whose vertex_indices are no whole numbers")
+        raise Refused(f"has rows of '{element}' whose vertex_indices are not whole numbers")
     return Rows(rows.values.astype(np.int64), rows.lengths)
 
 
@@ -99,7 +99,7 @@ def _polygons(face: Columns) -> Rows:
 
 
 def _strips(columns: Columns, count: int) -> Rows:
-    """The triangles of strips: any three numbers in turn, every other one turned round; -1 begins a new strip.
+    """The triangles of strips: any three numbers in turn, every other one reversed; -1 begins a new strip.
 
     Triangles with a corner twice only lead from one part of a strip to the next.
     """

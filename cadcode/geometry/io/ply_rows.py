@@ -38,7 +38,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Element:
-    """So many rows of these properties."""
+    """`count` rows of these properties."""
 
     name: str
     count: int
@@ -56,7 +56,7 @@ def read_header(data: bytes) -> tuple[str, list[Element], int]:
     """
     end = HEADER_END.search(data, 0, LONGEST)
     if data[:3] != b"ply" or end is None:
-        raise Refused("is no PLY file (its header does not begin with `ply` or does not end)")
+        raise Refused("is not a PLY file (its header does not begin with `ply` or does not end)")
     line_end = LINE_END.search(data)[0]
     if not data.startswith(line_end, end.end()):
         line_end = LINE_END.match(data, end.end())[0]

@@ -26,7 +26,7 @@ class Rows:
 
     @property
     def starts(self) -> np.ndarray:
-        """Where each row begins (R,)."""
+        """Index of the first value of each row (R,)."""
         return np.cumsum(self.lengths) - self.lengths
 
     def chosen(self, rows) -> "Rows":

@@ -10,7 +10,7 @@ from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, cou
 from cadcode.geometry.io.isolated import check_unpacked, read_apart
 
 SCAN_ADVICE = 'pip install "cadcode[scan]"'
-LINEAR_UNITS = {9001: "m", 9002: "foot"}  # of GeoTIFF; the foot of the US survey is none of ours
+LINEAR_UNITS = {9001: "m", 9002: "foot"}  # of GeoTIFF; the US survey foot is not supported
 PROJECTED_UNIT = 3076  # ProjLinearUnitsGeoKey
 WKT_UNIT = re.compile(r'(?:LENGTH)?UNIT\["(met(?:re|er)|foot)",\s*([0-9.]+)', re.IGNORECASE)
 WKT_PLANE = ("PROJCS", "PROJCRS", "LOCAL_CS", "ENGCRS")
@@ -38,7 +38,7 @@ def read_e57(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     """E57: all scans, each in its pose, in metres; Refused for damaged files and where pye57 is missing."""
     with open(path, "rb") as file:
         if file.read(8) != b"ASTM-E57":
-            raise Refused("is no E57 file (it does not start with ASTM-E57)", "check the file and its suffix")
+            raise Refused("is not an E57 file (it does not start with ASTM-E57)", "check the file and its suffix")
     check_package("pye57")
     return read_apart("cadcode.geometry.io.scans:e57_points", path)
 
@@ -53,7 +53,7 @@ def check_las(path: Path) -> None:
     with open(path, "rb") as file:
         head = file.read(375)
     if head[:4] != b"LASF" or len(head) < 227:
-        raise Refused("is no LAS file (it does not start with a LAS header)", "check the file and its suffix")
+        raise Refused("is not a LAS file (it does not start with a LAS header)", "check the file and its suffix")
     start, records = (int.from_bytes(head[i : i + 4], "little") for i in (96, 100))
     more_records = int.from_bytes(head[243:247], "little") if head[25] >= 4 else 0
     needed, size = max(start, 54 * records, 60 * more_records), path.stat().st_size

@@ -20,7 +20,7 @@ from cadcode.geometry.mesh import BLOCK, closed_by_edges, merge_vertices
 STL_HEADER = 84  # 80 bytes of anything, then the number of triangles as uint32
 STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])  # 50 bytes
 NO_COUNT = 2**31  # programs that do not know the number of triangles write 0 or -1; no file holds so many
-NEAR = 10  # triangles further from the others than so many sizes are no triangles
+NEAR = 10  # triangles further than this from the others, in sizes, are not triangles
 
 UNIT_KEY = re.compile(r"\bunits?\s?[=:]\s?([a-z]+)")
 WORD = re.compile(r"[a-z]{4,}")  # not `in`, which English has too
@@ -69,7 +69,7 @@ def _read_text(data: bytes) -> Raw:
 
 def _read_binary(file, header: bytes, size: int) -> Raw:
     if size < STL_HEADER:
-        raise Refused(f"is no STL file ({size} bytes, and neither an ASCII nor a binary header)")
+        raise Refused(f"is not an STL file ({size} bytes, and neither an ASCII nor a binary header)")
     bodies, notes = _find_bodies(file, size)
     corners = _corners(file, bodies)
     unit, unit_notes = named_unit(header)
@@ -86,7 +86,9 @@ def _find_bodies(file, size: int) -> tuple[list[Body], tuple[str, ...]]:
     if present and not left and _size_is_right(file, declared, present):
         return [(STL_HEADER, present)], (f"declares {declared:,} triangles, but holds {present:,}, which were read",)
     if present < declared:
-        raise Refused(f"is truncated or no STL: it declares {count_of(declared, 'triangle')} and holds {present:,}")
+        raise Refused(
+            f"is truncated or not an STL file: it declares {count_of(declared, 'triangle')} and holds {present:,}"
+        )
     if declared == 0:
         raise Refused(f"declares 0 triangles{f' but holds {present:,}' if present else ''}")
     extra = left + (present - declared) * STL_TRIANGLE.itemsize
@@ -206,7 +208,7 @@ def _solid_notes(counts: Counter) -> tuple[str, ...]:
     notes = (f"joined {solids} solids",) if solids > 1 else ()
     if counts[ENDS] < solids or not solids:
         notes += ("`endsolid` is missing, but every facet is whole",)
-    return notes + ((f"ignored {count_of(counts[b''], 'word')} that are no STL",) if counts[b""] else ())
+    return notes + ((f"ignored {count_of(counts[b''], 'word')} that are not STL",) if counts[b""] else ())
 
 
 def _words(text: bytes) -> list[bytes]:
@@ -228,7 +230,7 @@ def _unnamed(row: list[bytes]) -> list[bytes]:
 
 
 def _scan(words: list[bytes]) -> tuple[Counter, list[bytes], bool]:
-    """(how often each keyword stands there, other words under the empty one; the numbers of all vertices in turn;
+    """(how often each keyword occurs, other words under the empty one; the numbers of all vertices in turn;
     whether any facet has not three vertices).
     """
     counts, numbers, uneven, place = Counter(), [], False, 0

@@ -77,7 +77,7 @@ def count_in(line: str) -> int | None:
 
 
 def choose(table: Text, options: ReadOptions) -> Columns:
-    """Which columns are read; Refused where those asked for are not there."""
+    """The columns to read; Refused where those asked for do not exist."""
     first = table.fields(table.rows[0])
     if options.columns is not None:
         return asked(options.columns, len(first))
@@ -166,7 +166,7 @@ def read_numbers(table: Text, places: tuple[int, ...]):
 
 
 def without_text(table: Text) -> list[str]:
-    """The rows that hold some number; all where many hold none: that is no table."""
+    """The rows that hold some number; all rows where many hold none, as that is not a table."""
     rows, lost = [], 0
     for row in table.rows:
         if DIGIT.search(row) and any(is_number(field, table.separator) for field in table.fields(row)[:MOST_COLUMNS]):

@@ -40,7 +40,7 @@ def _unmarked(data: bytes) -> str | None:
 def numbers_by_line(text: bytes) -> tuple[np.ndarray, np.ndarray]:
     """(numbers (N,) float64, starts (L + 1,): where each line that is not blank begins, and the end).
 
-    Raises Refused for a word that is no number.
+    Raises Refused for a word that is not a number.
     """
     numbers, starts = array("d"), array("q", [0])
     for line in text.splitlines():
@@ -57,7 +57,7 @@ def numbers_by_line(text: bytes) -> tuple[np.ndarray, np.ndarray]:
 def numbers_of(words: list[bytes]) -> tuple[np.ndarray, tuple[str, ...]]:
     """(numbers (N,) float64, notes) of words; commas after them are dropped, decimal commas are read as points.
 
-    Raises Refused for a word that is no number, and where commas and points are mixed.
+    Raises Refused for a word that is not a number, and where commas and points are mixed.
     """
     words, notes = _without_commas(words)
     try:
@@ -78,7 +78,7 @@ def _without_commas(words: list[bytes]):
 
 
 def refuse_word(words: list[bytes]):
-    """Raises Refused with the first word that is no number."""
+    """Raises Refused with the first word that is not a number."""
     word = next((word for word in words if not _is_number(word)), b"")
     raise Refused(f"has '{shown(word)}' where a number is expected")
 

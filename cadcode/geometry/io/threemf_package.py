@@ -77,7 +77,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise Refused(f"is no 3MF file: it is no ZIP archive ({error})") from error
+        raise Refused(f"is not a 3MF file: it is not a ZIP archive ({error})") from error
 
 
 def part_name(name: str) -> str:
@@ -161,7 +161,7 @@ def root_model(package: Package) -> str:
     usual = [name for name in models if name == "3d/3dmodel.model"]
     found = [name for name in map(part_name, targets) if package.has(name)] or usual or models[:1]
     if not found:
-        raise Refused("is no 3MF file: the package holds no model")
+        raise Refused("is not a 3MF file: the package holds no model")
     return found[0]
 
 

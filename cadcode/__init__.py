@@ -12,7 +12,7 @@ _PUBLIC = {
     "Options": "cadcode.reconstruction.run",
     "Result": "cadcode.reconstruction.run",
     "Sandbox": "cadcode.sandbox.sandbox",
-    "Shape": "cadcode.geometry.io.load",
+    "Shape": "cadcode.geometry.shape",
     "evaluate_program": "cadcode.bench.evaluate",
     "load_model": "cadcode.model.checkpoints.load",
     "load_shape": "cadcode.geometry.io.load",

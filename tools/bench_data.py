@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from cadcode.data.dataset import DataOptions, samples
-from cadcode.geometry.sampling import farthest_points
+from cadcode.geometry.points import farthest_points
 
 
 def main(count: int) -> None:

@@ -16,8 +16,8 @@ import numpy as np
 
 from cadcode.data.shapes import random_program
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
 from cadcode.geometry.metrics import MetricOptions, compare, measure_target
+from cadcode.geometry.shape import Shape
 from cadcode.program.text.compact import compact
 from cadcode.program.tree import Program, Step
 from cadcode.sandbox.outcome import Solid

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cadcode.geometry.io import load_shape
+from cadcode.geometry.io.load import load_shape
 from cadcode.surfaces import segment
 from cadcode.surfaces.faces import AnalyticFace
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from cadcode.geometry.closing import merged
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.mesh import usable_mesh
 from cadcode.geometry.sampling import sample_surface
+from cadcode.geometry.shape import Shape
 from cadcode.program.text.compact import number
 from cadcode.sandbox import Failed, Sandbox, SandboxOptions, Solid, stl_bytes
 
@@ -60,18 +60,18 @@ def ascii_stl(solid: Solid) -> bytes:
 
 
 def obj(solid: Solid) -> bytes:
-    vertices, faces = merged(solid.vertices, solid.faces)
+    vertices, faces = usable_mesh(solid.vertices, solid.faces)
     return _text([f"v {_row(v)}" for v in vertices] + [f"f {a} {b} {c}" for a, b, c in faces + 1])
 
 
 def off(solid: Solid) -> bytes:
-    vertices, faces = merged(solid.vertices, solid.faces)
+    vertices, faces = usable_mesh(solid.vertices, solid.faces)
     body = [_row(v) for v in vertices] + [f"3 {a} {b} {c}" for a, b, c in faces]
     return _text(["OFF", f"{len(vertices)} {len(faces)} 0", *body])
 
 
 def ply_mesh(solid: Solid) -> bytes:
-    vertices, faces = merged(solid.vertices, solid.faces)
+    vertices, faces = usable_mesh(solid.vertices, solid.faces)
     rows = np.zeros(len(faces), dtype=[("count", "u1"), ("corners", "<i4", 3)])
     rows["count"], rows["corners"] = 3, faces
     counts = {"vertex": len(vertices), "face": len(faces)}
@@ -86,7 +86,7 @@ def ply_cloud(solid: Solid) -> bytes:
 def glb(solid: Solid) -> bytes:
     """In metres, as glTF 2.0 asks for: a node scales the millimetres, whose numbers are shorter."""
     scene = trimesh.Scene()
-    mesh = trimesh.Trimesh(*merged(solid.vertices, solid.faces), process=False)
+    mesh = trimesh.Trimesh(*usable_mesh(solid.vertices, solid.faces), process=False)
     scene.add_geometry(mesh, node_name="part", geom_name="part", transform=np.diag([1e-3, 1e-3, 1e-3, 1.0]))
     return scene.export(file_type="glb")
 
@@ -119,7 +119,7 @@ def cloud(solid: Solid) -> tuple[np.ndarray, np.ndarray]:
 
 def package_3mf(solid: Solid) -> bytes:
     """The least a 3MF file holds: types, a relationship, one mesh in millimetres (3MF core specification 1.3)."""
-    vertices, faces = merged(solid.vertices, solid.faces)
+    vertices, faces = usable_mesh(solid.vertices, solid.faces)
     points = "".join('<vertex x="{}" y="{}" z="{}"/>\n'.format(*_row(v).split()) for v in vertices)
     triangles = "".join(f'<triangle v1="{a}" v2="{b}" v3="{c}"/>\n' for a, b, c in faces)
     parts = {**PACKAGE_3MF, "3D/3dmodel.model": MODEL_3MF.format(points=points, triangles=triangles)}

@@ -281,8 +281,8 @@ def _mesh_measures(folder: Path) -> list[dict]:
     import numpy as np
 
     from cadcode.data.statistics import POINTS, Skin, measures
-    from cadcode.geometry.cleaning import signed_volume
     from cadcode.geometry.io.load import CAD_SUFFIXES, PLAIN, load_shape
+    from cadcode.geometry.mesh import signed_volume
     from cadcode.geometry.skin import curved_faces, sample_faces, through_holes
 
     rng, found = np.random.default_rng(0), []

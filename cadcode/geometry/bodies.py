@@ -1,12 +1,13 @@
-"""Bodies of a closed mesh: turned outwards, counted, united where they touch or overlap, split into shapes."""
+"""Bodies of a closed mesh: turned outwards, united where they touch or overlap, counted, split into shapes."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from cadcode.geometry.cleaning import count_of, drop_unused, signed_volume
+from cadcode.geometry.cleaning import count_of
 from cadcode.geometry.edges import shells
 from cadcode.geometry.mended import Mended, named
+from cadcode.geometry.mesh import drop_unused, signed_volume
 from cadcode.geometry.shells import Shells, shells_of
 from cadcode.geometry.uniting import united
 
@@ -48,17 +49,17 @@ def sorted_out(mesh: Mended, turned: bool, separate: bool) -> Mended:
     found = shells_of(mesh.vertices, mesh.faces, label)
     if found.flat.any() and not found.flat.all():
         kept = found.faces_of(np.flatnonzero(~found.flat))
-        mesh = mesh.then(mesh.vertices, kept, *_said_of_folds(found))
+        mesh = mesh.then(mesh.vertices, kept, *_fold_notes(found))
         found = shells_of(mesh.vertices, mesh.faces)
     mesh = mesh.then(*_turned_outwards(found, turned))
     if len(found) > 1:
         found = shells_of(mesh.vertices, mesh.faces)
         mesh = mesh if separate else mesh.then(*united(found))
-        mesh = mesh.then(mesh.vertices, mesh.faces, _said_of_bodies(shells_of(mesh.vertices, mesh.faces)))
+        mesh = mesh.then(mesh.vertices, mesh.faces, _body_notes(shells_of(mesh.vertices, mesh.faces)))
     return mesh
 
 
-def _said_of_folds(found: Shells) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _fold_notes(found: Shells) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(notes, warnings) of shells without volume that are left out; slivers are not worth a word."""
     area = found.areas()
     if area[found.flat].sum() < SLIVERS * area.sum():
@@ -86,7 +87,7 @@ def _turned_outwards(found: Shells, turned: bool):
 
 
 def _wrong_way(found: Shells, turned: bool) -> np.ndarray:
-    """Which shells (S,) to flip: bodies that look inwards, and of shells that were turned also cavities."""
+    """Shells (S,) to flip: bodies that look inwards; cavities too where shells were turned before."""
     if turned:
         return (found.volume > 0) == (found.depth() % 2 == 1)
     inverted = found.volume.sum() < 0
@@ -96,7 +97,7 @@ def _wrong_way(found: Shells, turned: bool) -> np.ndarray:
     return inverted ^ (inwards & (found.holders(inwards) < 0))
 
 
-def _said_of_bodies(found: Shells) -> tuple[str, ...]:
+def _body_notes(found: Shells) -> tuple[str, ...]:
     bodies, cavities = len(np.unique(found.bodies())), int((found.volume < 0).sum())
     notes = (f"holds {bodies} separate bodies; --split converts each by itself",) if bodies > 1 else ()
     inside = count_of(cavities, "closed cavity", "closed cavities")

@@ -1,10 +1,11 @@
-"""How far points lie from a surface, and points spread evenly over it."""
+"""Distances of points to a surface, and points spread uniformly over it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from cadcode.geometry.mesh import areas_of
 from cadcode.geometry.tree import Tree, triangle_tree
 
 MAX_CLOUD = 200_000  # points kept of a cloud
@@ -17,10 +18,10 @@ NEGLIGIBLE = 1e-9  # in longest sides; rounding in place of a distance
 class Surface:
     """A mesh or cloud prepared for distances."""
 
-    points: np.ndarray  # (N, 3) spread evenly over the surface
+    points: np.ndarray  # (N, 3) spread uniformly over the surface
     corners: np.ndarray  # (M, 3) vertices, where deviations of flat-faced shapes peak; not of a cloud
     nearest: cKDTree  # over `points`, or all of a cloud
-    owners: np.ndarray | None  # (N, 3, 3) the triangle each point lies on; None for a cloud
+    owners: np.ndarray | None  # (N, 3, 3) the triangle of each point; None for a cloud
     tree: Tree | None  # of all triangles; None for a cloud
 
     def distances(self, points: np.ndarray) -> np.ndarray:
@@ -79,7 +80,7 @@ def _box_distances(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.
 def spread(triangles: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """`count` points, uniform by area, on triangles (F, 3, 3): points (count, 3) and the triangle of each (count,)."""
     a, b, c = np.moveaxis(triangles, 1, 0)
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    area = areas_of(triangles)
     owner = rng.choice(len(triangles), count, p=area / area.sum())
     u, v = rng.random((2, count, 1))
     u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from cadcode.geometry.cleaning import grouped
+from cadcode.geometry.mesh import grouped
 
 SAME_ANGLE = 1e-6  # radians; faces this close around an edge lie on each other
 
@@ -39,7 +39,7 @@ def open_edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def turned_alike(faces: np.ndarray) -> np.ndarray:
     """Flip the minority in each patch of faces joined by ordinary edges.
 
-    Every face stands twice in a graph, as it is and flipped; an edge joins the two copies that agree. A patch that
+    Each face is two nodes of a graph, as it is and flipped; an edge joins the two nodes that agree. A patch that
     can be oriented falls into two mirrored components.
     """
     count = len(faces)

@@ -1,4 +1,4 @@
-"""The solid that a cloud's points enclose: what a ball rolling over them from outside cannot reach.
+"""The solid that the points of a cloud enclose: the region that a ball from outside cannot reach.
 
 This is an alpha shape (Edelsbrunner & Mücke 1994) of which cavities count as solid: tetrahedra of the Delaunay
 triangulation from which no way leads out through triangles wide enough for the ball. Points need no normals. A small
@@ -13,7 +13,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
-from cadcode.geometry.cleaning import face_areas
+from cadcode.geometry.mesh import face_areas
 
 RADII = tuple(2 * 1.25**n for n in range(16))  # in units of the mean distance of neighbouring points
 STEADY = 0.85  # of the volume at the next radius: the ball stays outside
@@ -22,9 +22,9 @@ OPPOSITE = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])  # the triangl
 
 
 def enclosed(points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Of points (N, 3) those around the solid (V, 3), and its triangles (F, 3), looking outwards.
+    """Vertices (V, 3), from points (N, 3), and outward triangles (F, 3) of the solid that the points enclose.
 
-    None where they enclose nothing, such as those of a scan from one side.
+    None where they enclose nothing, as in a scan from one side.
     """
     points = np.unique(points, axis=0)
     try:
@@ -46,13 +46,13 @@ def enclosed(points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def volumes(tetrahedra: np.ndarray) -> np.ndarray:
-    """Of tetrahedra (T, 4, 3)."""
+    """Volumes (T,) of tetrahedra (T, 4, 3)."""
     a, b, c = (tetrahedra[:, i] - tetrahedra[:, 0] for i in (1, 2, 3))
     return np.abs((np.cross(a, b) * c).sum(1)) / 6
 
 
 def circumradii(triangles: np.ndarray) -> np.ndarray:
-    """Of the circles through the corners of triangles (..., 3, 3); infinite where these lie on a line."""
+    """Radii (...) of the circumcircles of triangles (..., 3, 3); infinite for collinear corners."""
     sides = np.stack([triangles[..., i, :] - triangles[..., i - 1, :] for i in range(3)])
     product = np.linalg.norm(sides, axis=-1).prod(0)
     area = np.linalg.norm(np.cross(sides[0], sides[1]), axis=-1) / 2
@@ -60,14 +60,14 @@ def circumradii(triangles: np.ndarray) -> np.ndarray:
 
 
 def outwards(points: np.ndarray, triangles: np.ndarray, behind: np.ndarray) -> np.ndarray:
-    """Triangles (F, 3) turned so that `behind` (F, 3), a place each, lies behind them."""
+    """Triangles (F, 3) oriented so that the points `behind` (F, 3), one each, are on their back side."""
     a, b, c = (points[triangles[:, i]] for i in range(3))
     before = (np.cross(b - a, c - a) * (behind - a)).sum(1) > 0
     return np.where(before[:, None], triangles[:, ::-1], triangles)
 
 
 def _reached(neighbours: np.ndarray, wide: np.ndarray) -> np.ndarray:
-    """Which tetrahedra (T,) a ball gets into from outside, through the `wide` ones of their triangles (T, 4)."""
+    """Whether a ball reaches each tetrahedron (T,) from outside, through triangles that are `wide` (T, 4)."""
     count = len(neighbours)
     rows, sides = np.nonzero(wide)
     others = np.where(neighbours[rows, sides] < 0, count, neighbours[rows, sides])  # outside is one place more

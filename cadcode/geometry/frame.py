@@ -24,7 +24,7 @@ def program_to_model(points):
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """Where a part lies: `centre` (3,) in world units, and `scale`, the world units per model unit."""
+    """Position and size of a part: `centre` (3,) in world units, `scale` in world units per model unit."""
 
     centre: np.ndarray
     scale: float

@@ -6,14 +6,14 @@ from functools import cached_property
 import manifold3d
 import numpy as np
 
-from cadcode.geometry.cleaning import areas_of
 from cadcode.geometry.edges import open_edges
+from cadcode.geometry.mesh import areas_of
 
 FLAT = 0.03  # rims whose vertices are this close to a plane (in sides of the rim's box) are flat
 MOST_FLAT = 0.9  # filling more than this share of the surface would make a lens of a sheet
-MOST_CURVED = 0.1  # filling more than this share of the surface with cones would be inventing a shape
+MOST_CURVED = 0.1  # filling more than this share of the surface with cones would invent a shape
 MOST_OUTER = 50  # flat rims, the largest, in which others may lie
-MOST_OPEN, MOST_HOLES = 200_000, 5000  # open edges and loops of them; a mesh with more is no part with holes
+MOST_OPEN, MOST_HOLES = 200_000, 5000  # open edges and loops of them beyond which holes are not closed
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Filled:
 
 
 def filled(vertices: np.ndarray, faces: np.ndarray) -> Filled | None:
-    """The mesh (V, 3), (F, 3) with every hole closed, or None where too much would be made up."""
+    """The mesh (V, 3), (F, 3) with every hole closed, or None where filling would invent too much surface."""
     starts, ends = open_edges(faces)
     if not 0 < len(starts) <= MOST_OPEN:
         return None
@@ -126,7 +126,7 @@ def _in_one_plane(rims: list[Rim]) -> list[list[Rim]]:
 
 
 def _encloses(outer: Rim, inner: Rim) -> bool:
-    """Whether a corner of one rim lies within the other, seen along its normal (even-odd rule)."""
+    """Whether a corner of the inner rim is inside the outer one, projected along its normal (even-odd rule)."""
     plane = _plane(outer.normal)
     polygon, (x, y) = outer.points @ plane.T, inner.points[0] @ plane.T
     (ax, ay), (bx, by) = polygon.T, np.roll(polygon, -1, axis=0).T

@@ -1,21 +1,22 @@
-"""Open pieces of a mesh: closed where they can be, left out where they are sheets or strays beside the part."""
+"""Open pieces of a mesh: closed where possible, left out where they are sheets or strays next to the part."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.geometry.cleaning import areas_of, count_of
+from cadcode.geometry.cleaning import count_of
 from cadcode.geometry.edges import edge_runs, open_edges, patches, pieces
 from cadcode.geometry.holes import Filled, filled
 from cadcode.geometry.mended import Mended, named
+from cadcode.geometry.mesh import areas_of, tetrahedron_volumes
 
-STRAY = 0.01  # share of the surface, and of the faces, below which open pieces beside an open part are strays
+STRAY = 0.01  # share of the surface, and of the faces, below which open pieces next to an open part are strays
 WORTH_A_WARNING = 0.01  # filling more than this share of the surface may change the volume by as much
 THINNEST = 1e-9  # of area times longest side; less volume than this is none
 NO_AREA = 1e-9  # of the surface
 MOST_TRIED = 200  # open pieces that are tried, the largest first
 ROUNDS = 10
-MOST_FLAPS = 1000  # a mesh with more is no part with flaps
+MOST_FLAPS = 1000  # a mesh with more keeps them
 
 
 def closed(mesh: Mended) -> Mended:
@@ -27,6 +28,9 @@ def closed(mesh: Mended) -> Mended:
     is_open[piece[np.isin(mesh.faces, open_edges(mesh.faces)[0]).any(axis=1)]] = True
     opened = np.flatnonzero(is_open)
     vertices, found = mesh.vertices, {}
+    if len(opened) > MOST_TRIED:
+        skipped = f"closed none but the {MOST_TRIED} largest of {len(opened):,} open pieces"
+        mesh = mesh.then(vertices, mesh.faces, (skipped,))
     for number in opened[np.argsort(-size[opened], kind="stable")][:MOST_TRIED]:
         solved = closed_piece(vertices, mesh.faces[piece == number])
         is_open[number] = solved is None
@@ -38,7 +42,7 @@ def closed(mesh: Mended) -> Mended:
         return mesh
     kept = mesh.faces[~np.isin(piece, [*found, *strays])]
     faces = np.concatenate((kept, *(solved.faces for solved in found.values())))
-    holes, left_out = _said_of_holes(list(found.values())), _said_of(mesh, out)
+    holes, left_out = _hole_notes(list(found.values())), _left_out_notes(mesh, out)
     return mesh.then(vertices, faces, holes[0] + left_out[0], holes[1] + left_out[1])
 
 
@@ -78,8 +82,8 @@ def closed_piece(vertices: np.ndarray, faces: np.ndarray) -> Solved | None:
 def encloses(vertices: np.ndarray, faces: np.ndarray) -> bool:
     """Whether a closed mesh has any volume."""
     corners = vertices[faces] - vertices[faces[0, 0]]
-    volume = np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
-    return abs(volume) > THINNEST * areas_of(corners).sum() * np.ptp(corners, axis=(0, 1)).max()
+    least = THINNEST * areas_of(corners).sum() * np.ptp(corners, axis=(0, 1)).max()
+    return abs(tetrahedron_volumes(corners).sum()) > least
 
 
 def without_flaps(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -117,14 +121,14 @@ def _hanging(vertices, faces, patch) -> np.ndarray:
     return hangs[[area[hangs].argmin()]]
 
 
-def _said_of_holes(solved: list[Solved]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _hole_notes(solved: list[Solved]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(notes, warnings) of what was filled."""
-    filled_ones = [one.holes for one in solved if one.holes is not None]
-    flat = [rim.points for holes in filled_ones for rim in holes.flat]
-    curved = [rim.points for holes in filled_ones for rim in holes.curved]
+    filled_pieces = [piece.holes for piece in solved if piece.holes is not None]
+    flat = [rim.points for holes in filled_pieces for rim in holes.flat]
+    curved = [rim.points for holes in filled_pieces for rim in holes.curved]
     notes = (f"closed {named('flat hole', 'flat holes', flat)}",) if flat else ()
     notes += (f"closed {named('small hole', 'small holes', curved)}",) if curved else ()
-    large = any(holes.share > WORTH_A_WARNING for holes in filled_ones)
+    large = any(holes.share > WORTH_A_WARNING for holes in filled_pieces)
     return ((), notes) if large else (notes, ())
 
 
@@ -141,7 +145,7 @@ def _strays(size, faces, is_open) -> np.ndarray:
     return tiny if size[tiny].sum() < STRAY * size.sum() else tiny[:0]
 
 
-def _said_of(mesh: Mended, out: list[np.ndarray]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _left_out_notes(mesh: Mended, out: list[np.ndarray]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(notes, warnings) of pieces of a mesh, each some faces, that are left out."""
     least = NO_AREA * areas_of(mesh.vertices[mesh.faces]).sum()
     bare = [areas_of(mesh.vertices[faces]).sum() <= least for faces in out]

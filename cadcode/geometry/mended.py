@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cadcode.geometry.cleaning import closed_by_edges, count_of
+from cadcode.geometry.cleaning import count_of
+from cadcode.geometry.mesh import closed_by_edges
 
 MOST_NAMED = 3  # places named in a note
 
@@ -35,7 +36,7 @@ class Mended:
 
 
 def named(one: str, several: str, groups: list[np.ndarray]) -> str:
-    """So many of something, with size and place of each group of points (N, 3), of the largest ones only."""
+    """A count in words with the size and place of the largest groups of points (N, 3)."""
     largest = sorted(groups, key=lambda points: -float(np.ptp(points, axis=0).max()))
     places = ", ".join(_place_of(points) for points in largest[:MOST_NAMED])
     more = f" and {len(groups) - MOST_NAMED} more" if len(groups) > MOST_NAMED else ""

@@ -10,10 +10,11 @@ from scipy.spatial import cKDTree
 
 from cadcode.geometry import loose
 from cadcode.geometry.bodies import outwards, sorted_out
-from cadcode.geometry.cleaning import closed_by_edges, count_of, drop_unused
+from cadcode.geometry.cleaning import count_of
 from cadcode.geometry.edges import edge_runs, joined, open_edges, turned_alike
 from cadcode.geometry.holes import MOST_OPEN
 from cadcode.geometry.mended import Mended
+from cadcode.geometry.mesh import closed_by_edges, drop_unused
 
 NEAR = (1e-5, 1e-4, 1e-3, 1e-2, 5e-2)  # distances (in longest sides) at which vertices on open edges may be one
 SHORTER = 0.3  # of the shortest open edge at either of them: nearer than this, too
@@ -30,7 +31,8 @@ def mend(vertices: np.ndarray, faces: np.ndarray, separate: bool = False) -> Men
     """
     mesh = Mended(vertices, faces, closed_by_edges(faces, len(vertices))[0])
     if mesh.closed and len(faces) > MOST_SORTED:
-        return mesh.then(*outwards(mesh.vertices, mesh.faces))
+        vertices, faces, notes = outwards(mesh.vertices, mesh.faces)
+        return mesh.then(vertices, faces, (*notes, f"not checked for overlapping bodies: over {MOST_SORTED:,} faces"))
     if is_tangled(mesh):
         return mesh.then(vertices, faces, ("not repaired: many of its edges belong to more than two faces",))
     if not separate:
@@ -48,7 +50,7 @@ def mend(vertices: np.ndarray, faces: np.ndarray, separate: bool = False) -> Men
 
 
 def is_tangled(mesh: Mended) -> bool:
-    """Whether a large open mesh is no surface: too much work for nothing."""
+    """Whether a large open mesh is not a surface, so that repairs would be long and useless."""
     return not mesh.closed and len(mesh.faces) > LARGE and (edge_runs(mesh.faces)[2] > 2).mean() > TANGLED
 
 
@@ -74,7 +76,7 @@ def without_copies(mesh: Mended):
 
 
 def _one_or_none(faces, first, copy, count) -> np.ndarray:
-    """Which faces stay (F,): `first` and `count` of the sets of equal ones, `copy` (F,) the set of each face.
+    """Faces that stay (F,): `first` and `count` describe the sets of equal faces, `copy` (F,) is the set of each face.
 
     A set with an odd number stays once. Patches of even sets stay once where they continue the faces around them, or
     have no border; they go where the others are closed without them.
@@ -120,7 +122,7 @@ def near_joined(mesh: Mended):
     starts, ends = open_edges(mesh.faces)
     left, best, near = len(starts), None, 0
     if left > MOST_OPEN:
-        return mesh.vertices, mesh.faces, ()
+        return mesh.vertices, mesh.faces, (f"holes were not closed: it has {left:,} open edges",)
     border, apart, pairs = _near_pairs(mesh.vertices, starts, ends)
     for distance in NEAR:
         close = apart < distance * np.ptp(mesh.vertices, axis=0).max()
@@ -195,7 +197,7 @@ def _compact(mesh: Mended) -> Mended:
 
 
 def _with_box_warning(mesh: Mended, before: np.ndarray) -> Mended:
-    """Repairs that change the box are worth a warning, whichever they were."""
+    """The same with its notes as warnings where repairs changed the box."""
     after = mesh.vertices[np.unique(mesh.faces)] if mesh.notes else before
     old, new = (np.stack([points.min(axis=0), points.max(axis=0)]) for points in (before, after))
     changed = np.abs(new - old).max() > CHANGED * np.ptp(old, axis=0).max()

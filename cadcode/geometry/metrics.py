@@ -1,4 +1,4 @@
-"""How well a result fits the input: distances in the user's units, and the two published figures, CD and IoU.
+"""Errors of a result against the input: distances in the user's units, and the published metrics CD and IoU.
 
 A metric is a number or a reason. Everything is seeded, and the input is measured once for all candidates.
 """
@@ -10,8 +10,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cadcode.errors import InputError
-from cadcode.geometry.closing import merged
 from cadcode.geometry.distance import Surface, cloud_surface, mesh_surface
+from cadcode.geometry.mesh import areas_of, usable_mesh
 from cadcode.geometry.solidity import NoVolume, Volume, measure_volume, outer_surface, overlap
 
 INPUT, RESULT = "input", "result"  # whose volume is missing, at the start of an `iou_reason`
@@ -43,7 +43,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors of one result; lengths and volumes in world units. None where `reason` or `iou_reason` says why not.
+    """Errors of one result; lengths and volumes in world units. None where `reason` or `iou_reason` explains it.
 
     Distances run from points on one surface to the other surface itself (to the nearest point where the input is a
     cloud, so that the cloud's own spacing is part of them). `cd_x1000` is between points and never reaches 0: two
@@ -53,13 +53,13 @@ class Errors:
     chamfer: float | None = None  # mean distance, averaged over both directions
     max_deviation: float | None = None  # the largest distance found at samples and vertices, either direction
     max_deviation_at: tuple[float, float, float] | None = None  # where: on the input or on the result
-    p95_deviation: float | None = None  # 95 % of either surface lies within this of the other
+    p95_deviation: float | None = None  # 95th percentile of the distances, the larger of both directions
     volume_difference: float | None = None  # result less input
     cd_x1000: float | None = None  # mean squared nearest distance, both ways summed, unit frame, times 1000
     iou: float | None = None
     iou_method: str | None = None
     iou_reason: str | None = None
-    reason: str | None = None  # why there is no number at all
+    reason: str | None = None  # explains why all numbers are missing
 
     @property
     def iou_failed(self) -> bool:
@@ -140,10 +140,8 @@ def _unmeasurable(shape, reason: str) -> InputError:
 
 def _usable(vertices: np.ndarray, faces) -> tuple[np.ndarray, np.ndarray] | None:
     """The mesh without broken faces, or None where nothing with an area is left."""
-    vertices, faces = merged(vertices, np.empty((0, 3)) if faces is None else faces)
-    triangles = vertices[faces]
-    area = np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1)
-    return (vertices, faces) if area.sum() > 0 else None
+    vertices, faces = usable_mesh(vertices, np.empty((0, 3)) if faces is None else faces)
+    return (vertices, faces) if areas_of(vertices[faces]).sum() > 0 else None
 
 
 def _of_results(options: MetricOptions) -> np.random.Generator:
@@ -152,7 +150,7 @@ def _of_results(options: MetricOptions) -> np.random.Generator:
 
 
 def _measured(mesh: tuple[np.ndarray, np.ndarray], options: MetricOptions, rng) -> tuple[Surface, Volume | NoVolume]:
-    """Faces between bodies that touch are no surface of the part."""
+    """Surface, without faces between bodies that touch, and volume of a mesh."""
     volume = measure_volume(*mesh, options.winding_points, options.seed)
     return mesh_surface(*outer_surface(*mesh, volume), options.points, rng), volume
 

@@ -1,33 +1,35 @@
-"""Parts that stand askew: the pose in which most of their surface is upright or level, read off their flat faces."""
+"""Pose of tilted parts: the frame in which most of the surface is vertical or horizontal, from the flat faces."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cadcode.geometry.mesh import double_area_vectors
+
 PARALLEL = 0.99999  # cosine of the angle between normals that are one direction
 TRIED = 12  # directions, those with most area first
-BETTER = 0.2  # of the surface that has to be upright or level in the pose, beyond that of the axes of the file
+BETTER = 0.2  # share of the surface that the pose has to align beyond the axes of the file
 LEAST = 0.05  # of the surface, for a direction to count
 
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """A frame of a part's own: `rotation` (3, 3), whose rows are its axes in the world, and its `origin` (3,) there."""
+    """A part's own frame: the rows of `rotation` (3, 3) are its axes in the world, `origin` (3,) is a point there."""
 
     rotation: np.ndarray
     origin: np.ndarray
 
     def to_own(self, shape):
-        """The same shape, as it lies in this frame."""
+        """The same shape in this frame."""
         normals = None if shape.normals is None else shape.normals @ self.rotation.T
         return replace(shape, vertices=(shape.vertices - self.origin) @ self.rotation.T, normals=normals)
 
 
 def pose_of(shape) -> Pose | None:
-    """The pose of a mesh that stands askew, its origin in the middle of its box; None for others and for clouds.
+    """The pose of a tilted mesh, with its origin in the middle of its box; None for other meshes and for clouds.
 
-    Directions are the normals of flat faces, by area. One is an axis of the pose if much more of the surface is level
-    or upright to it than to each axis of the file; the second is the largest direction across it.
+    Candidate directions are the normals of flat faces, by area. One is an axis of the pose if much more of the surface
+    is parallel or perpendicular to it than to any axis of the file; the second is the largest direction across it.
     """
     if shape.is_cloud:
         return None
@@ -45,8 +47,7 @@ def pose_of(shape) -> Pose | None:
 
 def _normals(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(unit normals (F, 3), areas (F,) as shares of the whole) of the faces that have an area."""
-    corners = vertices[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = double_area_vectors(vertices[faces])
     areas = np.linalg.norm(normals, axis=1)
     kept = areas > 0
     return normals[kept] / areas[kept, None], areas[kept] / areas.sum()
@@ -73,7 +74,7 @@ def _directions(normals: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _prismatic(normals: np.ndarray, areas: np.ndarray, axis: np.ndarray) -> float:
-    """The share of the surface whose normal is along an axis or across it."""
+    """Share of the surface whose normal is parallel or perpendicular to an axis."""
     along = np.abs(normals @ axis)
     return float(areas[(along > PARALLEL) | (along < np.sqrt(1 - PARALLEL**2))].sum())
 

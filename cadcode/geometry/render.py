@@ -15,7 +15,7 @@ FINER = 2  # pixels each way behind one pixel of the picture
 
 @dataclass(frozen=True, eq=False)
 class Buffers:
-    """What is nearest behind each pixel; flat arrays of size * size."""
+    """The nearest surface of each pixel; flat arrays of size * size."""
 
     size: int
     height: np.ndarray  # towards the viewer, -inf where there is nothing
@@ -105,7 +105,7 @@ def shaded(buffers: Buffers) -> np.ndarray:
 
 
 def _edges(buffers: Buffers, lit: np.ndarray) -> np.ndarray:
-    """Pixels of a mesh whose right or lower neighbour lies on another face or far behind, and outlines. (size, size)"""
+    """Pixels of a mesh at creases, at steps of height and at outlines. (size, size)"""
     size = buffers.size
     normal, lit = buffers.normal.reshape(size, size, 3), lit.reshape(size, size)
     height = np.where(np.isfinite(buffers.height), buffers.height, -10.0 * size).reshape(size, size)

@@ -6,9 +6,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cadcode.errors import InputError, UsageError
-from cadcode.geometry.cleaning import face_areas
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.mesh import face_areas
+from cadcode.geometry.points import farthest_points
+from cadcode.geometry.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -48,29 +49,6 @@ def _sample_triangles(vertices, faces, count: int, rng: np.random.Generator):
     points = (1 - root) * a + root * (1 - along) * b + root * along * c
     normals = np.cross(b - a, c - a)
     return points, normals / np.linalg.norm(normals, axis=1, keepdims=True)
-
-
-def farthest_points(points, count: int, rng: np.random.Generator | None = None, start: int = 0):
-    """Indices (count,) into `points` (N, 3): each next one is the farthest from all before (Gonzalez 1985), exactly.
-
-    Begins at `start`, or with `rng` anywhere. All N indices come before the first repetition; for count > N the order
-    starts over. Distances are float32, so ties within rounding go to the lower index.
-    """
-    x, y, z = np.ascontiguousarray(np.asarray(points, dtype=np.float32).T)
-    current = int(rng.integers(len(x))) if rng is not None else start
-    nearest = np.full(len(x), np.inf, dtype=np.float32)  # squared distance to the chosen ones
-    distance, square = np.empty_like(x), np.empty_like(x)
-    order = np.empty(min(count, len(x)), dtype=np.int64)
-    for i in range(len(order)):
-        order[i] = current
-        np.square(np.subtract(x, x[current], out=distance), out=distance)
-        for column in (y, z):
-            np.square(np.subtract(column, column[current], out=square), out=square)
-            distance += square
-        np.minimum(nearest, distance, out=nearest)
-        nearest[current] = -1  # chosen: behind every other, also behind its duplicates
-        current = int(nearest.argmax())
-    return np.resize(order, count)
 
 
 def points_with_normals(shape: Shape, frame: Frame, options: SamplingOptions = SamplingOptions()):  # noqa: B008

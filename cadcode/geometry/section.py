@@ -1,4 +1,4 @@
-"""Where a plane cuts a mesh: closed polygons, by walking from triangle to triangle."""
+"""Cross-sections of a mesh by a plane: closed polygons, by walking from triangle to triangle."""
 
 import numpy as np
 

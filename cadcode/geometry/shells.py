@@ -1,11 +1,11 @@
-"""The closed shells of a mesh: their volumes, which are bodies and which are cavities of a body."""
+"""Closed shells of a mesh: their volumes, and which are bodies or cavities of a body."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.geometry.cleaning import areas_of
 from cadcode.geometry.edges import shells
+from cadcode.geometry.mesh import areas_of, tetrahedron_volumes
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
 
@@ -58,7 +58,7 @@ class Shells:
         return inner[inside], outer[inside]
 
     def _inside(self, inner: np.ndarray, outer: int) -> np.ndarray:
-        """Which of shells `inner` (I,) lie inside shell `outer`: most of some corners do. (I,) bool"""
+        """Whether each shell of `inner` (I,) is inside shell `outer`, by the majority of some corners. (I,) bool"""
         tree = triangle_tree(self.vertices[self.faces_of([outer])])
         count = self.starts[inner + 1] - self.starts[inner]
         places = self.starts[inner][:, None] + np.linspace(0, count - 1, PROBES).astype(int).T  # (I, PROBES)
@@ -67,11 +67,11 @@ class Shells:
         return np.median(np.abs(winding), axis=1) > 0.5
 
     def depth(self) -> np.ndarray:
-        """In how many other shells each lies. (S,)"""
+        """Number of other shells around each shell. (S,)"""
         return np.bincount(self.nested()[0], minlength=len(self))
 
     def holders(self, cavities: np.ndarray) -> np.ndarray:
-        """For each shell the smallest that is no cavity and holds it, -1 where none does; `cavities` (S,) bool. (S,)"""
+        """The smallest shell around each that is not one of `cavities` (S,), -1 without one. (S,)"""
         inner, outer = self.nested()
         around = np.full(len(self), -1)
         solid = np.flatnonzero(~cavities[outer])[::-1]
@@ -88,11 +88,11 @@ class Shells:
 
 
 def shells_of(vertices: np.ndarray, faces: np.ndarray, label: np.ndarray | None = None) -> Shells:
-    """The shells of a closed mesh, vertices (V, 3) and faces (F, 3); `label` (F,) where they were told apart before."""
+    """The shells of a closed mesh, vertices (V, 3) and faces (F, 3); `label` (F,) if already known."""
     label = _by_first_face(shells(vertices, faces) if label is None else label)
     count = label.max() + 1
     corners = vertices[faces] - vertices[faces[0, 0]]
-    volume = np.bincount(label, np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6, count)
+    volume = np.bincount(label, tetrahedron_volumes(corners), count)
     order = np.argsort(label, kind="stable")
     starts = np.flatnonzero(np.diff(label[order], prepend=-1, append=count))
     low = np.minimum.reduceat(vertices[faces].min(axis=1)[order], starts[:-1])

@@ -1,16 +1,16 @@
-"""Which faces of a mesh stand for curved ones, and how many holes go through it."""
+"""Faces of a mesh that approximate curved ones, through holes, and samples with their faces."""
 
 import numpy as np
 import trimesh
 
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.shape import Shape
 
 SMOOTH = np.radians(1.0), np.radians(31.0)  # the bend between two strips of a round wall
 ALIKE = 3.0  # largest ratio of the areas of two strips of one wall
 
 
 def curved_faces(shape: Shape) -> np.ndarray:
-    """Which triangles (F,) belong to the strips of a round wall: flat pieces that bend little to one of like area."""
+    """Whether each triangle (F,) is part of a round wall: flat strips that bend little to one of similar area."""
     mesh = trimesh.Trimesh(shape.vertices, shape.faces, process=False)
     angles, pairs = mesh.face_adjacency_angles, mesh.face_adjacency
     flat = trimesh.graph.connected_component_labels(pairs[angles <= SMOOTH[0]], node_count=len(mesh.faces))

@@ -1,7 +1,7 @@
-"""What a mesh encloses, and how much two meshes share: exact where a mesh is closed, estimated where it is not.
+"""Volume of a mesh and overlap of two meshes: exact where a mesh is closed, estimated where it is not.
 
-The ladder: merged vertices -> a manifold solid; faces turned the same way and small holes filled -> a manifold solid;
-winding numbers at points spread over the box. Which rung was used is part of every answer.
+Three methods are tried in turn: a manifold solid of the merged mesh; a manifold solid after faces are turned alike and
+small holes closed; winding numbers at points spread over the box. Every answer names its method.
 """
 
 from dataclasses import dataclass
@@ -9,13 +9,17 @@ from dataclasses import dataclass
 import manifold3d
 import numpy as np
 
-from cadcode.geometry.closing import merged, repaired
+from cadcode.geometry.edges import open_edges, turned_alike
+from cadcode.geometry.holes import filled
+from cadcode.geometry.mesh import areas_of, usable_mesh
+from cadcode.geometry.points import jittered_grid
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
 
 BOOLEAN, REPAIRED, WINDING = "boolean", "repaired boolean", "winding number"
 METHODS = (BOOLEAN, REPAIRED, WINDING)  # from exact to estimated
 
+MAX_FILLED = 0.1  # closing holes by more than this share of the surface would invent a shape
 MAX_UNCLEAR = 0.1  # share of the inside where the winding number may be far from a whole number
 SAME = 1e-6  # relative difference of areas that is rounding
 THINNEST = 1e-9  # volume (in cubed longest sides) below which a mesh encloses nothing
@@ -23,7 +27,7 @@ THINNEST = 1e-9  # volume (in cubed longest sides) below which a mesh encloses n
 
 @dataclass(frozen=True)
 class NoVolume:
-    """Why a shape encloses nothing that could be compared."""
+    """The reason why a shape has no volume to compare."""
 
     reason: str
 
@@ -57,21 +61,29 @@ class Volume:
 
 
 def measure_volume(vertices: np.ndarray, faces: np.ndarray | None, points: int, seed: int) -> Volume | NoVolume:
-    """The volume of a mesh: vertices (V, 3), faces (F, 3); `points` and `seed` belong to the estimate of the last rung.
+    """The volume of a mesh, vertices (V, 3) and faces (F, 3); `points` and `seed` are those of the estimate.
 
-    Never raises for a strange mesh; overlapping bodies count once, cavities do not count, a mesh turned inside out is
-    turned back.
+    Any mesh is accepted. Overlapping bodies count once, cavities do not count, a mesh turned inside out is turned back.
     """
     if faces is None:
         return NoVolume("a point cloud has no volume")
-    vertices, faces = merged(vertices, faces)
+    vertices, faces = usable_mesh(vertices, faces)
     if not len(faces):
         return NoVolume("the mesh has no faces")
     closed = _closed_volume(BOOLEAN, vertices, faces)
     if closed is None:
-        mended = repaired(vertices, faces)
+        mended = _repaired(vertices, faces)
         closed = _closed_volume(REPAIRED, *mended) if mended is not None else None
     return closed if closed is not None else _estimated_volume(vertices[faces], points, seed)
+
+
+def _repaired(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Neighbours turned alike and holes closed; None where closing them would invent too much of the surface."""
+    faces = turned_alike(faces)
+    if not len(open_edges(faces)[0]):
+        return vertices, faces
+    closed = filled(vertices, faces)
+    return None if closed is None or closed.share > MAX_FILLED else (closed.vertices, closed.faces)
 
 
 def overlap(a: Volume, b: Volume) -> tuple[float, str]:
@@ -88,8 +100,7 @@ def outer_surface(vertices: np.ndarray, faces: np.ndarray, volume: Volume | NoVo
     """The mesh (V, 3), (F, 3) that `volume` was measured of, without faces that lie within it, as between bodies that
     touch; the same arrays where there are none.
     """
-    corners = vertices[faces]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+    area = areas_of(vertices[faces]).sum()
     if isinstance(volume, NoVolume) or volume.solid is None or volume.solid.surface_area() > area * (1 - SAME):
         return vertices, faces
     mesh = volume.solid.to_mesh64()
@@ -145,7 +156,7 @@ def _closed_volume(method: str, vertices: np.ndarray, faces: np.ndarray) -> Volu
 
 
 def _estimated_volume(triangles: np.ndarray, points: int, seed: int) -> Volume | NoVolume:
-    """The last rung: believed only where inside and outside are clearly told apart (Jacobson et al. 2013)."""
+    """The estimate, accepted only where inside and outside are clearly separated (Jacobson et al. 2013)."""
     extents = np.ptp(triangles, axis=(0, 1))
     if extents.min() <= 1e-6 * extents.max():
         return NoVolume("the mesh is flat and encloses nothing")
@@ -165,16 +176,9 @@ def _estimated_common(a: Volume, b: Volume) -> float:
 
 
 def _samples(triangles: np.ndarray, count: int, seed: int) -> Samples:
-    points, box_volume = _points_in_box(triangles, count, seed)
-    return Samples(points, np.abs(winding_numbers(triangle_tree(triangles), points)), box_volume)
-
-
-def _points_in_box(triangles: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, float]:
-    """About `count` points in the box of triangles, one at random in each cell of a grid, and the box's volume."""
-    low, high = triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))
-    extents = high - low
-    cell = (np.prod(extents) / count) ** (1 / 3)
-    shape = np.maximum(1, np.round(extents / cell)).astype(int)
-    cells = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, 3)
-    jitter = np.random.default_rng(seed).random(cells.shape)
-    return low + (cells + jitter) / shape * extents, float(np.prod(extents))
+    """About `count` points, one at random in each cell of a grid over the box of the triangles."""
+    box = np.stack([triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))])
+    extents = box[1] - box[0]
+    cells = np.maximum(1, np.round(extents / (np.prod(extents) / count) ** (1 / 3))).astype(int)
+    points = jittered_grid(box, cells, np.random.default_rng(seed))
+    return Samples(points, np.abs(winding_numbers(triangle_tree(triangles), points)), float(np.prod(extents)))

@@ -1,4 +1,4 @@
-"""Points of a cloud that are no part of it: missing returns of a scanner, and outliers far away from all others."""
+"""Points of a cloud that do not belong to the part: missing returns of a scanner, and distant outliers."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def _kept(raw: Raw, kept, note: str) -> Raw:
 
 
 def missing_returns(points):
-    """Which of `points` (N, 3) are exactly the origin, (N,), where far more are that than any other place."""
+    """Points exactly at the origin, (N,) bool of `points` (N, 3), if far more are there than at any other place."""
     zero = ~points.any(axis=1)
     count = int(zero.sum())
     if count < MISSING or count == len(points):
@@ -82,7 +82,7 @@ def quantiles(column) -> tuple[float, float]:
 
 
 def is_alone(points, distance: float):
-    """Which of `points` (M, 3) have no other place among them within a distance, (M,)."""
+    """Whether each of `points` (M, 3) has no other place among them within a distance. (M,) bool"""
     places, number = np.unique(points, axis=0, return_inverse=True)
     if len(places) == 1:
         return np.ones(len(points), dtype=bool)

@@ -1,8 +1,10 @@
-"""Triangles sorted into a tree of groups, so that a question about a whole mesh touches few of them."""
+"""Bounding volume hierarchy of triangles, for distances and winding numbers."""
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from cadcode.geometry.mesh import double_area_vectors
 
 LEAF = 8  # the most triangles in a leaf
 
@@ -59,7 +61,7 @@ def _halved(middles: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def _leaf_level(leaves: np.ndarray) -> Level:
-    flux = np.cross(leaves[:, :, 1] - leaves[:, :, 0], leaves[:, :, 2] - leaves[:, :, 0]) / 2  # (G, n, 3)
+    flux = double_area_vectors(leaves) / 2  # (G, n, 3)
     area = np.linalg.norm(flux, axis=-1) + 1e-300
     centre = np.einsum("gn,gni->gi", area, leaves.mean(axis=2)) / area.sum(axis=1)[:, None]
     radius = np.linalg.norm(leaves - centre[:, None, None], axis=-1).max(axis=(1, 2))
@@ -67,7 +69,7 @@ def _leaf_level(leaves: np.ndarray) -> Level:
 
 
 def _level_above(level: Level) -> Level:
-    """Groups made of two each; of two bounds for the radius, the balls of the halves and the box, the smaller."""
+    """Groups of two each; the radius is the smaller of two bounds, from the balls of the halves and from the box."""
     low, high, centres, flux = (a.reshape(-1, 2, 3) for a in (level.low, level.high, level.centre, level.flux))
     low, high, area = low.min(axis=1), high.max(axis=1), level.area.reshape(-1, 2)
     centre = np.einsum("gn,gni->gi", area, centres) / area.sum(axis=1)[:, None]

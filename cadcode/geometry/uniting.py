@@ -3,14 +3,15 @@
 import manifold3d
 import numpy as np
 
-from cadcode.geometry.cleaning import closed_by_edges, merge_vertices
 from cadcode.geometry.edges import joined
+from cadcode.geometry.mesh import closed_by_edges, merge_vertices, signed_volume
 from cadcode.geometry.shells import Shells
 from cadcode.geometry.solidity import manifold_of
 
 TOUCH = 1e-6  # of the longest side: boxes this close may touch
-LOST = 1e-3  # relative difference of volumes beyond which a solid is not the body it was made of
+LOST = 1e-3  # relative difference of volumes beyond which a solid does not represent its body
 SAME = 1e-6  # relative difference of volumes and areas that is rounding
+CHANGED = 0.01  # share of the volume of all bodies; uniting that changes more is worth a warning
 
 
 def united(found: Shells):
@@ -37,8 +38,11 @@ def united(found: Shells):
     if not made:
         inside = f"{before} bodies lie" if before > 1 else "1 body lies"
         return vertices, faces, notes, (f"{inside} inside another and {'do' if before > 1 else 'does'} not count",)
-    into = f" into {after}" if after > 1 else ""
-    return vertices, faces, notes + (f"united {before} bodies that overlap or touch{into}",), ()
+    note = f"united {before} bodies that overlap or touch{f' into {after}' if after > 1 else ''}"
+    share = signed_volume(vertices, faces) / found.volume.sum() - 1
+    if abs(share) <= CHANGED:
+        return vertices, faces, notes + (note,), ()
+    return vertices, faces, notes, (f"{note}: {abs(share):.1%} of their volume overlaps and counts once",)
 
 
 def _groups(found: Shells, body: np.ndarray) -> list[np.ndarray]:
@@ -99,5 +103,5 @@ def _assembled(found: Shells, keep: np.ndarray, made: list) -> tuple[np.ndarray,
         start += len(vertices[-1])
     vertices, faces = np.concatenate(vertices), np.concatenate(faces)
     bounds = np.stack([vertices.min(axis=0), vertices.max(axis=0)])
-    vertices, faces, _ = merge_vertices(vertices, faces, bounds, True)
+    vertices, faces, _, _ = merge_vertices(vertices, faces, bounds)
     return vertices, faces.astype(np.int64)

@@ -1,4 +1,4 @@
-"""What cadrille sees of a part: four views on one sheet, drawn here without a graphics driver, or a user's pictures.
+"""Images for cadrille: four views of a part on one sheet, drawn without a graphics driver, or a user's pictures.
 
 The convention is that of cadrille's source (Kolodiazhnyi et al. 2025, arXiv:2505.22914), which draws with Open3D's
 `Visualizer`: a perspective of 60 degrees, one colour, flat faces, and Phong's light (1975) from behind the viewer.
@@ -12,8 +12,8 @@ import numpy as np
 from cadcode.errors import InputError
 from cadcode.geometry.render import draw_mesh, empty_buffers
 
-FRONTS = ((1, 1, 1), (-1, -1, -1), (-1, 1, -1), (1, -1, 1))  # where the viewer looks, not where he stands
-DOWN = (0, 1, 0)  # y runs down the picture: the source's camera stands on its head
+FRONTS = ((1, 1, 1), (-1, -1, -1), (-1, 1, -1), (1, -1, 1))  # viewing directions
+DOWN = (0, 1, 0)  # y runs down the picture: the source's camera is upside down
 EYE, LIGHT = 1.8, 4.0  # distance to the part's centre, in lengths of a front
 COLOUR = np.array((255, 255, 136)) / 255
 DIFFUSE, SPECULAR, SHININESS = 2 * 0.66, 2 * 0.2, 100  # two lights at one place
@@ -73,9 +73,9 @@ def rays(pixels: np.ndarray, axes: np.ndarray) -> np.ndarray:
 
 
 def lit(triangles: np.ndarray, directions: np.ndarray, eye: np.ndarray, front: np.ndarray) -> np.ndarray:
-    """Colours (N, 3) where rays from the eye (N, 3) meet the planes of triangles (N, 3, 3), whichever way these turn.
+    """Colours (N, 3) where rays from the eye (N, 3) meet the planes of triangles (N, 3, 3), in either winding.
 
-    There are lights on the viewer's side and as far behind the part: these graze faces that are nearly on edge.
+    Two lights are used, on the viewer's side and at the same distance on the far side of the part.
     """
     normals = unit(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]))
     along = dot(triangles[:, 0] - eye, normals) / dot(directions, normals)

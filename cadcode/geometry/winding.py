@@ -1,4 +1,4 @@
-"""Is a point inside a mesh? Generalised winding numbers, which forgive holes, flipped patches and loose triangles.
+"""Inside tests by generalised winding numbers, which tolerate holes, flipped patches and loose triangles.
 
 Exact solid angles (Van Oosterom & Strackee 1983) near the surface, and the solid angle of a flat element in place of a
 whole group of triangles far from it (Barill et al. 2018, "Fast winding numbers").
@@ -22,7 +22,7 @@ def winding_numbers(tree: Tree, points: np.ndarray) -> np.ndarray:
 
 
 def _winding(tree: Tree, leaves: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """That of points (3, N)."""
+    """Winding numbers (N,) of points (3, N)."""
     count = points.shape[1]
     total = np.zeros(count)
     point = np.arange(count)  # pairs (point, group) still to be resolved
@@ -60,5 +60,5 @@ def _solid_angles(leaves: np.ndarray, group: np.ndarray, points: np.ndarray) -> 
 
 
 def _dot(a, b) -> np.ndarray:
-    """Of vectors whose axes come first: numpy is several times faster on long rows than on rows of three numbers."""
+    """Dot products of vectors with axes first: numpy is several times faster on long rows than on rows of three."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]

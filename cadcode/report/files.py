@@ -2,9 +2,9 @@
 
 import json
 import math
-import os
 import tempfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from cadcode import __version__
 from cadcode.errors import OutputError, UsageError
+from cadcode.files import replacing
 from cadcode.geometry.io.load import stem_of
 from cadcode.program.text.compact import comment
 from cadcode.report.kept import check_replaceable, checksum_line, hashes
@@ -110,32 +111,20 @@ def write_result(result, folder: Path, stem: str, picture: bool = False, force: 
 
 
 def write_files(folder: Path, files: dict[str, bytes], remove: list[str] = ()) -> list[Path]:
-    """Write files by name, beside their places first and then into them, then remove others. Raises OutputError."""
-    folder = Path(folder)
-    beside = {name: folder / f".cadcode-{os.getpid()}-{i}" for i, name in enumerate(files)}
-    path = folder
+    """Write files by name: all under other names first, then renamed in their order; then remove others. OutputError"""
+    path = folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            path = folder / name
-            beside[name].write_bytes(data)
-        for name in files:
-            path = folder / name
-            os.replace(beside[name], path)
+        with ExitStack() as renames:  # which happen last to first
+            for name in reversed(files):
+                path = folder / name
+                renames.enter_context(replacing(path)).write_bytes(files[name])
         for name in remove:
             path = folder / name
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(path, error) from error
-    finally:
-        _discard(beside.values())
+        raise OutputError(Path(error.filename2 or path), error) from error
     return [folder / name for name in files]
-
-
-def _discard(paths) -> None:
-    for path in paths:
-        if os.path.lexists(path):
-            path.unlink()
 
 
 def program_text(result) -> str:

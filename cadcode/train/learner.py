@@ -1,6 +1,5 @@
 """The learning side of `cadcode train-rl`: its options, the clipped loss, and the model with its optimiser."""
 
-import os
 import time
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from cadcode.files import replacing
 from cadcode.model.checkpoints.load import COUNTS, read_checkpoint
 from cadcode.model.nets.qwen2 import Qwen2Options
 from cadcode.model.nets.small import SmallModel
@@ -82,9 +82,8 @@ class Learner:
             samples=self.samples,
             minutes=self.minutes + (time.monotonic() - self._started) / 60,
         )
-        beside = path.with_suffix(".part")
-        torch.save(state, beside)
-        os.replace(beside, path)
+        with replacing(path) as written:
+            torch.save(state, written)
 
     def update(self, group: list[Lesson], rate: float = 1.0) -> dict:
         """One step on the mean loss of the lessons; returns what to log."""

@@ -10,7 +10,6 @@ Hidden matrices are trained with Muon (Jordan et al. 2024), everything else with
 
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from cadcode.data.dataset import DataOptions, batches, collate, held_out
+from cadcode.files import replacing
 from cadcode.model.checkpoints.load import read_checkpoint
 from cadcode.model.checkpoints.weights import pick_dtype
 from cadcode.model.nets.points import fourier_features
@@ -305,9 +305,8 @@ class Run:
             samples=self.samples,
             minutes=self.minutes + self.busy,
         )
-        beside = path.with_suffix(".part")
-        torch.save(state, beside)
-        os.replace(beside, path)
+        with replacing(path) as written:
+            torch.save(state, written)
 
     def logits(self, points, ids) -> torch.Tensor:
         """The model's logits (B, T, V), computed in the run's dtype."""

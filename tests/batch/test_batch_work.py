@@ -177,7 +177,7 @@ def test_a_folder_end_to_end(parts, folder, tmp_path):
     """Batch, again, merge; and `generate` with a part's seed writes the same program."""
     options = ("--model", folder, "--candidates", 2, "--no-refine", "--export", "step")
     first = call("batch", "parts", "-o", "out", "--json", "--workers", 1, *options)
-    assert first.exit_code == 2 and "bad.stl: is no STL" in first.stderr and "Traceback" not in first.stderr
+    assert first.exit_code == 2 and "bad.stl: is not an STL" in first.stderr and "Traceback" not in first.stderr
     rows = {row["name"]: row for row in map(json.loads, first.stdout.splitlines())}
     assert {name: row["status"] for name, row in rows.items()} == {"bad.stl": "unreadable", "sub/a box.stl": "done"}
     page = (tmp_path / "out/report.html").read_text()

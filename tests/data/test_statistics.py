@@ -7,7 +7,7 @@ import trimesh
 from cadcode.data.bodies import block, extrude, union
 from cadcode.data.pieces import cells
 from cadcode.data.statistics import POINTS, Skin, genus, measures, skin_of, summary
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.shape import Shape
 from cadcode.geometry.skin import curved_faces, sample_faces, through_holes
 from cadcode.program.tree import Circle, Program, Rect
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from cadcode.errors import InputError
 from cadcode.geometry.cleaning import AS_IT_SAYS, ReadOptions
-from cadcode.geometry.io.load import Shape, load_shape
+from cadcode.geometry.io.load import load_shape
+from cadcode.geometry.shape import Shape
 from cadcode.geometry.solidity import Volume, measure_volume
 
 CLOSE = 1e-3  # relative

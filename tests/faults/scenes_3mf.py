@@ -154,6 +154,6 @@ FAULTS = (
     Fault(
         "3MF with a comma for a point",
         lambda folder: package(folder, model_xml(object_xml(1, PART.replace('"0"', '"0,5"')), ITEM)),
-        refused="no number",
+        refused="not a number",
     ),
 )

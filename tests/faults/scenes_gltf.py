@@ -241,10 +241,12 @@ FAULTS = (
     Fault(
         "GLB of nodes in a circle",
         partial(bracket, nodes=[{"children": [1], "mesh": 0}, {"children": [0]}]),
-        refused="no tree",
+        refused="not a tree",
     ),
     Fault(
-        "GLB of a node with two parents", partial(bracket, nodes=[{"children": [1, 1]}, {"mesh": 0}]), refused="no tree"
+        "GLB of a node with two parents",
+        partial(bracket, nodes=[{"children": [1, 1]}, {"mesh": 0}]),
+        refused="not a tree",
     ),
     Fault("GLB of 2^31 corners", partial(changed, kind="accessors", index=1, count=2**31), refused="buffer view has"),
     Fault("GLB of corners outside", partial(changed, kind="bufferViews", index=1, byteOffset=2**40), refused="reaches"),

@@ -119,7 +119,7 @@ OBJ_FAULTS = (
     ),
     fault("OBJ, surfaces only", "a.obj", lambda: obj(face="curv 0 1 {} {} {}\n"), refused="free-form"),
     fault("OBJ, vertex 0", "a.obj", lambda: obj(start=0), refused="vertex 0"),
-    fault("OBJ, no such vertex", "a.obj", lambda: obj(start=2), refused=f"it has {COUNT}"),
+    fault("OBJ, no such vertex", "a.obj", lambda: obj(start=2), refused=f"2 to {COUNT + 1}, but it has 1 to {COUNT}"),
     *(fault(f"OBJ, concave from corner {i}", "a.obj", partial(prism_obj, U_PROFILE, i), **U) for i in range(8)),
     *(
         fault(

@@ -5,11 +5,12 @@ import pytest
 from faults.parts import BRACKET, VOLUME, box
 
 from cadcode.geometry.bodies import split
-from cadcode.geometry.cleaning import signed_volume
 from cadcode.geometry.holes import loops
-from cadcode.geometry.io.load import Shape, load_shape
+from cadcode.geometry.io.load import load_shape
 from cadcode.geometry.mending import mend
+from cadcode.geometry.mesh import signed_volume
 from cadcode.geometry.metrics import compare, measure_target
+from cadcode.geometry.shape import Shape
 from cadcode.sandbox.outcome import CadMesh, judge_mesh
 from cadcode.sandbox.wire import pack
 
@@ -101,3 +102,10 @@ def test_forged_words_about_a_cad_file_are_refused(forged):
 def test_notes_about_a_cad_file_are_short_lines():
     mesh = report(notes=["two\nlines " + 999 * "x"], bodies=[8])
     assert mesh.bodies == (8,) and "\n" not in mesh.notes[0] and len(mesh.notes[0]) <= 200
+
+
+def test_repairs_that_are_skipped_are_noted():
+    corners = np.random.default_rng(0).random((70_000, 1, 3)) * 100 + np.eye(3)
+    notes = mend(corners.reshape(-1, 3), np.arange(len(corners) * 3).reshape(-1, 3)).notes
+    assert "holes were not closed: it has 210,000 open edges" in notes
+    assert "closed none but the 200 largest of 70,000 open pieces" in notes

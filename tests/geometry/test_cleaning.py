@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from cadcode.geometry.cleaning import balanced, box_of, cells_of, closed_by_edges, grouped, has_area
+from cadcode.geometry.cleaning import has_area
+from cadcode.geometry.mesh import balanced, box_of, cells_of, closed_by_edges, grouped
 
 RNG = np.random.default_rng
 

@@ -23,9 +23,11 @@ from shape_files import (
 )
 
 from cadcode.errors import InputError
-from cadcode.geometry.cleaning import ReadOptions, face_areas, signed_volume
-from cadcode.geometry.io.load import Shape, load_shape
-from cadcode.geometry.io.lzf import unpack_lzf
+from cadcode.geometry.cleaning import ReadOptions
+from cadcode.geometry.io.load import load_shape
+from cadcode.geometry.io.pcd import unpack_lzf
+from cadcode.geometry.mesh import face_areas, signed_volume
+from cadcode.geometry.shape import Shape
 from cadcode.sandbox.outcome import CadMesh
 
 

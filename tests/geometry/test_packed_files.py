@@ -88,3 +88,14 @@ def test_names_of_shapes_have_suffixes_and_stems(name, suffix, stem):
 def test_other_names_are_no_shapes():
     assert not any(map(is_shape_file, ("a.gz", "a.tar.gz", "a.png", "a", ".stl", "a.stl.bak", "stl.gz")))
     assert [stem_of(name) for name in ("a.tar.gz", "a.png", "a", ".stl")] == ["a.tar", "a", "a", ".stl"]
+
+
+def test_a_gltf_with_separate_buffers_in_an_archive_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("scene.gltf", "{}")
+        file.writestr("scene.bin", b"0000")
+    with pytest.raises(InputError) as caught:
+        load_shape(path)
+    assert caught.value.reason == "is an archive of a .gltf with separate .bin files, which are not read together"
+    assert "unpack it" in caught.value.advice and "\n" not in str(caught.value)

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from cadcode.geometry.cleaning import Refused
-from cadcode.geometry.io.cutting import cut_polygons
-from cadcode.geometry.io.polygons import precision_notes
-from cadcode.geometry.io.rows import Rows, rows_at
+from cadcode.geometry.io.polygons import Rows, cut_polygons, precision_notes, rows_at
 
 
 def rows_of(polygons) -> Rows:

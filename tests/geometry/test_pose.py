@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from faults.parts import BRACKET, box
 
-from cadcode.geometry.io.load import Shape
 from cadcode.geometry.pose import pose_of
+from cadcode.geometry.shape import Shape
 
 
 def turned(mesh, seed: int):

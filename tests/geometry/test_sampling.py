@@ -8,8 +8,9 @@ from shape_files import CORNERS, FACES, LOW, SIZE, box_points
 
 from cadcode.errors import UsageError
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
-from cadcode.geometry.sampling import SamplingOptions, farthest_points, model_points, sample_surface
+from cadcode.geometry.points import farthest_points
+from cadcode.geometry.sampling import SamplingOptions, model_points, sample_surface
+from cadcode.geometry.shape import Shape
 
 BOX = Shape.from_arrays(CORNERS, FACES)
 

@@ -41,7 +41,7 @@ def test_a_death_is_a_refusal(tmp_path):
 def test_other_ends_are_refusals(tmp_path):
     assert reason(tmp_path, "fails") == "its reader died (KeyError: 'of a bug')"
     assert reason(tmp_path, "refuses") == "holds nothing"
-    assert reason(tmp_path, "sleeps", seconds=1) == "takes longer than 1 s to read"
+    assert reason(tmp_path, "sleeps", seconds=1) == "its reader takes longer than 1 s"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
@@ -50,8 +50,8 @@ def test_memory_is_limited(tmp_path):
 
 
 def test_a_death_has_one_line():
-    assert death(-11, "first\nsecond\n") == "its reader died (segmentation fault)"
-    assert death(1, "first\nsecond\n") == "its reader died (second)" and death(3, "") == "its reader died (exit code 3)"
+    assert death(-11, "first\nsecond\n") == "died (segmentation fault)"
+    assert death(1, "first\nsecond\n") == "died (second)" and death(3, "") == "died (exit code 3)"
 
 
 def las_with(tmp_path, *records):

@@ -5,7 +5,7 @@ import pytest
 from shape_files import CORNERS
 
 from cadcode.geometry.cleaning import Raw
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.shape import Shape
 from cadcode.geometry.strays import far_and_alone, without_strays
 
 

@@ -13,9 +13,9 @@ from typing import BinaryIO
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
-from cadcode.geometry.io import columns as table_columns
-from cadcode.geometry.io.limits import check_unpacked
+from cadcode.geometry.io.isolated import check_unpacked
 from cadcode.geometry.io.polygons import triangle_soup
+from cadcode.geometry.io.table_text import Columns, asked, by_names, by_numbers, stride_of
 
 ADVICE = "save an array of shape (N, 3), or an .npz with `points` or with `vertices` and `faces`"
 AGAIN = "save it again with numpy"
@@ -41,7 +41,7 @@ NO_POINTS = re.compile(r"colou?r|rgb|label|normal|intens|class|ind|face|edge|uv|
 
 @dataclass(frozen=True)
 class Header:
-    """What an array is, before its numbers are read."""
+    """Description of an array, read before its numbers."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -154,7 +154,7 @@ class Archive:
         return None
 
     def reason(self) -> Refused:
-        """Why none of them is used."""
+        """The refusal where none of them is used."""
         if len(self._reasons) == 1 == len(self._members):
             return next(iter(self._reasons.values()))
         return Refused(f"holds no known arrays ({', '.join(sorted(self._members)) or 'none at all'})", ADVICE)
@@ -230,19 +230,19 @@ def as_rows(array) -> tuple[np.ndarray, tuple[str, ...]]:
     return array, notes
 
 
-def chosen_columns(table, options: ReadOptions) -> table_columns.Columns:
+def chosen_columns(table, options: ReadOptions) -> Columns:
     if options.columns is not None:
-        return table_columns.asked(options.columns, table.shape[1])
+        return asked(options.columns, table.shape[1])
     if table.shape[1] == 4 and (table[:, 3] == 1).all():
-        return table_columns.Columns((0, 1, 2), notes=("the fourth column is 1 everywhere and was ignored",))
-    stride = table_columns.stride_of(len(table))
-    return table_columns.by_numbers(table[::stride, :9].astype(np.float64), stride)
+        return Columns((0, 1, 2), notes=("the fourth column is 1 everywhere and was ignored",))
+    stride = stride_of(len(table))
+    return by_numbers(table[::stride, :9].astype(np.float64), stride)
 
 
 def from_fields(array) -> Raw:
     """Points of a structured array: by the names of its fields, or of its only field of three numbers."""
     numeric = [name for name in array.dtype.names if array.dtype[name].base.kind in "fiu"]
-    columns = table_columns.by_names([name if array.dtype[name].shape == () else "" for name in numeric])
+    columns = by_names([name if array.dtype[name].shape == () else "" for name in numeric])
     if columns is not None:
         table = stacked([array[numeric[place]].ravel() for place in columns.places])
         return Raw(table[:, :3], normals=table[:, 3:] if len(columns.places) == 6 else None, unit=columns.unit)

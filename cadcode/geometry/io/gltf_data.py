@@ -66,7 +66,7 @@ def open_document(path: Path) -> Document:
     if head[:4] == b"glTF" and len(head) == 12:
         text, binary = glb_chunks(path, head)
     elif path.suffix.lower() == ".glb":
-        raise Refused("is no GLB file (it does not start with glTF)")
+        raise Refused("is not a GLB file (it does not start with glTF)")
     else:
         text, binary = path.read_bytes(), None
     tree = parse_json(text)
@@ -102,7 +102,7 @@ def parse_json(text: bytes) -> dict:
     except (ValueError, RecursionError) as error:
         raise Refused(f"its JSON cannot be read ({error})") from error
     if not isinstance(tree, dict):
-        raise Refused("its JSON is no glTF: it holds no object")
+        raise Refused("its JSON is not glTF: it holds no object")
     return tree
 
 
@@ -119,7 +119,7 @@ def members(holder: dict, kind: str) -> list:
     """All objects of `holder[kind]`, none where it is missing; Refused where it is something else."""
     items = holder.get(kind, [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise Refused(f"its '{kind}' are no list of objects")
+        raise Refused(f"its '{kind}' are not a list of objects")
     return items
 
 
@@ -129,12 +129,12 @@ def extensions(holder: dict) -> dict:
 
 
 def whole(holder: dict, key: str, default: int | None = 0) -> int:
-    """The count `holder[key]`; Refused where it is no whole number from 0 on."""
+    """The count `holder[key]`; Refused where it is not a whole number from 0 on."""
     value = holder.get(key, default)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if type(value) is not int or value < 0:
-        raise Refused(f"its {key} is {str(value)[:40]}, no whole number from 0 on")
+        raise Refused(f"its {key} is {str(value)[:40]}, not a whole number from 0 on")
     return value
 
 
@@ -208,7 +208,7 @@ def buffer_bytes(document: Document, index, packed: str | None = None):
             raise Refused(f"its meshes are compressed by {packed}, which is not read", UNPACKED)
         raise Refused(f"buffer {index} has no data")
     if uri is not None and not isinstance(uri, str):
-        raise Refused(f"buffer {index} has an address that is no text")
+        raise Refused(f"buffer {index} has an address that is not text")
     if uri is not None and uri not in document.loaded:
         document.loaded[uri] = data_uri(uri) if uri[:5].lower() == "data:" else external(document.folder, uri)
     data = document.binary if uri is None else document.loaded[uri]
@@ -223,12 +223,12 @@ def data_uri(uri: str):
         packed = head.lower().endswith(";base64")
         content = base64.b64decode(unquote(body) if "%" in body else body) if packed else unquote_to_bytes(body)
     except ValueError as error:
-        raise Refused(f"a buffer in the file is no base64 text ({error})") from error
+        raise Refused(f"a buffer in the file is not base64 text ({error})") from error
     return np.frombuffer(content, np.uint8)
 
 
 def external(folder: Path, uri: str):
-    """The bytes (N,) of a file beside the scene; Refused for every address outside its folder, pipe and device."""
+    """The bytes (N,) of a file in the folder of the scene; Refused for other addresses, pipes and devices."""
     name, advice = unquote(uri), "put its .bin files into the folder of the .gltf"
     shown = name[:80]
     if "://" in name:

@@ -1,14 +1,19 @@
 """Meshes of a glTF file: triangles of primitives, plain, sparse or compressed by Draco (specification, section 3.7)."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
 from cadcode.geometry.cleaning import Refused
-from cadcode.geometry.io import draco
 from cadcode.geometry.io.gltf_data import Accessor, Document, accessor, extensions, member, view_bytes, whole
-from cadcode.geometry.io.scene import MOST_COPIES, MOST_MESHES, Part, check_count, check_size
+from cadcode.geometry.io.isolated import Died, run_apart
+from cadcode.geometry.io.scene import MOST_COPIES, MOST_MESHES, MOST_TRIANGLES, Part, check_count, check_size
 
 POINTS, LINES, TRIANGLES, STRIP, FAN = 0, (1, 2, 3), 4, 5, 6  # modes of a primitive
 MOST_WORK = 30_000_000  # rows of accessors
+DRACO = "KHR_draco_mesh_compression"
+SECONDS = 10  # for the decoder, and one more for each MB
 
 
 def mode_of(primitive: dict) -> int:
@@ -31,9 +36,9 @@ def read_primitives(document: Document, primitives: list, file_size: int) -> lis
 
 def read_meshes(document: Document, times: dict[tuple, int], file_size: int) -> dict:
     """{key of a primitive: (vertices (V, 3), faces (F, 3))}; `times` each of them is placed."""
-    packed = sorted({key[1] for key in times if key[0] == draco.NAME})
-    decoded = draco.decode_meshes([view_bytes(document, view).tobytes() for view in packed]) if packed else []
-    known = {(draco.NAME, view): mesh for view, mesh in zip(packed, decoded, strict=True)}
+    packed = sorted({key[1] for key in times if key[0] == DRACO})
+    decoded = decode_meshes([view_bytes(document, view).tobytes() for view in packed]) if packed else []
+    known = {(DRACO, view): mesh for view, mesh in zip(packed, decoded, strict=True)}
     sources = {key: indexed(document, *key) for key in times if key not in known}
     amounts = {key: (len(faces), len(points)) for key, (points, faces) in known.items()}
     amounts |= {key: amount_of(key[0], *source) for key, source in sources.items()}
@@ -55,8 +60,8 @@ def primitive_key(document: Document, primitive: dict) -> tuple:
     bare = any(member(document.tree, "accessors", i).keys().isdisjoint({"bufferView", "sparse"}) for i in wanted)
     if not bare:
         return mode_of(primitive), position, indices
-    if isinstance(packed.get(draco.NAME), dict):
-        return draco.NAME, whole(packed[draco.NAME], "bufferView", None)
+    if isinstance(packed.get(DRACO), dict):
+        return DRACO, whole(packed[DRACO], "bufferView", None)
     by = f": it is stored by {', '.join(packed)}, which is not read" if packed else ""
     raise Refused(f"a mesh has no data{by}")
 
@@ -109,3 +114,34 @@ def triangles_of(corners, mode: int):
     faces = corners[faces]
     a, b, c = faces.T
     return faces[(a != b) & (b != c) & (c != a)]  # strips are stitched by triangles of no area
+
+
+def decode_meshes(blobs: list[bytes]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """[(vertices (V, 3), faces (F, 3))] of Draco `blobs`. Raises Refused for damage and where DracoPy is missing.
+
+    Damaged data may kill the native decoder, so it runs in a process of its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="cadcode-", ignore_cleanup_errors=True) as folder:
+        sent = Path(folder) / "blobs.npz"
+        np.savez(sent, *[np.frombuffer(blob, np.uint8) for blob in blobs])
+        try:
+            got = run_apart(f"{__name__}:decode_file", sent, SECONDS + sent.stat().st_size / 1e6)
+        except Died as error:
+            reason = f"a mesh compressed by {DRACO} cannot be decoded: its decoder {error.cause}"
+            raise Refused(reason, "export it without compression") from error
+    return [(got[f"vertices{i}"], got[f"faces{i}"]) for i in range(len(blobs))]
+
+
+def decode_file(path: Path) -> dict[str, np.ndarray]:
+    """`vertices0`, `faces0`, ... of the Draco blobs in an NPZ; to be run by `isolated.run_apart` only."""
+    try:
+        import DracoPy
+    except ImportError as error:
+        raise Refused(f"its meshes are compressed by {DRACO}, which needs DracoPy", "pip install DracoPy") from error
+    arrays = {}
+    with np.load(path) as blobs:
+        for i, name in enumerate(blobs.files):
+            mesh = DracoPy.decode(blobs[name].tobytes())
+            arrays |= {f"vertices{i}": mesh.points, f"faces{i}": mesh.faces}  # clouds have no faces: AttributeError
+    check_count(sum(map(len, arrays.values())), 10 * MOST_TRIANGLES, "triangles and vertices")
+    return arrays

@@ -1,4 +1,4 @@
-"""Read meshes, point clouds and CAD files as they are: their units, their position, and notes of every repair."""
+"""Reading of mesh, point cloud and CAD files: suffixes, choice of the reader, errors as one line."""
 
 import hashlib
 import struct
@@ -6,21 +6,18 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Protocol
 
 import numpy as np
 
 from cadcode.errors import InputError
-from cadcode.geometry.bodies import count_bodies
-from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, clean_cloud, clean_mesh
+from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused
 from cadcode.geometry.io import arrays, gltf, obj, off, pcd, ply, scans, stl, tables, threemf
 from cadcode.geometry.io.packed import PACKED, unpacked
-from cadcode.geometry.mending import mend
-from cadcode.geometry.strays import without_strays
-from cadcode.units import MILLIMETRES
+from cadcode.geometry.io.units import in_millimetres, plausible, with_size_hint
+from cadcode.geometry.shape import Shape, shape_of
 
 READERS: dict[str, Callable[[Path, ReadOptions], Raw]] = {
     ".stl": stl.read_stl,
@@ -47,7 +44,6 @@ CAD_SUFFIXES = (".step", ".stp", ".brep", ".brp", ".iges", ".igs")
 PLAIN = frozenset(READERS) | frozenset(CAD_SUFFIXES)
 SUFFIXES = PLAIN | frozenset(PACKED)
 METRES_BY_STANDARD = (".glb", ".gltf", ".e57")  # many programs write millimetres all the same
-PLAUSIBLE = (0.1, 10_000.0)  # longest side of a part in millimetres
 
 # What parsers raise on damaged files. trimesh and numpy promise nothing narrower.
 PARSE_ERRORS = (
@@ -82,65 +78,6 @@ class CadMesh(Protocol):
 CadReader = Callable[[Path], CadMesh]
 
 
-@dataclass(frozen=True, eq=False)
-class Shape:
-    """A mesh or a cloud in the units and position of its file.
-
-    `vertices` (V, 3) float64 are the corners of a mesh or the points of a cloud; `faces` (F, 3) int64 look outwards,
-    None for a cloud. `normals` (V, 3) only for clouds that bring them. `watertight` is None for a cloud. `notes` say
-    what was dropped or repaired; `warnings` are those of them that change the part's size or volume. `unit` is 'mm'
-    where the file or the user says the unit, and lengths are converted to it; None where nobody does.
-    """
-
-    path: str
-    format: str
-    vertices: np.ndarray
-    faces: np.ndarray | None
-    normals: np.ndarray | None
-    watertight: bool | None
-    notes: tuple[str, ...]
-    sha256: str
-    unit: str | None = None
-    warnings: tuple[str, ...] = ()
-
-    @classmethod
-    def from_arrays(cls, vertices, faces=None, normals=None) -> "Shape":
-        """A mesh from `vertices` (V, 3) and `faces` (F, 3), or without faces a cloud; InputError if it is unusable."""
-        arrays = [np.ascontiguousarray(array) for array in (vertices, faces, normals) if array is not None]
-        digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
-        try:
-            return _cleaned(Raw(vertices, faces, normals), "<arrays>", "arrays", digest)
-        except Refused as refused:
-            raise InputError("<arrays>", refused.reason, "check the arrays") from refused
-
-    @property
-    def is_cloud(self) -> bool:
-        return self.faces is None
-
-    @property
-    def points(self) -> np.ndarray | None:
-        """The points (N, 3) of a cloud, None for a mesh."""
-        return self.vertices if self.is_cloud else None
-
-    @cached_property
-    def bodies(self) -> int:
-        """Number of separate closed bodies, cavities not counted; 0 for an open mesh and for a cloud.
-
-        Bodies of a mesh that touch or overlap were united when it was read; solids of a CAD file count each.
-        """
-        return count_bodies(self.vertices, self.faces) if self.watertight else 0
-
-    @cached_property
-    def bounds(self) -> np.ndarray:
-        """Lowest and highest corner (2, 3)."""
-        return np.stack([self.vertices.min(axis=0), self.vertices.max(axis=0)])
-
-    @property
-    def extents(self) -> np.ndarray:
-        """Side lengths (3,) of the box."""
-        return self.bounds[1] - self.bounds[0]
-
-
 def load_shape(path, cad_reader: CadReader | None = None, options: ReadOptions = AS_IT_SAYS) -> Shape:
     """Read one file; every file that cannot be used is an InputError with the reason in one line.
 
@@ -159,7 +96,8 @@ def load_shape(path, cad_reader: CadReader | None = None, options: ReadOptions =
             raw = replace(raw, notes=notes + raw.notes)
             if kind in METRES_BY_STANDARD and options.unit is None:
                 raw = plausible(raw)
-            return _with_size_hint(_cleaned(in_millimetres(raw, options.unit), str(path), kind[1:], digest.result()))
+            raw = in_millimetres(raw, options.unit)
+            return with_size_hint(shape_of(raw, str(path), kind[1:], digest.result()))
     except Refused as refused:
         raise InputError(path, _one_line(refused.reason), refused.advice) from refused
     except InputError as error:  # of the sandbox, which knows the unpacked file only
@@ -190,62 +128,13 @@ def is_shape_file(path) -> bool:
     return suffix in PLAIN or suffix == ".zip" or suffix.count(".") == 2
 
 
-def plausible(raw: Raw) -> Raw:
-    """Numbers in metres by the standard of their format, as millimetres where the part would be implausibly long."""
-    points = np.asarray(raw.vertices, dtype=np.float64)
-    points = points[np.isfinite(points).all(axis=1)]
-    if raw.unit != "m" or not len(points):
-        return raw
-    longest = float(np.ptp(points, axis=0).max())
-    if longest * MILLIMETRES["m"] <= PLAUSIBLE[1]:
-        return raw
-    note = f"read as mm: its format is in metres, but it would be {longest:.3g} m long; --units m says that it is"
-    return replace(raw, unit="mm", notes=(*raw.notes, note), warnings=(*raw.warnings, note))
-
-
-def in_millimetres(raw: Raw, told: str | None) -> Raw:
-    """The same in millimetres, by the unit the user `told`, else by the file's own; as it is where nobody says it."""
-    unit = told or raw.unit
-    if unit is None:
-        return raw
-    factor, notes = MILLIMETRES[unit], ()
-    if factor != 1:
-        notes += (f"converted from {unit} to mm",)
-    if told and raw.unit and told != raw.unit:
-        notes += (f"the file says {raw.unit}, the user {told}",)
-    with np.errstate(over="ignore"):  # infinite coordinates are dropped as such
-        vertices = raw.vertices if factor == 1 else np.asarray(raw.vertices, dtype=np.float64) * factor
-    return replace(raw, vertices=vertices, unit="mm", notes=raw.notes + notes)
-
-
-def _cleaned(raw: Raw, path: str, format: str, digest: str) -> Shape:
-    if raw.faces is None:
-        raw = without_strays(raw)
-        points, normals, notes = clean_cloud(raw)
-        return Shape(path, format, points, None, normals, None, notes, digest, raw.unit, raw.warnings)
-    vertices, faces, notes = clean_mesh(raw)
-    mesh = mend(vertices, faces, separate=len(raw.bodies) > 1)
-    notes, warnings = notes + mesh.notes, raw.warnings + mesh.warnings
-    return Shape(path, format, mesh.vertices, mesh.faces, None, mesh.closed, notes, digest, raw.unit, warnings)
-
-
-def _with_size_hint(shape: Shape) -> Shape:
-    """A warning where nobody said the unit and the size is not that of a part in millimetres."""
-    longest = float(shape.extents.max())
-    if shape.unit is not None or PLAUSIBLE[0] <= longest <= PLAUSIBLE[1]:
-        return shape
-    advice = "if the file is in metres or inches, say so with --units" if longest < 1 else "check the unit of the file"
-    hint = f"the longest side is {longest:.3g}; {advice}"
-    return replace(shape, notes=(*shape.notes, hint), warnings=(*shape.warnings, hint))
-
-
 def _one_line(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= 240 else text[:240] + "..."
 
 
 def _check_file(path: Path) -> str:
-    """The suffix of a file that exists, is no folder, holds something and is of a known kind."""
+    """The suffix of an existing regular file with content and of a known kind. Raises InputError for others."""
     try:
         size = path.stat().st_size
         if path.is_dir():
@@ -286,12 +175,12 @@ def _read_cad(path: Path, cad_reader: CadReader | None) -> Raw:
 
 
 def _check_step(path: Path) -> None:
-    """Refuse early what is no complete STEP file (ISO 10303-21): the kernel's own messages say less."""
+    """Raises Refused for an incomplete STEP file (ISO 10303-21): the kernel's own messages are vague."""
     with open(path, "rb") as file:
         start = file.read(4096)
         file.seek(max(0, path.stat().st_size - 4096))
         end = file.read()
     if b"ISO-10303-21" not in start:
-        raise Refused("is no STEP file (it does not start with ISO-10303-21)", "check the file and its suffix")
+        raise Refused("is not a STEP file (it does not start with ISO-10303-21)", "check the file and its suffix")
     if b"END-ISO-10303-21" not in end:
         raise Refused("is a truncated STEP file (END-ISO-10303-21 is missing)")

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
-from cadcode.geometry.io.polygons import polygon_mesh
-from cadcode.geometry.io.rows import Rows
+from cadcode.geometry.io.polygons import Rows, polygon_mesh
 from cadcode.geometry.io.text import as_text, shown
 
 WIRES = (b"l", b"p")
@@ -30,7 +29,7 @@ def read_obj(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
         raise Refused("holds free-form curves and surfaces, but no mesh", "export it as a mesh, or as STEP")
     notes += (f"ignored {count_of(wires, 'line or point', 'lines and points')} without faces",) if wires else ()
     lost = (f"ignored {count_of(free, 'free-form curve or surface', 'free-form curves and surfaces')}",) if free else ()
-    return polygon_mesh(vertices, polygons, notes + lost, lost if left_out[b"surf"] else ())
+    return polygon_mesh(vertices, polygons, notes + lost, lost if left_out[b"surf"] else (), first=1)
 
 
 def _joined_lines(text: bytes) -> list[bytes]:
@@ -42,7 +41,7 @@ def _joined_lines(text: bytes) -> list[bytes]:
 
 
 def _read_lines(lines: list[bytes]) -> tuple[np.ndarray, Rows, Counter]:
-    """(vertices (V, 3), polygons of vertex numbers from 0, how often each other key of geometry stands there)."""
+    """(vertices (V, 3), polygons of vertex numbers from 0, how often each other key of geometry occurs)."""
     vertices, corners, lengths, left_out = array("d"), array("q"), array("q"), Counter()
     for line in lines:
         words = line.split()

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
-from cadcode.geometry.io.polygons import polygon_mesh
-from cadcode.geometry.io.rows import Rows, rows_at
+from cadcode.geometry.io.polygons import Rows, polygon_mesh, rows_at
 from cadcode.geometry.io.text import as_text, numbers_by_line
 
 KEYWORD = re.compile(rb"(ST|st)?([Cc])?(N)?(4)?(n)?(?:OFF|off|Off)")
@@ -41,7 +40,7 @@ def read_off(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     text = COMMENT.sub(b"", text).lstrip()
     keyword = KEYWORD.match(text)
     if keyword is None and not text[:1].isdigit():
-        raise Refused("is no text OFF file (it does not start with OFF)")
+        raise Refused("is not a text OFF file (it does not start with OFF)")
     texture, colour, normal = (bool(keyword and keyword[i]) for i in (1, 2, 3))
     if keyword is None:
         notes += ("its first line does not say OFF",)
@@ -114,5 +113,5 @@ def _walk(body: Body, numbers: list[float], width: int, colour: int) -> tuple[np
 def _integers(rows: Rows) -> Rows:
     """The same as whole numbers; Refused where they are not."""
     if not (np.isfinite(rows.values) & (rows.values == np.floor(rows.values))).all():
-        raise Refused("has faces whose vertices are no whole numbers")
+        raise Refused("has faces whose vertices are not whole numbers")
     return Rows(rows.values.astype(np.int64), rows.lengths)

@@ -18,6 +18,7 @@ BLOCK = 1 << 20
 TEXTS = (".txt", ".csv", ".asc")  # often a licence or a list of parts: a shape only if nothing else is one
 SHOWN = 5  # names in a message
 ADVICE = "unpack it, and name the file that you want"
+APART = "unpack it and name the .gltf, or export a .glb"
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile)
 UNKNOWN = (NotImplementedError, RuntimeError)  # methods of compression, and passwords
 
@@ -56,6 +57,8 @@ def _unpack_zip(path: Path, target: Path, known: frozenset[str]) -> tuple[Path, 
         chosen = _usable(files, known)
         if chosen.file_size > LARGEST:
             _refuse_size()
+        if _suffix(chosen) == ".gltf" and any(_suffix(info) == ".bin" for info in files):
+            raise Refused("is an archive of a .gltf with separate .bin files, which are not read together", APART)
         target = target.with_name("part" + _suffix(chosen))
         with archive.open(chosen) as source:
             _copy(source, target, chosen.compress_size)

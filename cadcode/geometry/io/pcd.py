@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused
-from cadcode.geometry.io.limits import check_unpacked
-from cadcode.geometry.io.lzf import unpack_lzf
+from cadcode.geometry.io.isolated import check_unpacked
 
 TYPES = {
     ("F", "4"): "<f4",
@@ -77,7 +76,7 @@ def split_header(data: bytes) -> tuple[dict[str, list[str]], bytes]:
     while "DATA" not in header:
         end = data.find(b"\n", offset, LONGEST_HEADER)
         if end < 0:
-            raise Refused("is no PCD file (it has no DATA line)")
+            raise Refused("is not a PCD file (it has no DATA line)")
         words = data[offset:end].decode("latin-1").split()
         if words and not words[0].startswith("#"):
             header[words[0].upper()] = words[1:]
@@ -86,12 +85,12 @@ def split_header(data: bytes) -> tuple[dict[str, list[str]], bytes]:
         header["FIELDS"] = header["COLUMNS"]
     missing = [key for key in ("FIELDS", "SIZE", "TYPE") if key not in header]
     if missing:
-        raise Refused(f"is no complete PCD file (its header lacks {' '.join(missing)})")
+        raise Refused(f"is not a complete PCD file (its header lacks {' '.join(missing)})")
     return header, data[offset:]
 
 
 def layout_of(header) -> Layout:
-    """Where each field is in a point; Refused for unknown types, and where the header's lists differ in length."""
+    """Position of each field in a point; Refused for unknown types, and where the header's lists differ in length."""
     names = [name.lower() for name in header["FIELDS"]]
     counts = header.get("COUNT") or ["1"] * len(names)
     if not len(names) == len(counts) == len(header["TYPE"]) == len(header["SIZE"]):
@@ -183,3 +182,32 @@ def left_note(left: int, unit: str) -> tuple[str, ...]:
 
 
 DECODERS = {"ascii": read_ascii, "binary": read_binary, "binary_compressed": read_compressed}
+
+
+def unpack_lzf(packed: bytes, size: int) -> bytearray | None:
+    """The `size` bytes that were `packed`; None where they do not unpack to that many."""
+    out, i, end = bytearray(), 0, len(packed)
+    try:
+        while i < end and len(out) <= size:
+            control = packed[i]
+            if control < 32:  # control + 1 literal bytes
+                out += packed[i + 1 : i + control + 2]
+                i += control + 2
+                continue
+            length = (control >> 5) + 2
+            i += 1
+            if length == 9:
+                length += packed[i]
+                i += 1
+            back = ((control & 31) << 8) + packed[i] + 1
+            i += 1
+            start = len(out) - back
+            if start < 0:
+                return None
+            if back >= length:
+                out += out[start : start + length]
+            else:  # the copy overlaps what it writes: it repeats
+                out += (out[start:] * (length // back + 1))[:length]
+    except IndexError:  # the last copy is cut off
+        return None
+    return out if len(out) == size else None

@@ -5,11 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
-from cadcode.geometry.io.cutting import check_numbers
-from cadcode.geometry.io.ply_header import Element, read_header
-from cadcode.geometry.io.ply_rows import Columns, read_lines, read_stream
-from cadcode.geometry.io.polygons import polygon_mesh, precision_notes
-from cadcode.geometry.io.rows import Rows
+from cadcode.geometry.io.ply_rows import Columns, Element, read_header, read_lines, read_stream
+from cadcode.geometry.io.polygons import Rows, check_numbers, polygon_mesh, precision_notes
 from cadcode.geometry.io.text import as_text, numbers_by_line
 
 INDEX_NAMES = ("vertex_indices", "vertex_index")
@@ -90,7 +87,7 @@ def _indices(columns: Columns, element: str) -> Rows:
     if rows.values.dtype.kind == "f" and not (
         np.isfinite(rows.values).all() and (rows.values == np.floor(rows.values)).all()
     ):
-        raise Refused(f"has rows of '{element}' whose vertex_indices are no whole numbers")
+        raise Refused(f"has rows of '{element}' whose vertex_indices are not whole numbers")
     return Rows(rows.values.astype(np.int64), rows.lengths)
 
 
@@ -102,7 +99,7 @@ def _polygons(face: Columns) -> Rows:
 
 
 def _strips(columns: Columns, count: int) -> Rows:
-    """The triangles of strips: any three numbers in turn, every other one turned round; -1 begins a new strip.
+    """The triangles of strips: any three numbers in turn, every other one reversed; -1 begins a new strip.
 
     Triangles with a corner twice only lead from one part of a strip to the next.
     """

@@ -1,61 +1,35 @@
-"""Reader of STL: binary, text, and files that hold several of either."""
+"""Reader of STL: binary, text, and files that hold several of either.
+
+Grammar of text STL, one word after the other; line ends matter for names only:
+solid [name]  facet normal i j k  outer loop  vertex x y z (3 times)  endloop  endfacet  ...  endsolid [name]
+"""
 
 import io
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from cadcode.geometry.cleaning import (
-    AS_IT_SAYS,
-    BLOCK,
-    Raw,
-    ReadOptions,
-    Refused,
-    check_bounds,
-    closed_by_edges,
-    count_of,
-    merge_vertices,
-)
+from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, check_bounds, count_of
 from cadcode.geometry.io.polygons import precision_notes, triangle_soup
-from cadcode.geometry.io.stl_text import is_text, read_solids, split_text
-from cadcode.geometry.io.text import as_text
+from cadcode.geometry.io.text import as_text, numbers_of
+from cadcode.geometry.io.units import UNIT_OF
+from cadcode.geometry.mesh import BLOCK, closed_by_edges, merge_vertices
 
 STL_HEADER = 84  # 80 bytes of anything, then the number of triangles as uint32
 STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])  # 50 bytes
 NO_COUNT = 2**31  # programs that do not know the number of triangles write 0 or -1; no file holds so many
-NEAR = 10  # triangles further from the others than so many sizes are no triangles
+NEAR = 10  # triangles further than this from the others, in sizes, are not triangles
 
-UNIT_NAMES = {
-    "mm": "mm",
-    "millimeter": "mm",
-    "millimeters": "mm",
-    "millimetre": "mm",
-    "millimetres": "mm",
-    "cm": "cm",
-    "centimeter": "cm",
-    "centimeters": "cm",
-    "centimetre": "cm",
-    "centimetres": "cm",
-    "m": "m",
-    "meter": "m",
-    "meters": "m",
-    "metre": "m",
-    "metres": "m",
-    "in": "inch",
-    "inch": "inch",
-    "inches": "inch",
-    "ft": "foot",
-    "foot": "foot",
-    "feet": "foot",
-    "um": "micron",
-    "micron": "micron",
-    "microns": "micron",
-}
 UNIT_KEY = re.compile(r"\bunits?\s?[=:]\s?([a-z]+)")
 WORD = re.compile(r"[a-z]{4,}")  # not `in`, which English has too
 
 Body = tuple[int, int]  # where a binary body's triangles begin, and their number
+LINE_END = re.compile(rb"\r\n?|\n")
+NO_TEXT = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a"))  # control characters
+STARTS, ENDS = b"solid", b"endsolid"
+KEYWORDS = frozenset((STARTS, ENDS, b"facet", b"normal", b"outer", b"loop", b"vertex", b"endloop", b"endfacet"))
 
 
 def read_stl(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
@@ -95,7 +69,7 @@ def _read_text(data: bytes) -> Raw:
 
 def _read_binary(file, header: bytes, size: int) -> Raw:
     if size < STL_HEADER:
-        raise Refused(f"is no STL file ({size} bytes, and neither an ASCII nor a binary header)")
+        raise Refused(f"is not an STL file ({size} bytes, and neither an ASCII nor a binary header)")
     bodies, notes = _find_bodies(file, size)
     corners = _corners(file, bodies)
     unit, unit_notes = named_unit(header)
@@ -112,7 +86,9 @@ def _find_bodies(file, size: int) -> tuple[list[Body], tuple[str, ...]]:
     if present and not left and _size_is_right(file, declared, present):
         return [(STL_HEADER, present)], (f"declares {declared:,} triangles, but holds {present:,}, which were read",)
     if present < declared:
-        raise Refused(f"is truncated or no STL: it declares {count_of(declared, 'triangle')} and holds {present:,}")
+        raise Refused(
+            f"is truncated or not an STL file: it declares {count_of(declared, 'triangle')} and holds {present:,}"
+        )
     if declared == 0:
         raise Refused(f"declares 0 triangles{f' but holds {present:,}' if present else ''}")
     extra = left + (present - declared) * STL_TRIANGLE.itemsize
@@ -162,7 +138,7 @@ def _closed(corners) -> bool:
         bounds = check_bounds(corners)
     except Refused:
         return False
-    vertices, faces, _ = merge_vertices(corners, np.arange(len(corners)).reshape(-1, 3), bounds, soup=True)
+    vertices, faces, _, _ = merge_vertices(corners, np.arange(len(corners)).reshape(-1, 3), bounds)
     return closed_by_edges(faces, len(vertices))[0]
 
 
@@ -182,9 +158,91 @@ def _corners(file, bodies: list[Body]):
 def named_unit(header: bytes) -> tuple[str | None, tuple[str, ...]]:
     """(unit or None, notes): `UNITS=inch` and the like say the unit, other words of units are a hint only."""
     text = header.decode("latin-1").lower()
-    named = {UNIT_NAMES[word] for word in UNIT_KEY.findall(text) if word in UNIT_NAMES}
+    named = {UNIT_OF[word] for word in UNIT_KEY.findall(text) if word in UNIT_OF}
     if len(named) == 1:
         unit = named.pop()
         return unit, () if unit == "mm" else (f"its header says that the unit is {unit}",)
-    hints = named | {UNIT_NAMES[word] for word in WORD.findall(text) if word in UNIT_NAMES}
+    hints = named | {UNIT_OF[word] for word in WORD.findall(text) if word in UNIT_OF}
     return None, tuple(f"its header mentions the unit {unit}: name it if it is" for unit in sorted(hints - {"mm"}))
+
+
+def is_text(head: bytes) -> bool:
+    """Whether the start of a file is text STL: `solid` and a line of anything, then `facet` or at least only text."""
+    head = head.lower().lstrip()
+    if head.startswith(b"facet"):
+        return True
+    if not head.startswith(STARTS):
+        return False
+    name_end = LINE_END.search(head)
+    first_word = head[name_end.end() :].split(None, 1)[:1] if name_end else []
+    return first_word in ([b"facet"], [ENDS]) or head.translate(None, NO_TEXT) == head
+
+
+def split_text(data: bytes) -> tuple[bytes, bytes]:
+    """(all up to the line of the last `endsolid`, what follows it)."""
+    last = data.lower().rfind(ENDS)
+    line_end = LINE_END.search(data, last) if last >= 0 else None
+    return (data[: line_end.end()], data[line_end.end() :]) if line_end else (data, b"")
+
+
+def read_solids(text: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(corners (F * 3, 3) float64 of the facets of all solids, notes).
+
+    Raises Refused for a text without facets, and where a facet does not end or has not three vertices.
+    """
+    words = _words(text)
+    counts, numbers, uneven = _scan(words)
+    facets, ends = counts[b"facet"], counts[b"endfacet"]
+    if facets == 0:
+        raise Refused("has no facets")
+    if ends != facets:
+        raise Refused(f"is truncated: {facets:,} facets begin, {ends:,} end")
+    if uneven or len(numbers) != 9 * facets:
+        raise Refused(f"has {len(numbers) // 3:,} readable vertices for {count_of(facets, 'facet')}")
+    corners, notes = numbers_of(numbers)
+    return corners.reshape(-1, 3), notes + _solid_notes(counts)
+
+
+def _solid_notes(counts: Counter) -> tuple[str, ...]:
+    solids = max(counts[STARTS], counts[ENDS])
+    notes = (f"joined {solids} solids",) if solids > 1 else ()
+    if counts[ENDS] < solids or not solids:
+        notes += ("`endsolid` is missing, but every facet is whole",)
+    return notes + ((f"ignored {count_of(counts[b''], 'word')} that are not STL",) if counts[b""] else ())
+
+
+def _words(text: bytes) -> list[bytes]:
+    """All words in small letters, without the names of solids, which may be anything."""
+    words = []
+    for line in filter(None, text.lower().splitlines()):
+        row = line.split()
+        if row[:2] == [b"end", STARTS]:
+            row = [ENDS, *row[2:]]
+        words += _unnamed(row) if row and row[0] in (STARTS, ENDS) else row
+    return words
+
+
+def _unnamed(row: list[bytes]) -> list[bytes]:
+    """A line that begins or ends a solid, without its name: up to `facet normal`, which may follow on the line."""
+    pairs = zip(row[1:], row[2:], strict=False)
+    facet = next((i for i, pair in enumerate(pairs, 1) if pair == (b"facet", b"normal")), len(row))
+    return [row[0], *row[facet:]]
+
+
+def _scan(words: list[bytes]) -> tuple[Counter, list[bytes], bool]:
+    """(how often each keyword occurs, other words under the empty one; the numbers of all vertices in turn;
+    whether any facet has not three vertices).
+    """
+    counts, numbers, uneven, place = Counter(), [], False, 0
+    while place < len(words):
+        word = words[place]
+        counts[word if word in KEYWORDS else b""] += 1
+        place += 1
+        if word == b"vertex":
+            numbers += words[place : place + 3]
+            place += 3
+        elif word == b"normal":
+            place += 3
+        elif word == b"endfacet":
+            uneven |= len(numbers) != 9 * counts[word]
+    return counts, numbers, uneven

@@ -1,4 +1,4 @@
-"""Reader of point clouds as text tables: XYZ, TXT, CSV, ASC, PTS, PTX."""
+"""Reader of point clouds as text tables: XYZ, TXT, CSV, ASC, PTS, and PTX of Leica."""
 
 import re
 from itertools import pairwise
@@ -7,15 +7,31 @@ from pathlib import Path
 import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
-from cadcode.geometry.io import columns as table_columns
-from cadcode.geometry.io import ptx
-from cadcode.geometry.io.columns import Columns
-from cadcode.geometry.io.table_text import COMMENTS, WIDEST, Text, decode, is_number, lines_of, split, unquoted
+from cadcode.geometry.io.table_text import (
+    COMMENTS,
+    WIDEST,
+    Columns,
+    Text,
+    asked,
+    by_names,
+    by_numbers,
+    counts_rows,
+    decode,
+    is_number,
+    lines_of,
+    split,
+    stride_of,
+    unit_said,
+    unquoted,
+)
 
 LONGEST_COUNT = 12  # digits
 MOST_TEXT_LINES = 10_000
 MOST_COLUMNS = 8  # that are looked at where nothing names them
 DIGIT, DIGITS, AT_ROW = re.compile(r"\d"), re.compile(r"[\d.]+"), re.compile(r"at row (\d+)")
+HEADER = (1, 1, 3, 3, 3, 3, 4, 4, 4, 4)  # numbers a line: columns, rows, the scanner's place and axes, a 4x4 matrix
+MOST_SCANS = 1000
+COPIED = "copy the scan again from the program that made it"
 
 
 def read_table(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
@@ -26,13 +42,13 @@ def read_table(path: Path, options: ReadOptions = AS_IT_SAYS) -> Raw:
     text, notes = decode(path.read_bytes())
     text, quote_notes = unquoted(text)
     lines = lines_of(text)
-    if ptx.is_ptx(lines):
-        return ptx.read_ptx(lines, notes)
+    if is_ptx(lines):
+        return read_ptx(lines, notes)
     table, block_notes = without_counts(split(lines))
     columns = choose(table, options)
     numbers, text_notes = read_numbers(table, columns.places)
     notes += quote_notes + table.notes + block_notes + columns.notes + text_notes
-    unit = columns.unit or table_columns.unit_said(table.header)
+    unit = columns.unit or unit_said(table.header)
     return Raw(numbers[:, :3], normals=numbers[:, 3:] if numbers.shape[1] == 6 else None, notes=notes, unit=unit)
 
 
@@ -61,10 +77,10 @@ def count_in(line: str) -> int | None:
 
 
 def choose(table: Text, options: ReadOptions) -> Columns:
-    """Which columns are read; Refused where those asked for are not there."""
+    """The columns to read; Refused where those asked for do not exist."""
     first = table.fields(table.rows[0])
     if options.columns is not None:
-        return table_columns.asked(options.columns, len(first))
+        return asked(options.columns, len(first))
     for line in reversed(table.header):
         if columns := named_columns(line, table, first):
             return columns
@@ -74,7 +90,7 @@ def choose(table: Text, options: ReadOptions) -> Columns:
 def named_columns(line: str, table: Text, first: list[str]) -> Columns | None:
     """The columns that a header line names; None where it does not fit the first row's fields."""
     names = names_in(line, table.separator)
-    columns = table_columns.by_names(names)
+    columns = by_names(names)
     if columns is None:
         return None
     if line.lstrip().startswith(COMMENTS) and len(names) != len(first) and columns.places[0] != 0:
@@ -103,7 +119,7 @@ def rows_are_numbered(table: Text, first: list[str]) -> bool:
     if not is_number(first[0], table.separator):
         return True
     values, stride = sampled(table, [0])
-    return table_columns.counts_rows(values[:, 0], stride)
+    return counts_rows(values[:, 0], stride)
 
 
 def guessed_columns(table: Text, first: list[str]) -> Columns:
@@ -112,7 +128,7 @@ def guessed_columns(table: Text, first: list[str]) -> Columns:
     values, stride = sampled(table, places)
     full = np.isfinite(values).mean(axis=0) if len(places) > 3 else np.ones(len(places))
     kept = [i for i, share in enumerate(full) if share >= 0.5 or i < 3]
-    columns = table_columns.by_numbers(values[:, kept], stride)
+    columns = by_numbers(values[:, kept], stride)
     chosen = tuple(places[kept[i]] for i in columns.places)
     if len(chosen) == 6 and chosen[5] - chosen[0] != 5:  # text between them: no normals
         chosen = chosen[:3]
@@ -122,7 +138,7 @@ def guessed_columns(table: Text, first: list[str]) -> Columns:
 
 def sampled(table: Text, places: list[int]):
     """(numbers (M, C) of evenly spaced rows, NaN where there is none, and their stride)."""
-    stride = table_columns.stride_of(len(table.rows))
+    stride = stride_of(len(table.rows))
     rows = [table.fields(row) for row in table.rows[::stride]]
     return np.array([[number_at(fields, place) for place in places] for fields in rows], dtype=np.float64), stride
 
@@ -150,7 +166,7 @@ def read_numbers(table: Text, places: tuple[int, ...]):
 
 
 def without_text(table: Text) -> list[str]:
-    """The rows that hold some number; all where many hold none: that is no table."""
+    """The rows that hold some number; all rows where many hold none, as that is not a table."""
     rows, lost = [], 0
     for row in table.rows:
         if DIGIT.search(row) and any(is_number(field, table.separator) for field in table.fields(row)[:MOST_COLUMNS]):
@@ -169,3 +185,49 @@ def bad_row(rows: list[str], error: str) -> str:
 
 def load(rows: list[str], separator: str | None, places: tuple[int, ...]):
     return np.loadtxt(rows, delimiter=separator, usecols=places, comments=None, ndmin=2)
+
+
+def is_ptx(lines: list[str]) -> bool:
+    """Whether a file's `lines` begin with the header of a PTX scan."""
+    return len(lines) > len(HEADER) and [len(numbers_in(line)) for line in lines[: len(HEADER)]] == list(HEADER)
+
+
+def numbers_in(line: str) -> list[float]:
+    """The numbers of a short line of nothing else."""
+    try:
+        return [float(word) for word in line.split()] if len(line) < 400 else []
+    except ValueError:
+        return []
+
+
+def read_ptx(lines: list[str], notes: tuple[str, ...] = ()) -> Raw:
+    """All scans of a file, each in its pose: a row (x, y, z, 1) times its matrix. Points at its origin are missing."""
+    scans, start, missing = [], 0, 0
+    while start < len(lines):
+        points, matrix, start = one_scan(lines, start)
+        found = points.any(axis=1)
+        missing += len(points) - int(found.sum())
+        with np.errstate(all="ignore"):  # a damaged matrix: those points are dropped later
+            scans.append(points[found] @ matrix[:3, :3] + matrix[3, :3])
+        if len(scans) > MOST_SCANS:
+            raise Refused(f"holds more than {MOST_SCANS:,} scans", COPIED)
+    if missing:
+        notes += (f"dropped {count_of(missing, 'missing return')} of the scanner",)
+    notes += (f"applied the pose of {count_of(len(scans), 'scan')}",)
+    return Raw(np.concatenate(scans), notes=notes)
+
+
+def one_scan(lines: list[str], start: int):
+    """(points (N, 3) of the scan that begins at a line, its matrix (4, 4), the line after it)."""
+    header = [numbers_in(line) for line in lines[start : start + len(HEADER)]]
+    if [len(numbers) for numbers in header] != list(HEADER):
+        raise Refused(f"has a damaged PTX header in line {start + 1:,}", COPIED)
+    count, first = header[0][0] * header[1][0], start + len(HEADER)
+    if not 0 <= count <= len(lines) - first or count % 1:
+        raise Refused(f"is truncated: a scan declares {count:,.0f} points and holds {len(lines) - first:,}", COPIED)
+    rows = lines[first : first + int(count)]
+    try:
+        points = np.loadtxt(rows, usecols=(0, 1, 2), comments=None, ndmin=2) if rows else np.empty((0, 3))
+    except ValueError as error:
+        raise Refused(f"has a row that cannot be read in the scan of line {start + 1:,}", COPIED) from error
+    return points, np.array(header[6:]), first + int(count)

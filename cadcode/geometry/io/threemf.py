@@ -8,9 +8,8 @@ import numpy as np
 
 from cadcode.geometry.cleaning import AS_IT_SAYS, Raw, ReadOptions, Refused, count_of
 from cadcode.geometry.io.scene import MOST_COPIES, MOST_MESHES, MOST_NODES, Part, Said, check_count, check_size, join
-from cadcode.geometry.io.slicers import Settings, read_settings
 from cadcode.geometry.io.threemf_model import Model, Object, Reference, read_model
-from cadcode.geometry.io.threemf_package import Package, open_archive, part_name, root_model
+from cadcode.geometry.io.threemf_package import Package, Settings, open_archive, part_name, read_settings, root_model
 from cadcode.units import MILLIMETRES
 
 NOT_PRINTED = {"support": "support object", "solidsupport": "support object", "other": "object of type 'other'"}
@@ -134,7 +133,7 @@ def matrix_of(reference: Reference, scale: float):
 
 
 def count_places(build: Build) -> Counter:
-    """How often each object is placed, counted before any copy is made; Refused where that is too often."""
+    """Number of placements of each object, counted before any copy is made; Refused where there are too many."""
     times = Counter(key for key, _ in build.items)
     for key in build.order:
         for child, _ in build.children[key]:
@@ -186,7 +185,7 @@ def own_mesh(models: Models, key: Key, kinds: Counter):
 
 
 def in_runs(runs: list[tuple[int, int, str]], count: int):
-    """Which of `count` triangles are in one of the `runs` (first, last, kind), (count,)."""
+    """Whether each of `count` triangles is in one of the `runs` (first, last, kind). (count,) bool"""
     ends = [(min(max(first, 0), count), min(max(last + 1, 0), count)) for first, last, _ in runs if first <= last]
     begins, stops = np.array(ends, dtype=np.int64).reshape(-1, 2).T
     steps = np.bincount(begins, minlength=count + 1) - np.bincount(stops, minlength=count + 1)

@@ -64,9 +64,9 @@ def read_model(package: Package, name: str) -> Model:
     try:
         parse(reader.gathered(package.blocks(name)), name, reader.start, reader.end, reader.namespace)
     except (ValueError, OverflowError) as error:
-        raise Refused(f"'{name[:80]}' holds what is no number ({error})") from error
+        raise Refused(f"'{name[:80]}' holds a word that is not a number ({error})") from error
     if reader.core is None:
-        raise Refused(f"'{name[:80]}' is no 3MF model")
+        raise Refused(f"'{name[:80]}' is not a 3MF model")
     return reader.model
 
 
@@ -118,7 +118,7 @@ class Reader:
     def begin(self, name: str, attributes: dict[str, str]) -> None:
         self.core, _, element = name.rpartition(" ")
         if element != "model":
-            raise Refused(f"is no 3MF file: its model begins with <{element[:40]}>")
+            raise Refused(f"is not a 3MF file: its model begins with <{element[:40]}>")
         said = attributes.get("unit", "millimeter")
         if said not in UNITS:
             raise Refused(f"its unit '{said[:40]}' is unknown", f"known are: {' '.join(UNITS)}")

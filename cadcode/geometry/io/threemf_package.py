@@ -1,8 +1,9 @@
-"""Package of a 3MF file: a ZIP of XML parts, unpacked and parsed within limits."""
+"""Package of a 3MF file: a ZIP of XML parts, unpacked and parsed within limits, and the settings of slicers in it."""
 
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import normpath
 from urllib.parse import unquote
@@ -22,6 +23,18 @@ BLOCK = 1 << 16
 MODEL_RELATION = "/3dmodel"  # the end of the type of the relationship to the root model
 
 Start = Callable[[str, list[str]], None]  # a name, 'namespace local' or 'local'; names and values in turn
+BAMBU = "Metadata/model_settings.config"  # Bambu Studio, OrcaSlicer
+PRUSA = "Metadata/Slic3r_PE_model.config"  # PrusaSlicer, SuperSlicer
+KINDS = {
+    "modifier_part": "modifier",
+    "ParameterModifier": "modifier",
+    "negative_part": "negative part",
+    "NegativeVolume": "negative part",
+    "support_blocker": "support blocker",
+    "SupportBlocker": "support blocker",
+    "support_enforcer": "support enforcer",
+    "SupportEnforcer": "support enforcer",
+}
 
 
 class Package:
@@ -64,7 +77,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise Refused(f"is no 3MF file: it is no ZIP archive ({error})") from error
+        raise Refused(f"is not a 3MF file: it is not a ZIP archive ({error})") from error
 
 
 def part_name(name: str) -> str:
@@ -148,5 +161,71 @@ def root_model(package: Package) -> str:
     usual = [name for name in models if name == "3d/3dmodel.model"]
     found = [name for name in map(part_name, targets) if package.has(name)] or usual or models[:1]
     if not found:
-        raise Refused("is no 3MF file: the package holds no model")
+        raise Refused("is not a 3MF file: the package holds no model")
     return found[0]
+
+
+@dataclass(eq=False)
+class Settings:
+    """Kinds of volumes that are no part of the shape.
+
+    `components`: of a component, by the numbers of the object that holds it and of its own. `triangles`: of runs of
+    triangles, [(first, last, kind)] by the number of their object.
+    """
+
+    components: dict[tuple[str, str], str] = field(default_factory=dict)
+    triangles: dict[str, list[tuple[int, int, str]]] = field(default_factory=dict)
+
+
+def read_settings(package: Package) -> Settings:
+    settings = Settings()
+    if package.has(BAMBU):
+        read_bambu(package, settings)
+    if package.has(PRUSA):
+        read_prusa(package, settings)
+    return settings
+
+
+def read_bambu(package: Package, settings: Settings) -> None:
+    """<object id> holds <part id subtype>."""
+    parent = ""
+
+    def start(element: str, attributes: dict[str, str]) -> None:
+        nonlocal parent
+        if element == "object":
+            parent = attributes.get("id", "")
+        elif element == "part" and attributes.get("subtype") in KINDS:
+            settings.components[parent, attributes.get("id", "")] = KINDS[attributes["subtype"]]
+
+    parse_settings(package, BAMBU, start)
+
+
+def read_prusa(package: Package, settings: Settings) -> None:
+    """<object id> holds <volume firstid lastid>, which holds <metadata key="volume_type" or "modifier">."""
+    parent, run = "", None
+
+    def start(element: str, attributes: dict[str, str]) -> None:
+        nonlocal parent, run
+        if element == "object":
+            parent, run = attributes.get("id", ""), None
+        elif element == "volume":
+            run = triangle_numbers(attributes)
+        elif element == "metadata" and run and (kind := kind_of(attributes)):
+            settings.triangles.setdefault(parent, []).append((*run, kind))
+            run = None  # a volume has one kind
+
+    parse_settings(package, PRUSA, start)
+
+
+def triangle_numbers(attributes: dict[str, str]) -> tuple[int, int]:
+    try:
+        return int(attributes["firstid"]), int(attributes["lastid"])
+    except (KeyError, ValueError) as error:
+        raise Refused(f"a volume in '{PRUSA}' has no triangle numbers") from error
+
+
+def kind_of(attributes: dict[str, str]) -> str | None:
+    key, value = attributes.get("key"), attributes.get("value", "")
+    if key == "volume_type":
+        return KINDS.get(value)
+    return "modifier" if key == "modifier" and value == "1" else None

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from cadcode.errors import ModelError, UsageError
+from cadcode.files import replacing
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 DTYPES = ("auto", "float32", "bfloat16")
@@ -95,10 +95,9 @@ def _bytes(weight: torch.Tensor) -> int:
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    beside = path.with_name(path.name + ".part")
-    write(beside)
-    beside.chmod(0o644)  # safetensors writes for the owner alone; an installed package is for everyone
-    os.replace(beside, path)
+    with replacing(path) as written:
+        write(written)
+        written.chmod(0o644)  # safetensors writes for the owner alone; an installed package is for everyone
 
 
 class _LeftAsItIs(TorchFunctionMode):

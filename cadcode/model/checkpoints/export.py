@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from cadcode.errors import OutputError, UsageError
 from cadcode.model.checkpoints.spec import IMAGES, LoadedModel
+from cadcode.model.checkpoints.vocabulary import check_trained
 from cadcode.model.checkpoints.weights import ENCODER, IN_FLOAT32, SINGLE
 from cadcode.model.tokenizers.own import build_tokenizer
 
@@ -27,6 +28,7 @@ def export_model(model: LoadedModel, folder: Path) -> list[Path]:
         raise UsageError(f"{model.spec.name} is exported without its vision tower; load it to read points")
     if matrix_kind(model) == torch.int8:
         raise UsageError(f"{model.spec.name} is exported in the numbers it was published in; load it without int8")
+    check_trained(getattr(model.language, "untrained", ()), model.spec.name)  # engines decode without the grammar
     try:
         (folder / ENCODER).mkdir(parents=True, exist_ok=True)
         _write_weights(model, folder)

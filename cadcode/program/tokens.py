@@ -53,15 +53,13 @@ def number_text(value: float) -> str:
     return str(int(value)) if value == int(value) else str(value)
 
 
-# The vocabulary is append-only: an id is a place in PIECES. RELEASED is the vocabulary of the first weights and does not
-# change; new pieces are appended to ADDED. Checkpoints carry their pieces and are mapped by piece at loading.
+# The vocabulary is append-only: an id is a place in PIECES. RELEASED, the vocabulary of the first weights, never
+# changes; new pieces are appended to ADDED. Checkpoints carry their pieces and are mapped by piece at loading.
 RELEASED = SPECIAL + SYNTAX + tuple("|" + number_text(v) for v in NUMBERS)
 ADDED: tuple[str, ...] = ()
 PIECES = RELEASED + ADDED
 IDS = {piece: i for i, piece in enumerate(PIECES)}
-VALUES = np.array(
-    [float(p[1:]) if p.startswith("|") else np.nan for p in PIECES]
-)  # (V,), NaN: no number
+VALUES = np.array([float(p[1:]) if p.startswith("|") else np.nan for p in PIECES])  # (V,), NaN: no number
 NUMBER_PATTERN = r"-?\d+(?:\.5)?(?![\d.])"
 TEXT_PIECES = sorted((p for p in PIECES if p not in SPECIAL and not p.startswith("|")), key=len, reverse=True)
 _SPLIT = re.compile("|".join([*map(re.escape, TEXT_PIECES), NUMBER_PATTERN, ","]))

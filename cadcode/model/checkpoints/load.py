@@ -30,7 +30,7 @@ from cadcode.model.checkpoints.weights import (
     without_weights,
     write_weights,
 )
-from cadcode.model.engines.stored import pick_numbers
+from cadcode.model.engines.choose import choose_engine, pick_numbers
 from cadcode.model.nets.attention import check_attention, use_attention
 from cadcode.model.nets.qwen2 import Qwen2Options
 from cadcode.model.nets.small import SmallModel
@@ -102,12 +102,9 @@ def _load_small(folder: Path, config: dict, name: str, device: str, dtype: str, 
     weights = read_weights(folder)
     map_rows(weights, pieces, folder)
     fit(network, weights, numbers, folder)
-    network = network.to(device)
-    if device == "cpu" and numbers == torch.float32:
-        network.pack(stored)
-    elif device.startswith("cuda"):
-        network.fix()
-    return LoadedModel(spec, network, CompactLanguage(untrained(pieces)), folder, revision_of(folder))
+    packed = device == "cpu" and numbers == torch.float32
+    engine = choose_engine(network.to(device), device, packed, stored)
+    return LoadedModel(spec, engine, CompactLanguage(untrained(pieces)), folder, revision_of(folder))
 
 
 def save_model(network: SmallModel, folder: Path, training: dict | None = None, shard_bytes: int | None = None):

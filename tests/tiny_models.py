@@ -6,6 +6,8 @@ from dataclasses import replace
 import torch
 
 from cadcode.model.checkpoints.load import save_model
+from cadcode.model.engines.base import NetworkEngine
+from cadcode.model.engines.eager import EagerEngine
 from cadcode.model.nets.qwen2 import Qwen2Options
 from cadcode.model.nets.small import SmallModel
 from cadcode.model.tokenizers.language import CompactLanguage
@@ -16,11 +18,9 @@ OPTIONS = Qwen2Options(len(PIECES), 32, 64, 2, 2, 2)
 SHARED_HEADS = replace(OPTIONS, num_attention_heads=4, num_key_value_heads=2)
 
 
-def twins(plain: SmallModel, arrange) -> tuple[SmallModel, SmallModel]:
-    """A model and the same one after `arrange`, such as `SmallModel.pack`, which writes in another way."""
-    other = copy.deepcopy(plain)
-    arrange(other)
-    return plain, other
+def twins(network: SmallModel, engine) -> tuple[EagerEngine, NetworkEngine]:
+    """The eager engine of a network and another one, such as `CpuEngine`, of a copy."""
+    return EagerEngine(network), engine(copy.deepcopy(network))
 
 
 def close(found: torch.Tensor, expected: torch.Tensor) -> None:

@@ -16,10 +16,10 @@ class Told:
 
     def __init__(self, *texts: str, spec: ModelSpec = PLAIN):
         self.texts, self.end_id = texts, len(texts)
-        self.network = self.language = self
+        self.engine = self.language = self
         self.spec, self.revision, self.reads = spec, "0", "points"
 
-    def prefill(self, points, start, room):
+    def begin(self, points, start, room):
         self.seen = points
         logits = torch.zeros((len(points), self.end_id + 1))
         logits[:, 0], logits[:, self.end_id] = 0.1, -torch.inf

@@ -119,15 +119,15 @@ def ours(options: argparse.Namespace) -> dict:
     started = time.perf_counter()
     model = load_model(str(options.folder), options.device, options.dtype)
     loaded = time.perf_counter()
-    network = model.network
+    engine = model.engine
 
     def write() -> tuple[float, list]:
-        logits, cache = network.prefill(points(options).to(options.device), model.language.start_id, options.tokens)
+        logits, cache = engine.begin(points(options).to(options.device), model.language.start_id, options.tokens)
         ids = [logits.argmax(-1)]
         ids[0].tolist()  # waits for the device
         first = time.perf_counter()
         for written in range(1, options.tokens):
-            ids.append(network.step(ids[-1], written, cache).argmax(-1))
+            ids.append(engine.step(ids[-1], written, cache).argmax(-1))
         return first, torch.stack(ids, 1).tolist()
 
     begin, (first, ids) = prepared(write, loaded, options)
@@ -141,14 +141,14 @@ def share_of_limit(model, options: argparse.Namespace) -> float:
     """
     from statistics import median
 
-    from cadcode.bench.speed.writing import timed, weight_bytes
+    from cadcode.bench.speed.writing import timed
 
-    network, size = model.network, weight_bytes(model)
-    data = torch.ones(min(size, 1 << 30) // 4, device=network.device)
-    logits, cache = network.prefill(points(options).to(network.device), model.language.start_id, 2 * TURNS)
+    engine, size = model.engine, model.engine.weight_bytes
+    data = torch.ones(min(size, 1 << 30) // 4, device=engine.device)
+    logits, cache = engine.begin(points(options).to(engine.device), model.language.start_id, 2 * TURNS)
     ids, steps, reads = logits.argmax(-1), [], []
     for turn in range(1, 2 * TURNS):
-        seconds, _ = timed(lambda written=turn: network.step(ids, written, cache), time.perf_counter)
+        seconds, _ = timed(lambda written=turn: engine.step(ids, written, cache), time.perf_counter)
         steps.append(seconds)
         reads.append(timed(data.sum, time.perf_counter)[0] * size / data.nbytes)
     return median(reads[TURNS:]) / median(steps[TURNS:])

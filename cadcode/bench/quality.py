@@ -96,9 +96,9 @@ def generated_quality(model: LoadedModel, options: QualityOptions, progress=lamb
     found: dict[str, list] = {"greedy": [], best: []}
     for start in range(0, len(parts), options.batch):
         group = [_Part.of(s.program, start + i, options) for i, s in enumerate(parts[start : start + options.batch])]
-        points = torch.from_numpy(np.stack([p.cloud for p in group])).to(model.network.device)
+        points = torch.from_numpy(np.stack([p.cloud for p in group])).to(model.device)
         decoding = DecodeOptions(mode="sample", candidates=options.candidates, seed=options.seed)
-        for part, drafts in zip(group, decode(model.network, model.language, points, decoding), strict=True):
+        for part, drafts in zip(group, decode(model.engine, model.language, points, decoding), strict=True):
             found["greedy"].append(part.measured(next((d.text for d in drafts if d.source == "greedy"), None)))
             nearest = min((d.text for d in drafts), key=lambda text: part.distance(parse(text)), default=None)
             found[best].append(part.measured(nearest))
@@ -117,8 +117,8 @@ def robust_quality(model: LoadedModel, options: QualityOptions, progress=lambda 
                 scan(part.surface, np.random.default_rng([options.seed, start + i]), options.model_points)
                 for i, part in enumerate(group)
             ]
-            points = torch.from_numpy(np.stack(clouds).astype(np.float32) / 100).to(model.network.device)
-            drafts = decode(model.network, model.language, points, DecodeOptions(mode="greedy", candidates=1))
+            points = torch.from_numpy(np.stack(clouds).astype(np.float32) / 100).to(model.device)
+            drafts = decode(model.engine, model.language, points, DecodeOptions(mode="greedy", candidates=1))
             texts = [one[0].text if one else None for one in drafts]
             found[name] += [part.measured(text) for part, text in zip(group, texts, strict=True)]
         progress(min(start + options.batch, len(parts)))

@@ -1,9 +1,9 @@
-"""From a model and points to program texts: greedy, beam and sampled decoding, cached, batched, inside the grammar.
+"""Decoding: greedy, beam and sampled generation of programs from points, cached, batched, inside the grammar.
 
-All candidates of a part share one prefill, and as long as some have written the same they are one text to the network.
-Where the grammar leaves one token only, it is taken without asking the network, which then reads it together with
-those around it. A sampled candidate has its own random numbers, drawn from
-(seed, its number), so it comes out the same alone, in a batch, and next to any other parts.
+Candidates of a part share one prefill, and candidates with identical tokens share one batch row. Tokens forced by the
+grammar are appended without a forward pass; the next one reads them together with their neighbours. A sampled candidate
+has random numbers of its own, drawn from (seed, its number), so it is the same alone, in a batch, and next to any other
+parts.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from cadcode.errors import UsageError
+from cadcode.model.engines.base import Cache, Engine
 
 MODES = ("greedy", "beam", "sample")
 WIDEST = 4096  # of a larger vocabulary only the likeliest tokens are sampled: sorting all of it takes most of a second
@@ -39,30 +40,23 @@ class DecodeOptions:
 
 
 class Language(Protocol):
-    """What a model writes in: its special tokens, its grammar (if it has one) and its text."""
+    """Output of a model: its special tokens, its grammar (if any) and its text."""
 
-    start_id: int | tuple[int, ...]  # or a whole prompt, where the network takes one
+    start_id: int | tuple[int, ...]  # or a whole prompt, for networks that take one
     end_id: int
 
     def initial(self): ...  # the grammar's state before the first token
     def allowed(self, state) -> tuple[int, ...] | None: ...  # None: anything
     def advance(self, state, token: int): ...
-    def close(self, ids: list[int]) -> list[int] | None: ...  # a text that ran into the length limit
+    def close(self, ids: list[int]) -> list[int] | None: ...  # a sequence that reached the length limit
     def text(self, ids: list[int]) -> str: ...
-
-
-class Network(Protocol):
-    """A prefix of embeddings, those of points or of a picture, then token by token with a cache."""
-
-    def prefill(self, points, start, room: int): ...  # -> logits (B, V), cache
-    def step(self, ids, written: int, cache): ...  # ids (B, n) after `written` of each text's tokens -> logits (B, V)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One decoded text. `closed` says that it hit the length limit and was cut after its last whole body.
+    """One decoded candidate. `closed`: it reached the length limit and was cut after its last whole body.
 
-    `view` is a number for the caller: from which side the network saw the part.
+    `view` is a number for the caller: the direction from which the network saw the part.
     """
 
     text: str
@@ -74,8 +68,8 @@ class Draft:
 
 
 @dataclass
-class _Row:
-    """One candidate while it is written."""
+class _Candidate:
+    """One candidate while it is decoded."""
 
     part: int
     number: int
@@ -94,109 +88,124 @@ class _Row:
         return bool(self.ids) and (self.ids[-1] == end or len(self.ids) == options.max_new_tokens)
 
 
+BatchRow = list[_Candidate]  # candidates with identical tokens so far
+
+
 @torch.inference_mode()
-def decode(network: Network, language: Language, points: torch.Tensor, options: DecodeOptions) -> list[list[Draft]]:
-    """Drafts for each of the point clouds (B, 256, 3), model frame; empty where no text came to one whole body.
+def decode(engine: Engine, language: Language, points: torch.Tensor, options: DecodeOptions) -> list[list[Draft]]:
+    """Drafts for each of the point clouds (B, 256, 3), model frame; none where no candidate has a whole body.
 
-    What `points` are is between the network and its caller: for cadrille also patches of pictures (B, 400, 1176), or
-    for a text alone no points (B, 0, 3).
-
-    Sampling gives `candidates` drafts a cloud, the first of them greedy; greedy and beam give one.
+    `points` are the inputs that the network reads: for cadrille also patches of pictures (B, 400, 1176), or no points
+    (B, 0, 3) for a prompt alone. Sampling gives `candidates` drafts a cloud, the first of them greedy; greedy and beam
+    give one.
     """
     if options.mode == "beam":
-        return [_beam(network, language, cloud[None], options) for cloud in points]
+        return [_beam(engine, language, cloud[None], options) for cloud in points]
     count = options.candidates if options.mode == "sample" else 1
-    rows = [_row(language, p, n, _randoms(options, n)) for p in range(len(points)) for n in range(count)]
-    texts = [rows[start : start + count] for start in range(0, len(rows), count)]
-    _write(network, language, texts, *network.prefill(points, language.start_id, options.max_new_tokens), options)
-    drafts = [[] for _ in range(len(points))]
-    for row in rows:
-        draft = _draft(language, row.ids, row.score, "greedy" if row.number == 0 else f"sample {row.number}")
-        drafts[row.part] += [draft] if draft else []
-    return drafts
+    parts = [[_candidate(language, p, n, _randoms(options, n)) for n in range(count)] for p in range(len(points))]
+    _generate(engine, language, points, list(parts), options)
+    return [_drafts(language, candidates) for candidates in parts]
 
 
-def _row(language: Language, part: int, number: int, randoms: np.ndarray) -> _Row:
+def _candidate(language: Language, part: int, number: int, randoms: np.ndarray) -> _Candidate:
     state = language.initial()
-    return _Row(part, number, state, language.allowed(state), randoms)
+    return _Candidate(part, number, state, language.allowed(state), randoms)
 
 
 def _randoms(options: DecodeOptions, number: int) -> np.ndarray:
     return np.random.default_rng([options.seed, number]).random(options.max_new_tokens)
 
 
-def _write(network, language, texts, logits, cache, options):
-    """Write all rows to their end or the length limit.
-
-    `texts` are lists of rows that have written the same so far, each a row of the batch. One splits where its rows
-    choose differently; finished ones leave.
-    """
-    read, end = 0, language.end_id  # the network has read the first `read` tokens of every text
+def _generate(engine: Engine, language: Language, points, batch: list[BatchRow], options: DecodeOptions) -> None:
+    """Decode all candidates of a batch to their end or the length limit."""
+    logits, cache = engine.begin(points, language.start_id, options.max_new_tokens)
+    read = 0  # the cache holds the first `read` tokens of every batch row
     while True:
-        _choose(language, texts, logits, read, options)
-        going, sources = _apart(texts, read, end, options)
-        if not going:
+        for candidate in _add_tokens(batch, logits, read, language, options):
+            _add_forced_tokens(candidate, language, options)
+        batch, parents = _split(batch, read, language.end_id, options)
+        if not batch:
             return
-        if sources != list(range(len(texts))):
-            cache = cache.select(torch.tensor(sources, device=logits.device))
-        texts, known = going, min(len(rows[0].ids) for rows in going)
-        ids = [rows[0].ids[read:known] for rows in texts]
-        logits = network.step(torch.tensor(ids, device=logits.device), read + 1, cache)
-        read = known
+        cache = _selected(cache, parents, logits)
+        logits, read = _forward(engine, batch, read, logits.device, cache)
 
 
-def _apart(texts, read, end, options) -> tuple[list[list[_Row]], list[int]]:
-    """The unfinished texts after a choice, and for each the place of the text that it goes on from."""
-    found: dict[tuple, list[_Row]] = {}
-    for place, rows in enumerate(texts):
-        for row in rows:
-            if not row.finished(end, options):
-                found.setdefault((place, *row.ids[read:]), []).append(row)
-    return list(found.values()), [place for place, *_ in found]
+def _add_tokens(batch: list[BatchRow], logits, read: int, language, options) -> list[_Candidate]:
+    """Add the next token to the candidates that have none after the `read` ones; returns these candidates."""
+    open_rows = [row for row, candidates in enumerate(batch) if len(candidates[0].ids) == read]
+    if not open_rows:
+        return []
+    rows = [batch[row] for row in open_rows]
+    logits = logits if len(rows) == len(logits) else logits[open_rows]
+    log_p = _masked([candidate for candidate, *_ in rows], logits).log_softmax(-1)
+    candidates, lines = [c for row in rows for c in row], [line for line, row in enumerate(rows) for _ in row]
+    tokens = _tokens(log_p, candidates, lines, options)
+    for candidate, token, value in zip(candidates, tokens, log_p[lines, tokens].tolist(), strict=True):
+        candidate.score += value
+        candidate.add(token, language)
+    return candidates
 
 
-def _choose(language, texts, logits, read, options):
-    """The next token of every row that has none beyond the `read` ones, and those that must follow it."""
-    end = language.end_id
-    places = [i for i, (row, *_) in enumerate(texts) if len(row.ids) == read]
-    if not places:
-        return
-    texts = [texts[i] for i in places]
-    logits = logits if len(places) == len(logits) else logits[places]
-    log_p = _masked([rows[0] for rows in texts], logits).log_softmax(-1)
-    rows, at = [row for rows in texts for row in rows], [i for i, rows in enumerate(texts) for _ in rows]
+def _tokens(log_p, candidates: list[_Candidate], lines: list[int], options: DecodeOptions) -> list[int]:
+    """Next token of each candidate, from its line of `log_p`: the likeliest for number 0, else a sample."""
     best = log_p.argmax(-1).tolist()
-    tokens = [best[i] for i in at]
-    if any(row.number for row in rows):
-        sampled = _sample(log_p, rows, at, options)
-        tokens = [s if row.number else b for row, b, s in zip(rows, tokens, sampled, strict=True)]
-    for row, token, value in zip(rows, tokens, log_p[at, tokens].tolist(), strict=True):
-        row.score += value
-        row.add(token, language)
-        while not row.finished(end, options) and row.allowed is not None and len(row.allowed) == 1:
-            row.add(row.allowed[0], language)  # with a log-probability of 0
+    tokens = [best[line] for line in lines]
+    if not any(candidate.number for candidate in candidates):
+        return tokens
+    sampled = _sample(log_p, candidates, lines, options)
+    return [s if candidate.number else b for candidate, b, s in zip(candidates, tokens, sampled, strict=True)]
 
 
-def _sample(log_p, rows, at, options) -> list[int]:
-    """Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751) by each row's own uniform number.
+def _add_forced_tokens(candidate: _Candidate, language: Language, options: DecodeOptions) -> None:
+    """Add the tokens that are the only ones allowed: their log-probability is 0."""
+    while not candidate.finished(language.end_id, options) and candidate.allowed and len(candidate.allowed) == 1:
+        candidate.add(candidate.allowed[0], language)
 
-    Row i draws from line `at[i]` of `log_p`.
+
+def _split(batch: list[BatchRow], read: int, end: int, options) -> tuple[list[BatchRow], list[int]]:
+    """Batch rows of the unfinished candidates, one per distinct sequence, and the row that each continues."""
+    rows: dict[tuple, BatchRow] = {}
+    for parent, candidates in enumerate(batch):
+        for candidate in candidates:
+            if not candidate.finished(end, options):
+                rows.setdefault((parent, *candidate.ids[read:]), []).append(candidate)
+    return list(rows.values()), [parent for parent, *_ in rows]
+
+
+def _selected(cache: Cache, parents: list[int], logits: torch.Tensor) -> Cache:
+    """Cache of the rows that are continued; the same one where each row of the last batch (logits (B, V)) is."""
+    if parents == list(range(len(logits))):
+        return cache
+    return cache.select(torch.tensor(parents, device=logits.device))
+
+
+def _forward(engine: Engine, batch: list[BatchRow], read: int, device, cache: Cache) -> tuple[torch.Tensor, int]:
+    """Logits (B, V) after the tokens that all rows have beyond the `read` ones, and how many are read then."""
+    known = min(len(candidate.ids) for candidate, *_ in batch)
+    ids = [candidate.ids[read:known] for candidate, *_ in batch]
+    return engine.step(torch.tensor(ids, device=device), read + 1, cache), known
+
+
+def _sample(log_p, candidates: list[_Candidate], lines: list[int], options: DecodeOptions) -> list[int]:
+    """Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751) by each candidate's own uniform number.
+
+    Candidate i draws from line `lines[i]` of `log_p`.
     """
     p = (log_p.double() / options.temperature).softmax(-1)
     p, order = p.topk(WIDEST) if p.shape[1] > WIDEST else p.sort(-1, descending=True)
     total = p.cumsum(-1)
     p = p * (total - p < options.top_p)
-    total = p.cumsum(-1)[at]
-    draws = torch.tensor([row.randoms[min(len(row.ids), len(row.randoms) - 1)] for row in rows], device=p.device)
+    total = p.cumsum(-1)[lines]
+    draws = torch.tensor([c.randoms[min(len(c.ids), len(c.randoms) - 1)] for c in candidates], device=p.device)
     index = torch.searchsorted(total, (draws * total[:, -1])[:, None], right=True).clamp_max(p.shape[1] - 1)
-    return order[at].gather(1, index)[:, 0].tolist()
+    return order[lines].gather(1, index)[:, 0].tolist()
 
 
-def _masked(rows, logits):
+def _masked(candidates: list[_Candidate], logits):
     """Logits in float32, minus infinity where the grammar forbids a token."""
-    if rows[0].allowed is None:
+    if candidates[0].allowed is None:
         return logits.float()
-    mask = np.stack([_mask(row.allowed, logits.shape[1]) for row in rows])
+    mask = np.stack([_mask(candidate.allowed, logits.shape[1]) for candidate in candidates])
     return logits.float() + torch.from_numpy(mask).to(logits.device)
 
 
@@ -207,56 +216,67 @@ def _mask(ids: tuple[int, ...], size: int) -> np.ndarray:
     return mask
 
 
-def _draft(language, ids, score, source) -> Draft | None:
+def _drafts(language: Language, candidates: list[_Candidate]) -> list[Draft]:
+    """Drafts of the candidates that have a whole body."""
+    names = ("greedy" if candidate.number == 0 else f"sample {candidate.number}" for candidate in candidates)
+    drafts = (_draft(language, c.ids, c.score, name) for c, name in zip(candidates, names, strict=True))
+    return [draft for draft in drafts if draft]
+
+
+def _draft(language: Language, ids: list[int], score: float, source: str) -> Draft | None:
     if ids[-1] == language.end_id:
         return Draft(language.text(ids), tuple(ids), score, source)
     closed = language.close(ids)
     return None if closed is None else Draft(language.text(closed), tuple(closed), score, source, closed=True)
 
 
-# --- beams -----------------------------------------------------------------------------------------------------------
+# --- beam search -----------------------------------------------------------------------------------------------------
 
 
-def _beam(network, language, points, options) -> list[Draft]:
+def _beam(engine: Engine, language: Language, points, options: DecodeOptions) -> list[Draft]:
     """The best of `beams` hypotheses by log-probability over length, for one cloud (1, 256, 3)."""
-    logits, cache = network.prefill(points, language.start_id, options.max_new_tokens)
-    live, finished = [_row(language, 0, 0, np.empty(0))], []
+    logits, cache = engine.begin(points, language.start_id, options.max_new_tokens)
+    live, finished = [_candidate(language, 0, 0, np.empty(0))], []
     for written in range(1, options.max_new_tokens + 1):
         live, parents, ended = _expand(language, live, logits, options.beams)
         finished = sorted(finished + ended, key=_per_token, reverse=True)[: options.beams]
         if not live or _settled(finished, live, options.beams) or written == options.max_new_tokens:
             break
         cache = cache.select(torch.tensor(parents, device=logits.device))
-        logits = network.step(torch.tensor([row.ids[-1] for row in live], device=logits.device), written, cache)
+        logits = engine.step(torch.tensor([c.ids[-1] for c in live], device=logits.device), written, cache)
     ranked = sorted(finished, key=_per_token, reverse=True) or sorted(live, key=_per_token, reverse=True)
-    drafts = (_draft(language, row.ids, row.score, f"beam of {options.beams}") for row in ranked)
+    drafts = (_draft(language, c.ids, c.score, f"beam of {options.beams}") for c in ranked)
     return [d for d in drafts if d][:1]
 
 
-def _per_token(row: _Row) -> float:
-    return row.score / len(row.ids)
+def _per_token(candidate: _Candidate) -> float:
+    return candidate.score / len(candidate.ids)
 
 
-def _settled(finished, live, beams) -> bool:
+def _settled(finished: list[_Candidate], live: list[_Candidate], beams: int) -> bool:
     return len(finished) == beams and _per_token(finished[-1]) >= max(map(_per_token, live))
 
 
-def _expand(language, live, logits, beams):
-    """The `beams` best unfinished continuations, the rows they come from, and the finished ones among the best."""
+def _expand(language: Language, live: list[_Candidate], logits, beams: int):
+    """The `beams` best unfinished continuations, the rows they continue, and the finished ones among the best."""
     log_p = _masked(live, logits).log_softmax(-1)
-    total = log_p + torch.tensor([[row.score] for row in live], device=log_p.device)
+    total = log_p + torch.tensor([[candidate.score] for candidate in live], device=log_p.device)
     scores, flat = total.flatten().topk(min(2 * beams, total.numel()))
     going, parents, ended = [], [], []
     for rank, (score, index) in enumerate(zip(scores.tolist(), flat.tolist(), strict=True)):
         parent, token = divmod(index, log_p.shape[1])
         if score == -np.inf or len(going) == beams:
             break
-        row = live[parent]
-        child = _Row(0, 0, row.state, None, row.randoms, list(row.ids), score)
-        child.add(token, language)
+        child = _continued(live[parent], token, score, language)
         if token != language.end_id:
             going.append(child)
             parents.append(parent)
         elif rank < beams:
             ended.append(child)
     return going, parents, ended
+
+
+def _continued(candidate: _Candidate, token: int, score: float, language: Language) -> _Candidate:
+    child = _Candidate(0, 0, candidate.state, None, candidate.randoms, list(candidate.ids), score)
+    child.add(token, language)
+    return child

@@ -53,11 +53,16 @@ def number_text(value: float) -> str:
     return str(int(value)) if value == int(value) else str(value)
 
 
-PIECES = SPECIAL + SYNTAX + tuple("|" + number_text(v) for v in NUMBERS)
+# The vocabulary is append-only: an id is a place in PIECES. RELEASED, the vocabulary of the first weights, never
+# changes; new pieces are appended to ADDED. Checkpoints carry their pieces and are mapped by piece at loading.
+RELEASED = SPECIAL + SYNTAX + tuple("|" + number_text(v) for v in NUMBERS)
+ADDED: tuple[str, ...] = ()
+PIECES = RELEASED + ADDED
 IDS = {piece: i for i, piece in enumerate(PIECES)}
-VALUES = np.array([np.nan] * (len(PIECES) - len(NUMBERS)) + list(NUMBERS))  # (V,) the number a token stands for, or NaN
+VALUES = np.array([float(p[1:]) if p.startswith("|") else np.nan for p in PIECES])  # (V,), NaN: no number
 NUMBER_PATTERN = r"-?\d+(?:\.5)?(?![\d.])"
-_SPLIT = re.compile("|".join([*(re.escape(s) for s in sorted(SYNTAX, key=len, reverse=True)), NUMBER_PATTERN, ","]))
+TEXT_PIECES = sorted((p for p in PIECES if p not in SPECIAL and not p.startswith("|")), key=len, reverse=True)
+_SPLIT = re.compile("|".join([*map(re.escape, TEXT_PIECES), NUMBER_PATTERN, ","]))
 
 
 def encode(text: str) -> list[int]:

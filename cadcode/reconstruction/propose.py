@@ -63,9 +63,9 @@ def view_clouds(shape: Shape, frame: Frame, model: LoadedModel, options: Samplin
 def write(model: LoadedModel, given: np.ndarray, options: DecodeOptions) -> list[Draft]:
     """`options.candidates` drafts in all, as many of each input (views, N, features); the first input's come first."""
     each = replace(options, candidates=ceil(options.candidates / len(given)))
-    points = torch.from_numpy(np.asarray(given, np.float32)).to(model.network.device)
+    points = torch.from_numpy(np.asarray(given, np.float32)).to(model.device)
     drafts = []
-    for view, written in enumerate(decode(model.network, model.language, points, each)):
+    for view, written in enumerate(decode(model.engine, model.language, points, each)):
         turn = 0 if model.spec.free_text else view
         drafts += [replace(d, view=turn, source=f"view {view}, {d.source}") if view else d for d in written]
     return drafts[: options.candidates]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from cadcode.model.engines.eager import EagerEngine
 from cadcode.model.nets.qwen2 import KeyValueCache
 from cadcode.model.nets.small import PREFIX_LENGTH, SmallModel, point_positions
 from cadcode.model.tokenizers.language import CompactLanguage
@@ -58,7 +59,7 @@ def sample_groups(
     takes the likeliest token everywhere.
     """
     rows = [[Written(greedy_first and number == 0) for number in range(group)] for _ in points]
-    logits, prefix = model.prefill(points, START, room=0)
+    logits, prefix = EagerEngine(model).begin(points, START, room=0)
     logits, cache, live = logits[:, None].expand(-1, group, -1), _GroupCache.behind(prefix, group, longest), rows
     for written in range(1, longest + 1):
         tokens = _write(live, logits, temperature, generator)

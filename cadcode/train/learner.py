@@ -12,6 +12,7 @@ from cadcode.files import replacing
 from cadcode.model.checkpoints.load import COUNTS, read_checkpoint
 from cadcode.model.nets.qwen2 import Qwen2Options
 from cadcode.model.nets.small import SmallModel
+from cadcode.program.tokens import PIECES
 from cadcode.train.experience import Lesson, SampleOptions
 from cadcode.train.groups import group_logits, log_probabilities
 from cadcode.train.reward import RewardOptions
@@ -78,6 +79,7 @@ class Learner:
         state = dict(
             model=self.model.state_dict(),
             model_options=asdict(self.model.options),
+            pieces=list(PIECES),
             steps=self.steps,
             samples=self.samples,
             minutes=self.minutes + (time.monotonic() - self._started) / 60,

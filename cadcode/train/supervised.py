@@ -300,6 +300,7 @@ class Run:
         state = dict(
             model=self.model.state_dict(),
             model_options=asdict(self.model.options),
+            pieces=list(PIECES),
             optimizers=[o.state_dict() for o in self.optimizers],
             steps=self.steps,
             samples=self.samples,

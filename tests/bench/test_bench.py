@@ -26,7 +26,7 @@ class Oracle:
     def __init__(self, parts, size):
         self.texts, self.size = [encode(compact(s.program)) for s in parts], size
 
-    def prefill(self, points, start, room):
+    def begin(self, points, start, room):
         return self._logits(range(len(points)), 0), _Rows(list(range(len(points))))
 
     def step(self, ids, written, cache):

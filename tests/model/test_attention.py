@@ -8,6 +8,7 @@ import torch
 from published_models import OPTIONS, random_published
 
 from cadcode.errors import UsageError
+from cadcode.model.engines.eager import EagerEngine
 from cadcode.model.nets.attention import check_attention, flash_attend, use_attention
 from cadcode.model.nets.qwen2 import attend
 
@@ -43,16 +44,17 @@ def test_it_is_the_same_attention(flash, queries):
 def test_a_network_computes_with_it_where_asked(flash):
     network, cloud = random_published().bfloat16(), torch.rand((2, 256, 3)) * 2 - 1
     network.point_encoder.float()
-    plain = network.prefill(cloud, (3,), 1)[0]
+    engine = EagerEngine(network)
+    plain = engine.begin(cloud, (3,), 1)[0]
     assert flash == []
     use_attention(network, "flash_attention_2")
-    logits, cache = network.prefill(cloud, (3,), 1)
+    logits, cache = engine.begin(cloud, (3,), 1)
     assert len(flash) == OPTIONS.num_hidden_layers
     torch.testing.assert_close(logits, plain, atol=0.5, rtol=0.05)
-    network.step(logits.argmax(-1), 1, cache)
+    engine.step(logits.argmax(-1), 1, cache)
     assert flash[-1] == (2, 1, OPTIONS.num_attention_heads, OPTIONS.head_dim)
     use_attention(network, "sdpa")
-    assert torch.equal(network.prefill(cloud, (3,), 1)[0], plain)
+    assert torch.equal(engine.begin(cloud, (3,), 1)[0], plain)
 
 
 def test_what_it_needs_is_said(monkeypatch):

@@ -80,7 +80,7 @@ def test_logits_are_those_of_transformers(folder, theirs):
 def test_unconstrained_greedy_ids_are_those_of_generate(folder, theirs):
     model, cloud = load_model(str(folder)), clouds(2)
     ids, mask = prompt(2)
-    drafts = decode(model.network, FreeLanguage(END), cloud, DecodeOptions(max_new_tokens=NEW))
+    drafts = decode(model.engine, FreeLanguage(END), cloud, DecodeOptions(max_new_tokens=NEW))
     generated = theirs.generate(ids, attention_mask=mask, point_cloud=cloud, max_new_tokens=NEW, do_sample=False)
     assert generated[:, :257].equal(ids)
     for [draft], row in zip(drafts, generated[:, 257:].tolist(), strict=True):
@@ -152,7 +152,7 @@ def test_the_published_ids_and_logits(published, expected, batch):
 def test_our_decoder_gives_the_logits_of_transformers(published, expected, name, tmp_path, batch):
     shutil.copytree(FIXTURES / name, tmp_path / "model")
     byte_tokenizer().save(str(tmp_path / "model" / "tokenizer.json"))
-    ours = load_model(str(tmp_path / "model"), dtype="float32").network
+    ours = load_model(str(tmp_path / "model"), dtype="float32").engine
     ids, mask = prompt(batch, pad=2, start=3)
     out = published.generate(
         ids,
@@ -164,7 +164,7 @@ def test_our_decoder_gives_the_logits_of_transformers(published, expected, name,
         return_dict_in_generate=True,
         output_logits=True,
     )
-    logits, cache = ours.prefill(expected["point_cloud"][:batch], (3,), room=64)
+    logits, cache = ours.begin(expected["point_cloud"][:batch], (3,), room=64)
     for written, theirs in enumerate(out.logits, start=1):
         torch.testing.assert_close(logits, theirs, rtol=0, atol=1e-5)
         logits = ours.step(out.sequences[:, 256 + written], written, cache)
@@ -181,7 +181,7 @@ def test_our_beams_are_those_of_transformers(published, expected, name, tmp_path
     )
     language = FreeLanguage(END)
     language.start_id, language.end_id = 3, 1
-    ours = load_model(str(tmp_path / "model"), dtype="float32").network
+    ours = load_model(str(tmp_path / "model"), dtype="float32").engine
     [[draft]] = decode(ours, language, points, DecodeOptions("beam", beams=4, max_new_tokens=64))
     assert list(draft.ids) == theirs[0, 257:].tolist() != expected["b1_ids"][0, 257:].tolist()
 
@@ -225,8 +225,8 @@ def test_v1_has_normals_and_gives_what_our_decoder_gives(tmp_path):
     )[:, 257:].tolist()
     language = FreeLanguage(1)
     language.start_id = 3
-    network = load_model(str(tmp_path), dtype="float32").network
-    for [draft], row in zip(decode(network, language, cloud, DecodeOptions(max_new_tokens=NEW)), theirs, strict=True):
+    engine = load_model(str(tmp_path), dtype="float32").engine
+    for [draft], row in zip(decode(engine, language, cloud, DecodeOptions(max_new_tokens=NEW)), theirs, strict=True):
         assert list(draft.ids) == row[: len(draft.ids)] and len(draft.ids) > 4
     model.save_pretrained(tmp_path / "again")
     assert CADRecode.from_pretrained(tmp_path / "again").point_encoder.projection.in_features == NORMAL_FEATURES
@@ -281,7 +281,7 @@ def test_an_exported_model_is_a_plain_qwen2_with_the_same_tokens(tmp_path, width
     language = FreeLanguage(said["end_id"])
     language.start_id = tuple(said["prompt_ids"])
     for folder in ("model", "plain"):
-        network = load_model(str(tmp_path / folder), dtype="float32").network
-        ours = decode(network, language, cloud, DecodeOptions(max_new_tokens=NEW))
+        engine = load_model(str(tmp_path / folder), dtype="float32").engine
+        ours = decode(engine, language, cloud, DecodeOptions(max_new_tokens=NEW))
         for [draft], row in zip(ours, theirs, strict=True):
             assert list(draft.ids) == row[: len(draft.ids)] and len(draft.ids) > 4

@@ -173,7 +173,7 @@ def test_our_decoder_writes_the_same(folder, exact, expected, case):
     model, given = load_model(str(folder), dtype="float32"), inputs(case, expected)
     points = given.get("point_clouds", torch.empty(1, 0, 3))
     prompt = given["input_ids"][0, points.shape[1] :].tolist()
-    drafts = decode(model.network, Free(prompt), points, DecodeOptions(max_new_tokens=24))
+    drafts = decode(model.engine, Free(prompt), points, DecodeOptions(max_new_tokens=24))
     theirs = greedy(exact, given, 24)[:, given["input_ids"].shape[1] :].tolist()
     for [draft], row in zip(drafts, theirs, strict=True):
         assert list(draft.ids) == row[: len(draft.ids)] and len(set(draft.ids)) > 4

@@ -27,7 +27,7 @@ def test_weights_come_back_rounded_to_bfloat16_and_the_point_encoder_as_it_was(f
 
 def test_a_loaded_model_decodes(folder):
     model = load_model(str(folder))
-    [[draft]] = decode(model.network, Terse(), clouds(1), DecodeOptions(max_new_tokens=60))
+    [[draft]] = decode(model.engine, Terse(), clouds(1), DecodeOptions(max_new_tokens=60))
     assert draft.text.startswith("import cadquery as cq\nr=cq.Workplane(")
     assert next(model.network.parameters()).dtype == torch.float32 and not model.network.training
 

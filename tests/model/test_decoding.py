@@ -7,7 +7,10 @@ import torch
 from tiny_models import OPTIONS, FreeLanguage, Terse, clouds, tiny_model
 
 from cadcode.errors import UsageError
+from cadcode.model.engines.cpu import CpuEngine
+from cadcode.model.engines.eager import EagerEngine
 from cadcode.model.generate import DecodeOptions, decode
+from cadcode.model.nets.small import SmallModel
 from cadcode.model.tokenizers.language import CompactLanguage
 from cadcode.program.parse import parse
 from cadcode.program.tokens import END, PIECES, START, State, advance
@@ -23,9 +26,10 @@ def model():
 
 
 def drafts(model, count=1, points=None, language=LANGUAGE, **options):
-    """Drafts of `count` clouds, or of `points`."""
+    """Drafts of `count` clouds, or of `points`, by an engine or by a network's eager one."""
     points = clouds(count) if points is None else points
-    return decode(model, language, points, DecodeOptions(**{"max_new_tokens": SHORT, **options}))
+    engine = EagerEngine(model) if isinstance(model, SmallModel) else model
+    return decode(engine, language, points, DecodeOptions(**{"max_new_tokens": SHORT, **options}))
 
 
 def texts(found):
@@ -121,16 +125,16 @@ def test_rows_that_leave_the_batch_do_not_change_the_others(model):
 
 class Counting:
     def __init__(self, model):
-        self.model, self.rows, self.fed, self.starts = model, [], [], []
+        self.engine, self.rows, self.fed, self.starts = EagerEngine(model), [], [], []
 
-    def prefill(self, *args):
-        return self.model.prefill(*args)
+    def begin(self, *args):
+        return self.engine.begin(*args)
 
     def step(self, ids, written, cache):
         self.rows.append(len(ids))
         self.fed.append(ids.tolist())
         self.starts.append(written)
-        return self.model.step(ids, written, cache)
+        return self.engine.step(ids, written, cache)
 
 
 # --- the packed network, and tokens that the grammar forces ----------------------------------------------------------
@@ -138,9 +142,7 @@ class Counting:
 
 @pytest.fixture(scope="module")
 def packed():
-    model = tiny_model(std=0.5)
-    model.pack()
-    return model
+    return CpuEngine(tiny_model(std=0.5))
 
 
 @pytest.mark.parametrize("options", [dict(), dict(mode="beam", beams=3), dict(mode="sample", candidates=7)])

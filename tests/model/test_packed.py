@@ -7,8 +7,9 @@ import torch
 from tiny_models import OPTIONS, SHARED_HEADS, close, clouds, tiny_model, twins
 
 from cadcode.model.checkpoints.load import load_model, save_model
-from cadcode.model.engines.kv_cache import Groups
-from cadcode.model.nets.small import SmallModel
+from cadcode.model.engines.cpu import CpuEngine
+from cadcode.model.engines.eager import EagerEngine
+from cadcode.model.engines.kv_cache import RowGroups
 from cadcode.program.tokens import PIECES, START
 
 WIDE = replace(OPTIONS, hidden_size=128)  # heads of 64, which the C source attends to
@@ -22,7 +23,7 @@ def both(request):
     """A model and the same one packed; with weights of bfloat16 its products are those of the C source."""
 
     def make(options=OPTIONS):
-        return twins(tiny_model(0, options).to(request.param).float(), SmallModel.pack)
+        return twins(tiny_model(0, options).to(request.param).float(), CpuEngine)
 
     return make
 
@@ -34,10 +35,10 @@ def both(request):
 @torch.inference_mode()
 def test_logits_are_those_of_the_plain_decoder(both, options, points):
     (plain, packed), cloud = both(options), clouds(2, points)
-    logits, cache = packed.prefill(cloud, START, room=12)
+    logits, cache = packed.begin(cloud, START, room=12)
     found = [logits] + [packed.step(IDS[:2, i], i + 1, cache) for i in range(11)]
     start = torch.full((2, 1), START)
-    close(torch.stack(found, 1), plain(cloud, torch.cat([start, IDS[:2, :11]], 1)))
+    close(torch.stack(found, 1), plain.network(cloud, torch.cat([start, IDS[:2, :11]], 1)))
 
 
 @pytest.mark.parametrize("options", EACH)
@@ -47,7 +48,7 @@ def test_several_tokens_at_once_are_one_after_the_other(both, options, shared):
     for model in both(options):
         last = []
         for steps in ([1] * 6, [3, 1, 2], [6]):
-            logits, cache = model.prefill(clouds(2), START, room=8)
+            logits, cache = model.begin(clouds(2), START, room=8)
             cache = cache.select(torch.tensor([0, 0, 1, 0, 1, 1])) if shared else cache
             ids, read = IDS[: 6 if shared else 2], 0
             for count in steps:
@@ -75,7 +76,7 @@ def test_several_tokens_at_once_are_one_after_the_other(both, options, shared):
 def test_rows_share_leave_and_repeat_as_with_the_plain_cache(both, options, parts, stay):
     found = []
     for model in both(options):
-        _, cache = model.prefill(clouds(3), START, room=8)
+        _, cache = model.begin(clouds(3), START, room=8)
         cache = cache.select(torch.tensor(parts))
         logits = [model.step(IDS[: len(parts), :2], 1, cache)]
         cache = cache.select(torch.tensor(stay))
@@ -89,7 +90,7 @@ def test_rows_share_leave_and_repeat_as_with_the_plain_cache(both, options, part
 @torch.inference_mode()
 def test_prefixes_can_be_selected_from_again(both, options):
     _, model = both(options)
-    _, cache = model.prefill(clouds(2), START, room=8)
+    _, cache = model.begin(clouds(2), START, room=8)
     first = cache.select(torch.tensor([0, 1, 1]))
     ahead = model.step(IDS[:3, 0], 1, first)
     second = cache.select(torch.tensor([1, 1, 0]))
@@ -100,7 +101,7 @@ def test_prefixes_can_be_selected_from_again(both, options):
 
 @pytest.mark.parametrize("parts, count", [([0, 0, 0], 1), ([0, 1], 2), ([1, 0, 1, 1], 2), ([2, 0], 3)])
 def test_rows_come_back_from_their_groups(parts, count):
-    groups, x = Groups(parts, count, heads=2), torch.arange(len(parts) * 2 * 3 * 5).view(-1, 3, 5)
+    groups, x = RowGroups(parts, count, heads=2), torch.arange(len(parts) * 2 * 3 * 5).view(-1, 3, 5)
     grouped = groups.group(x)
     assert grouped.shape == (count * 2, 3 * groups.size, 5)
     assert torch.equal(groups.ungroup(grouped), x)
@@ -110,5 +111,5 @@ def test_rows_come_back_from_their_groups(parts, count):
 
 def test_a_model_that_is_loaded_for_the_processor_is_packed(tmp_path):
     save_model(tiny_model(), tmp_path)
-    assert load_model(str(tmp_path)).network.packed is not None
-    assert load_model(str(tmp_path), dtype="bfloat16").network.packed is None
+    assert isinstance(load_model(str(tmp_path)).engine, CpuEngine)
+    assert isinstance(load_model(str(tmp_path), dtype="bfloat16").engine, EagerEngine)

@@ -67,7 +67,7 @@ class Free(FreeLanguage):
 def test_greedy_ids_are_the_published_ones(fixture, batch):
     folder, expected = fixture
     model, cloud = load_model(str(folder), dtype="float32"), torch.from_numpy(expected["point_cloud"][:batch])
-    drafts = decode(model.network, Free(ENDOFTEXT), cloud, DecodeOptions(max_new_tokens=64))
+    drafts = decode(model.engine, Free(ENDOFTEXT), cloud, DecodeOptions(max_new_tokens=64))
     assert [list(draft.ids) for [draft] in drafts] == expected[f"b{batch}_ids"][:, 257:].tolist()
     assert model.language.start_id == (IM_START,) and model.language.end_id == ENDOFTEXT
 
@@ -76,12 +76,12 @@ def test_greedy_ids_are_the_published_ones(fixture, batch):
 @torch.inference_mode()
 def test_logits_are_the_published_ones(fixture, batch):
     folder, expected = fixture
-    network = load_model(str(folder), dtype="float32").network
+    engine = load_model(str(folder), dtype="float32").engine
     ids = torch.from_numpy(expected[f"b{batch}_ids"][:, 257:])
-    logits, cache = network.prefill(torch.from_numpy(expected["point_cloud"][:batch]), (IM_START,), room=64)
+    logits, cache = engine.begin(torch.from_numpy(expected["point_cloud"][:batch]), (IM_START,), room=64)
     found = [logits]
     for written in range(1, 64):
-        found.append(network.step(ids[:, written - 1], written, cache))
+        found.append(engine.step(ids[:, written - 1], written, cache))
     logits = torch.stack(found, 1)[:, expected["steps"]].numpy()
     np.testing.assert_allclose(logits, expected[f"b{batch}_logits"], rtol=0, atol=ANY_CPU)
 
@@ -108,9 +108,9 @@ def test_normals_are_read_behind_the_features_of_their_points():
 @torch.inference_mode()
 def test_normals_matter_to_v1(tmp_path):
     folder = save_published(random_published(NORMAL_FEATURES), tmp_path / "v1", byte_tokenizer())
-    network, cloud = load_model(str(folder), dtype="float32").network, clouds_with_normals(1)
+    engine, cloud = load_model(str(folder), dtype="float32").engine, clouds_with_normals(1)
     turned = torch.cat([cloud[..., :3], -cloud[..., 3:]], dim=-1)
-    first, other = (network.prefill(points, (IM_START,), 1)[0] for points in (cloud, turned))
+    first, other = (engine.begin(points, (IM_START,), 1)[0] for points in (cloud, turned))
     assert not torch.allclose(first, other, atol=0.05)
 
 
@@ -139,40 +139,40 @@ def test_both_encoders_are_the_same_formula():
 
 @torch.inference_mode()
 def test_the_cache_changes_nothing(folder):
-    network, cloud = load_model(str(folder), dtype="float32").network, clouds(2)
+    engine, cloud = load_model(str(folder), dtype="float32").engine, clouds(2)
     ids = torch.randint(4, 260, (2, 10), generator=torch.Generator().manual_seed(1))
-    logits, cache = network.prefill(cloud, (IM_START,), 10)
+    logits, cache = engine.begin(cloud, (IM_START,), 10)
     for written in range(10):
-        whole = network.prefill(cloud[:1], (IM_START, *ids[0, :written].tolist()), 0)[0]
+        whole = engine.begin(cloud[:1], (IM_START, *ids[0, :written].tolist()), 0)[0]
         torch.testing.assert_close(logits[:1], whole, atol=2e-4, rtol=1e-4)
-        logits = network.step(ids[:, written], written + 1, cache)
+        logits = engine.step(ids[:, written], written + 1, cache)
 
 
 def test_points_are_embedded_once(folder):
     model, calls = load_model(str(folder)), []
     model.network.point_encoder.register_forward_hook(lambda *_: calls.append(1))
-    decode(model.network, Free(ENDOFTEXT), clouds(2), DecodeOptions("sample", candidates=3, max_new_tokens=12))
+    decode(model.engine, Free(ENDOFTEXT), clouds(2), DecodeOptions("sample", candidates=3, max_new_tokens=12))
     assert calls == [1]
 
 
 @torch.inference_mode()
 def test_many_rows_are_each_as_alone(folder):
-    network, cloud = load_model(str(folder), dtype="float32").network, clouds(6)
-    logits, cache = network.prefill(cloud, (IM_START,), 2)
-    after = network.step(logits.argmax(-1), 1, cache)
+    engine, cloud = load_model(str(folder), dtype="float32").engine, clouds(6)
+    logits, cache = engine.begin(cloud, (IM_START,), 2)
+    after = engine.step(logits.argmax(-1), 1, cache)
     for row in range(6):
-        one, own = network.prefill(cloud[row : row + 1], (IM_START,), 2)
+        one, own = engine.begin(cloud[row : row + 1], (IM_START,), 2)
         torch.testing.assert_close(logits[row : row + 1], one, atol=2e-4, rtol=1e-4)
-        alone = network.step(one.argmax(-1), 1, own)
+        alone = engine.step(one.argmax(-1), 1, own)
         torch.testing.assert_close(after[row : row + 1], alone, atol=2e-4, rtol=1e-4)
 
 
 def test_in_bfloat16_the_point_encoder_stays_in_float32(folder):
-    network = load_model(str(folder), dtype="bfloat16").network
-    kinds = {name: weight.dtype for name, weight in network.state_dict().items()}
+    model = load_model(str(folder), dtype="bfloat16")
+    kinds = {name: weight.dtype for name, weight in model.network.state_dict().items()}
     assert {kinds.pop(f"point_encoder.projection.{n}") for n in ("weight", "bias")} == {torch.float32}
     assert set(kinds.values()) == {torch.bfloat16}
-    drafts = decode(network, Free(ENDOFTEXT), clouds(1), DecodeOptions(max_new_tokens=4))
+    drafts = decode(model.engine, Free(ENDOFTEXT), clouds(1), DecodeOptions(max_new_tokens=4))
     assert len(drafts[0]) == 1
 
 
@@ -359,9 +359,9 @@ def test_of_a_large_vocabulary_the_likeliest_tokens_are_sampled_as_ever(folder, 
     """Where the likeliest hold all of the nucleus, it makes no difference that the others are left out."""
     model, options = load_model(str(folder), dtype="float32"), DecodeOptions("sample", candidates=6, top_p=0.5)
     options = replace(options, max_new_tokens=12)
-    whole = decode(model.network, Free(ENDOFTEXT), clouds(1), options)
+    whole = decode(model.engine, Free(ENDOFTEXT), clouds(1), options)
     monkeypatch.setattr("cadcode.model.generate.WIDEST", 200)
-    assert decode(model.network, Free(ENDOFTEXT), clouds(1), options) == whole
+    assert decode(model.engine, Free(ENDOFTEXT), clouds(1), options) == whole
     monkeypatch.setattr("cadcode.model.generate.WIDEST", 1)
-    narrow = [draft.ids for draft in decode(model.network, Free(ENDOFTEXT), clouds(1), options)[0]]
+    narrow = [draft.ids for draft in decode(model.engine, Free(ENDOFTEXT), clouds(1), options)[0]]
     assert len(set(narrow)) == 1 < len({draft.ids for draft in whole[0]})

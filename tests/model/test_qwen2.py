@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny_models import OPTIONS, clouds, tiny_model
 
+from cadcode.model.engines.eager import EagerEngine
 from cadcode.model.nets.points import FEATURES, FREQUENCIES, FourierPointEncoder, fourier_features
 from cadcode.model.nets.qwen2 import KeyValueCache, Qwen2Options, attend, explicit_attention, rope, rotate
 from cadcode.model.nets.small import PREFIX_LENGTH, point_positions
@@ -28,10 +29,11 @@ def heads(seed, queries=5, keys=9, query_heads=2):
 def test_cached_logits_are_those_of_the_whole_sequence(options, points):
     model, cloud = tiny_model(options=options), clouds(2, points)
     whole = model(cloud, IDS)  # (2, 12, V)
-    logits, cache = model.prefill(cloud, START, room=IDS.shape[1])
+    engine = EagerEngine(model)
+    logits, cache = engine.begin(cloud, START, room=IDS.shape[1])
     steps = [logits]
     for written in range(1, IDS.shape[1]):
-        steps.append(model.step(IDS[:, written], written, cache))
+        steps.append(engine.step(IDS[:, written], written, cache))
     torch.testing.assert_close(torch.stack(steps, 1), whole, atol=2e-4, rtol=1e-4)
     assert whole.std() > 0.5  # or nothing was compared
 
@@ -39,10 +41,11 @@ def test_cached_logits_are_those_of_the_whole_sequence(options, points):
 @torch.inference_mode()
 def test_rows_picked_from_a_cache_go_on_as_their_own():
     model, cloud = tiny_model(), clouds(2)
-    logits, cache = model.prefill(cloud, START, room=4)
+    engine = EagerEngine(model)
+    logits, cache = engine.begin(cloud, START, room=4)
     picked = cache.select(torch.tensor([1, 0, 1]))
     ids = torch.tensor([20, 40, 60])
-    rows = model.step(ids, 1, picked)
+    rows = engine.step(ids, 1, picked)
     for row, part in enumerate((1, 0, 1)):
         text = torch.tensor([[START, ids[row]]])
         torch.testing.assert_close(rows[row], model(cloud[part : part + 1], text)[0, -1], atol=2e-4, rtol=1e-4)

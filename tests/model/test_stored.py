@@ -11,9 +11,11 @@ from torch import nn
 from cadcode.errors import UsageError
 from cadcode.model.checkpoints.load import load_model
 from cadcode.model.engines import cpu as packed
-from cadcode.model.engines import kernels, stored
+from cadcode.model.engines import kernels
+from cadcode.model.engines.choose import pick_numbers
+from cadcode.model.engines.cpu import CpuEngine
 from cadcode.model.engines.kernels import rounded
-from cadcode.model.engines.stored import StoredLinear, pick_numbers, store
+from cadcode.model.engines.stored import StoredLinear, store
 
 needs_compiler = pytest.mark.skipif(kernels.kernels() is None, reason="no C compiler here")
 
@@ -64,25 +66,24 @@ def test_rows_that_do_not_fit_the_source_stay_plain():
     assert type(linear) is nn.Linear and linear.weight.dtype == torch.float32
 
 
-def test_what_is_stored_depends_on_the_machine(monkeypatch):
-    monkeypatch.setattr(stored, "kernels", lambda: object())
-    assert pick_numbers("auto", "cpu", torch.bfloat16) == (torch.bfloat16, torch.bfloat16)
-    assert pick_numbers("auto", "cpu", torch.float32)[1] is None
-    assert pick_numbers("float32", "cpu", torch.bfloat16) == (torch.float32, None)
-    assert pick_numbers("int8", "cpu", torch.float32) == (torch.bfloat16, torch.int8)
-    monkeypatch.setattr(stored, "kernels", lambda: None)
-    assert pick_numbers("auto", "cpu", torch.bfloat16)[1] is None
+def test_what_is_stored_depends_on_the_machine():
+    pick = lambda *args: pick_numbers(*args, compiled=lambda: object())  # noqa: E731
+    assert pick("auto", "cpu", torch.bfloat16) == (torch.bfloat16, torch.bfloat16)
+    assert pick("auto", "cpu", torch.float32)[1] is None
+    assert pick("float32", "cpu", torch.bfloat16) == (torch.float32, None)
+    assert pick("int8", "cpu", torch.float32) == (torch.bfloat16, torch.int8)
+    assert pick_numbers("auto", "cpu", torch.bfloat16, compiled=lambda: None)[1] is None
     with pytest.raises(UsageError, match="compiler"):
-        pick_numbers("int8", "cpu", torch.bfloat16)
+        pick_numbers("int8", "cpu", torch.bfloat16, compiled=lambda: None)
 
 
 @needs_compiler
 @torch.inference_mode()
 def test_a_published_model_is_stored_as_published_on_a_processor(tmp_path):
     folder = str(save_published(random_published().bfloat16(), tmp_path, byte_tokenizer()))
-    network, exact, small = (load_model(folder, dtype=dtype).network for dtype in ("auto", "float32", "int8"))
-    assert network.packed.kind == torch.bfloat16 and small.packed.kind == torch.int8
-    states = [model.prefill(clouds(2), (3,), 8) for model in (network, exact, small)]
+    network, exact, small = (load_model(folder, dtype=dtype).engine for dtype in ("auto", "float32", "int8"))
+    assert network.dtype == torch.bfloat16 and small.dtype == torch.int8
+    states = [model.begin(clouds(2), (3,), 8) for model in (network, exact, small)]
     for step in range(4):
         logits, wanted, near = (logits for logits, _ in states)
         assert logits.dtype == torch.float32 and (logits - wanted).abs().max() < 1e-4
@@ -97,8 +98,8 @@ def test_a_published_model_is_stored_as_published_on_a_processor(tmp_path):
 @needs_compiler
 @torch.inference_mode()
 def test_the_embedded_model_writes_nearly_the_same_in_int8():
-    exact, small = load_model().network, load_model(dtype="int8").network
-    logits, wanted = (model.prefill(clouds(2), 1, 1)[0] for model in (small, exact))
+    exact, small = load_model().engine, load_model(dtype="int8").engine
+    logits, wanted = (model.begin(clouds(2), 1, 1)[0] for model in (small, exact))
     assert (logits - wanted).abs().mean() < 0.05 * wanted.std() and not torch.equal(logits, wanted)
 
 
@@ -108,9 +109,9 @@ def test_a_stored_decoder_gives_its_weights_back(tied):
     plain = random_published(options=replace(OPTIONS, tie_word_embeddings=tied)).bfloat16()
     weights = {name: weight.clone() for name, weight in plain.state_dict().items() if "layers" in name}
     head = plain.lm_head.weight.clone()
-    plain.pack(torch.bfloat16)
+    engine = CpuEngine(plain, torch.bfloat16, release=True)
     assert len(plain.model.layers) == 0 and plain.lm_head is None
-    found = plain.packed.state("model.layers.{}.", "head")
+    found = engine.decoder.state("model.layers.{}.", "head")
     assert torch.equal(found.pop("head"), head) and set(found) == set(weights)
     assert all(torch.equal(found[name].bfloat16(), weight) for name, weight in weights.items())
 
@@ -121,8 +122,7 @@ def test_positions_beyond_the_table_turn_as_well(monkeypatch):
     logits = []
     for positions in (packed.POSITIONS, 4):
         monkeypatch.setattr(packed, "POSITIONS", positions)
-        network = random_published()
-        network.pack()
-        found, cache = network.prefill(clouds(1, 8), (3,), 2)
+        network = CpuEngine(random_published())
+        found, cache = network.begin(clouds(1, 8), (3,), 2)
         logits += [torch.cat([found, network.step(torch.tensor([4]), 1, cache)])]
     torch.testing.assert_close(logits[0], logits[1])

@@ -16,6 +16,7 @@ from cadcode.errors import ModelError, UsageError
 from cadcode.geometry.views import scaled
 from cadcode.model.checkpoints.export import export_model
 from cadcode.model.checkpoints.load import load_model
+from cadcode.model.engines.cpu import CpuEngine
 from cadcode.model.generate import DecodeOptions, decode
 from cadcode.model.hf.cadrille import Cadrille
 from cadcode.model.nets.patches import GRID, PICTURE_TOKENS, SCALED, patches_of
@@ -114,12 +115,12 @@ def test_ids_and_logits_of_the_published_picture(seeing, expected):
     prompt, ids = expected["img_in_ids"][0].tolist(), expected["img32_ids"][0, 46:].long()
     seeing.network.grid = (2, 8, 8)
     seen = expected["pixel_values_videos"].float()[None]
-    [[draft]] = decode(seeing.network, Free(prompt), seen, DecodeOptions(max_new_tokens=33))
+    [[draft]] = decode(seeing.engine, Free(prompt), seen, DecodeOptions(max_new_tokens=33))
     assert list(draft.ids) == ids.tolist()
-    logits, cache = seeing.network.prefill(seen, prompt, 33)
+    logits, cache = seeing.engine.begin(seen, prompt, 33)
     for written, theirs in enumerate(expected["img32_logits_all"][0], start=1):
         torch.testing.assert_close(logits[0], theirs, rtol=0, atol=1e-3)
-        logits = seeing.network.step(ids[written - 1 : written], written, cache)
+        logits = seeing.engine.step(ids[written - 1 : written], written, cache)
 
 
 def test_a_whole_sheet_gives_the_tokens_of_transformers(seeing, exact):
@@ -132,33 +133,33 @@ def test_a_whole_sheet_gives_the_tokens_of_transformers(seeing, exact):
         max_new_tokens=24,
         do_sample=False,
     )
-    drafts = decode(seeing.network, Free(seeing.language.start_id), seen, DecodeOptions(max_new_tokens=24))
+    drafts = decode(seeing.engine, Free(seeing.language.start_id), seen, DecodeOptions(max_new_tokens=24))
     for [draft], row in zip(drafts, theirs[:, prompt.shape[1] :].tolist(), strict=True):
         assert list(draft.ids) == row[: len(draft.ids)] and len(set(draft.ids)) > 4
 
 
 @torch.inference_mode()
 def test_the_cache_and_the_batch_change_nothing(seeing):
-    network, seen, start = seeing.network, patches(3), seeing.language.start_id
+    engine, seen, start = seeing.engine, patches(3), seeing.language.start_id
     ids = torch.randint(4, 260, (3, 8), generator=torch.Generator().manual_seed(1))
-    logits, cache = network.prefill(seen, start, 8)
+    logits, cache = engine.begin(seen, start, 8)
     for written in range(8):
-        whole = network.prefill(seen[1:2], (*start, *ids[1, :written].tolist()), 0)[0]
+        whole = engine.begin(seen[1:2], (*start, *ids[1, :written].tolist()), 0)[0]
         torch.testing.assert_close(logits[1:2], whole, atol=2e-4, rtol=1e-4)
-        logits = network.step(ids[:, written], written + 1, cache)
+        logits = engine.step(ids[:, written], written + 1, cache)
 
 
 def test_a_picture_is_looked_at_once(seeing):
     calls = []
     seeing.network.visual.register_forward_hook(lambda *_: calls.append(1))
-    decode(seeing.network, seeing.language, patches(1), DecodeOptions("sample", candidates=3, max_new_tokens=8))
+    decode(seeing.engine, seeing.language, patches(1), DecodeOptions("sample", candidates=3, max_new_tokens=8))
     assert calls == [1]
 
 
 @torch.inference_mode()
 def test_pictures_matter(seeing):
     seen = patches(2)
-    first, other = seeing.network.prefill(seen, seeing.language.start_id, 0)[0]
+    first, other = seeing.engine.begin(seen, seeing.language.start_id, 0)[0]
     assert not torch.allclose(first, other, atol=0.05)
 
 
@@ -199,12 +200,12 @@ def test_weights_saved_by_transformers_5_are_found(exact, folder, seeing, tmp_pa
 
 @torch.inference_mode()
 def test_pictures_are_read_the_same_by_the_decoder_for_processors(folder, seeing):
-    packed, logits = load_model(str(folder), reads="images").network, []
-    if packed.packed is None:
+    packed, logits = load_model(str(folder), reads="images").engine, []
+    if not isinstance(packed, CpuEngine):
         pytest.skip("no C compiler here")
-    for network in (seeing.network, packed):
-        found, cache = network.prefill(patches(2), seeing.language.start_id, 4)
-        logits.append([found] + [network.step(torch.tensor([[5, 6], [7, 8]])[:, i], i, cache) for i in range(2)])
+    for engine in (seeing.engine, packed):
+        found, cache = engine.begin(patches(2), seeing.language.start_id, 4)
+        logits.append([found] + [engine.step(torch.tensor([[5, 6], [7, 8]])[:, i], i, cache) for i in range(2)])
     expected, found = (torch.stack(each) for each in logits)
     assert expected.std() > 0.1
     torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-3)

@@ -18,9 +18,7 @@ def layer(bias=True):
 @pytest.mark.parametrize("bias", [True, False])
 @torch.inference_mode()
 def test_many_rows_are_rounded_once(bias):
-    plain, wide = layer(bias), layer(bias)
-    widen(wide)
-    assert type(wide) is WideLinear
+    plain, wide = layer(bias), WideLinear(layer(bias))
     x = torch.randn((2, MANY_ROWS, 48), generator=torch.Generator().manual_seed(1)).bfloat16()
     assert torch.equal(wide(x), plain.float()(x.float()).bfloat16())
     few = x[:, : MANY_ROWS // 2 - 1]
@@ -40,9 +38,9 @@ def test_only_bfloat16_layers_are_widened():
 def test_a_model_is_widened_where_bfloat16_is_slow(tmp_path, monkeypatch, fast):
     monkeypatch.setattr("cadcode.model.checkpoints.published.fast_bfloat16", lambda device: fast)
     folder = str(save_published(random_published(), tmp_path, byte_tokenizer()))
-    network, exact = (load_model(folder, dtype=dtype).network for dtype in ("bfloat16", "float32"))
-    kinds = {type(module) for module in network.model.modules() if isinstance(module, nn.Linear)}
+    network, exact = (load_model(folder, dtype=dtype).engine for dtype in ("bfloat16", "float32"))
+    kinds = {type(module) for module in network.network.model.modules() if isinstance(module, nn.Linear)}
     assert kinds == ({nn.Linear} if fast else {WideLinear})
-    assert WideLinear not in {type(module) for module in exact.modules()}
-    logits, wanted = (model.prefill(clouds(2), (3,), 1)[0].float() for model in (network, exact))
+    assert WideLinear not in {type(module) for module in exact.network.modules()}
+    logits, wanted = (model.begin(clouds(2), (3,), 1)[0].float() for model in (network, exact))
     assert (logits - wanted).abs().mean() < 0.05 * wanted.std()

@@ -5,6 +5,7 @@ import pytest
 import torch
 from tiny_models import Terse, clouds, tiny_model
 
+from cadcode.model.engines.eager import EagerEngine
 from cadcode.model.generate import DecodeOptions, decode
 from cadcode.model.tokenizers.language import CompactLanguage
 from cadcode.program.tokens import END, PIECES, START, State, advance, allowed_ids
@@ -86,7 +87,7 @@ def test_what_sampling_says_of_its_probabilities_is_what_learning_computes(model
 def test_the_first_of_a_group_is_what_greedy_decoding_writes(model):
     cloud = clouds(4, 64)
     options = DecodeOptions(max_new_tokens=LONGEST)
-    expected = decode(model, CompactLanguage(), cloud, options)
+    expected = decode(EagerEngine(model), CompactLanguage(), cloud, options)
     found = sample_groups(model, cloud, 3, 1.0, LONGEST, generator(), greedy_first=True)
     for drafts, (first, *_) in zip(expected, found, strict=True):
         if drafts and not drafts[0].closed:
@@ -103,7 +104,7 @@ def test_the_same_seed_samples_the_same(model):
 def test_samples_follow_the_models_probabilities(model):
     [part] = sample_groups(model, clouds(1, 32), 3000, 1.0, 1, generator())
     counts = np.bincount([program.ids[0] for program in part], minlength=len(PIECES)) / 3000
-    logits, _ = model.prefill(clouds(1, 32), START, 0)
+    logits, _ = EagerEngine(model).begin(clouds(1, 32), START, 0)
     expected = (logits[0] + allowed_mask([allowed_ids(State())])[0]).softmax(-1).detach().numpy()
     np.testing.assert_allclose(counts, expected, atol=0.03)
     assert (expected > 0.05).sum() > 1

@@ -39,4 +39,4 @@ def cloud_of(part: Part, model: LoadedModel) -> torch.Tensor:
     """The network's input (1, 256, 3), or (1, 256, 6) where it reads normals, as `generate` makes it."""
     sample = points_with_normals if model.spec.normals else model_points
     points = sample(part.shape, Frame.around(part.shape.bounds), SamplingOptions())
-    return torch.from_numpy(np.asarray(points, np.float32))[None].to(model.network.device)
+    return torch.from_numpy(np.asarray(points, np.float32))[None].to(model.device)

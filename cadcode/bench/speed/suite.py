@@ -92,8 +92,8 @@ def tokens(chosen: list[Part], model: LoadedModel, options: SpeedOptions) -> dic
 
 def limit(model: LoadedModel, options: SpeedOptions) -> dict:
     """One text can at best be written as fast as the weights are read."""
-    size = writing.weight_bytes(model)
-    per_second = writing.bandwidth(size, model.network.device, options.repeats, options.now)
+    size = model.engine.weight_bytes
+    per_second = writing.bandwidth(size, model.device, options.repeats, options.now)
     return dict(weight_bytes=size, bytes_per_s=per_second, tokens_per_s=per_second / size)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from cadcode.model.checkpoints.export import export_model, matrix_kind
+from cadcode.model.checkpoints.export import export_model
 from cadcode.model.checkpoints.spec import LoadedModel
 from cadcode.model.generate import DecodeOptions, decode
 
@@ -41,9 +41,9 @@ def timed(work: Callable, clock: Clock):
 def ours(model: LoadedModel, clock: Clock) -> Writer:
     @torch.inference_mode()
     def write(cloud: torch.Tensor, most: int) -> Written:
-        first, _ = timed(lambda: model.network.prefill(cloud, model.language.start_id, most), clock)
+        first, _ = timed(lambda: model.engine.begin(cloud, model.language.start_id, most), clock)
         options = DecodeOptions(max_new_tokens=most)
-        whole, [drafts] = timed(lambda: decode(model.network, model.language, cloud, options), clock)
+        whole, [drafts] = timed(lambda: decode(model.engine, model.language, cloud, options), clock)
         ended = drafts and not drafts[0].closed  # else it ran into the limit, however much of it was kept
         return Written(first, whole, drafts[0].ids if ended else (0,) * most)
 
@@ -56,8 +56,8 @@ def transformers(model: LoadedModel, clock: Clock) -> Writer:
 
     with tempfile.TemporaryDirectory() as folder:
         export_model(model, Path(folder))
-        dtype = matrix_kind(model)
-        network = Qwen2ForCausalLM.from_pretrained(folder, dtype=dtype).to(model.network.device).eval()
+        dtype = model.engine.dtype
+        network = Qwen2ForCausalLM.from_pretrained(folder, dtype=dtype).to(model.device).eval()
 
     def generate(embeddings: torch.Tensor, count: int):
         mask = torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device)
@@ -101,15 +101,6 @@ def rates(texts: list[Written], prompt: int) -> dict:
     )
 
 
-def weight_bytes(model: LoadedModel) -> int:
-    """Of what a step reads: everything but the point encoder and the table of embeddings, of which it reads a row."""
-    network = model.network
-    if network.packed is not None:
-        return network.packed.bytes
-    modules = [*network.model.layers.modules(), network.lm_head]
-    return sum(w.nbytes for module in modules for w in module.parameters(recurse=False))
-
-
 def bandwidth(size: int, device, repeats: int, clock: Clock) -> float:
     """Bytes a second at which `size` bytes of float32 are read again and again, as the weights are."""
     data = torch.ones(max(size // 4, 1), device=device)
@@ -119,5 +110,5 @@ def bandwidth(size: int, device, repeats: int, clock: Clock) -> float:
 @torch.inference_mode()
 def candidates_seconds(model: LoadedModel, cloud: torch.Tensor, options: DecodeOptions, repeats: int, clock: Clock):
     """Seconds in which one part gets its drafts."""
-    work = lambda: decode(model.network, model.language, cloud, options)  # noqa: E731
+    work = lambda: decode(model.engine, model.language, cloud, options)  # noqa: E731
     return min(timed(work, clock)[0] for _ in range(repeats))

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from cadcode.errors import OutputError, UsageError
 from cadcode.model.checkpoints.spec import IMAGES, LoadedModel
+from cadcode.model.checkpoints.vocabulary import check_trained
 from cadcode.model.checkpoints.weights import ENCODER, IN_FLOAT32, SINGLE
 from cadcode.model.tokenizers.own import build_tokenizer
 
@@ -25,8 +26,9 @@ def export_model(model: LoadedModel, folder: Path) -> list[Path]:
     """Write the files above in the dtype the model was loaded in; returns their paths. OutputError, UsageError."""
     if model.reads == IMAGES:
         raise UsageError(f"{model.spec.name} is exported without its vision tower; load it to read points")
-    if matrix_kind(model) == torch.int8:
+    if model.engine.dtype == torch.int8:
         raise UsageError(f"{model.spec.name} is exported in the numbers it was published in; load it without int8")
+    check_trained(getattr(model.language, "untrained", ()), model.spec.name)  # engines decode without the grammar
     try:
         (folder / ENCODER).mkdir(parents=True, exist_ok=True)
         _write_weights(model, folder)
@@ -38,22 +40,12 @@ def export_model(model: LoadedModel, folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def matrix_kind(model: LoadedModel) -> torch.dtype:
-    """What the matrices are stored as."""
-    network = model.network
-    return network.packed.kind if network.lm_head is None else network.lm_head.weight.dtype
-
-
 def _write_weights(model: LoadedModel, folder: Path) -> None:
-    weights = model.network.state_dict()
-    if model.network.lm_head is None:
-        weights |= model.network.packed.state("model.layers.{}.", "lm_head.weight")
-    weights = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-    kind = matrix_kind(model)
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in model.engine.weights().items()}
     encoder = {name: weights.pop(name) for name in list(weights) if name.startswith(IN_FLOAT32)}
     if model.network.options.tie_word_embeddings:
         del weights["lm_head.weight"]
-    _save({name: weight.to(kind) for name, weight in weights.items()}, folder / SINGLE)
+    _save({name: weight.to(model.engine.dtype) for name, weight in weights.items()}, folder / SINGLE)
     _save(encoder, folder / ENCODER / SINGLE)
 
 
@@ -64,7 +56,7 @@ def _save(weights: dict[str, torch.Tensor], path: Path) -> None:
 
 def _write_settings(model: LoadedModel, folder: Path) -> None:
     options, end = asdict(model.network.options), model.language.end_id
-    theta, dtype = options.pop("rope_theta"), str(matrix_kind(model)).removeprefix("torch.")
+    theta, dtype = options.pop("rope_theta"), str(model.engine.dtype).removeprefix("torch.")
     config = dict(
         options,
         model_type="qwen2",

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from cadcode.model.checkpoints.spec import (
     check_reads,
     known,
 )
+from cadcode.model.checkpoints.vocabulary import map_rows, read_pieces, untrained
 from cadcode.model.checkpoints.weights import (
     fit,
     read_config,
@@ -29,13 +30,13 @@ from cadcode.model.checkpoints.weights import (
     without_weights,
     write_weights,
 )
-from cadcode.model.engines.stored import pick_numbers
+from cadcode.model.engines.choose import choose_engine, pick_numbers
 from cadcode.model.nets.attention import check_attention, use_attention
 from cadcode.model.nets.qwen2 import Qwen2Options
 from cadcode.model.nets.small import SmallModel
 from cadcode.model.tokenizers.language import CompactLanguage
 from cadcode.model.tokenizers.own import save_tokenizer
-from cadcode.program.tokens import END, PAD, PIECES, START
+from cadcode.program.tokens import END, PAD, PIECES, RELEASED, START
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 COUNTS = ("steps", "samples", "minutes")  # of a training run
@@ -93,23 +94,17 @@ def load_model(
 def _load_small(folder: Path, config: dict, name: str, device: str, dtype: str, reads: str) -> LoadedModel:
     spec = known(name) or ModelSpec(str(name), UNKNOWN_LICENCE)
     check_reads(spec, reads)
-    vocabulary = config.get("vocab_size")
-    if vocabulary != len(PIECES):
-        raise ModelError(
-            f"{folder}: a vocabulary of {vocabulary} is not this version's {len(PIECES)}; "
-            "use the version of cadcode it was made with"
-        )
-    options = Qwen2Options.from_config(config)
+    pieces = read_pieces(folder, config.get("vocab_size"))
+    options = replace(Qwen2Options.from_config(config), vocab_size=len(PIECES))
     network = without_weights(lambda: SmallModel(options)).eval()
     numbers, stored = pick_numbers("float32" if dtype == "auto" else dtype, device)
     numbers = torch.float32 if stored else numbers
-    fit(network, read_weights(folder), numbers, folder)
-    network = network.to(device)
-    if device == "cpu" and numbers == torch.float32:
-        network.pack(stored)
-    elif device.startswith("cuda"):
-        network.fix()
-    return LoadedModel(spec, network, CompactLanguage(), folder, revision_of(folder))
+    weights = read_weights(folder)
+    map_rows(weights, pieces, folder)
+    fit(network, weights, numbers, folder)
+    packed = device == "cpu" and numbers == torch.float32
+    engine = choose_engine(network.to(device), device, packed, stored)
+    return LoadedModel(spec, engine, CompactLanguage(untrained(pieces)), folder, revision_of(folder))
 
 
 def save_model(network: SmallModel, folder: Path, training: dict | None = None, shard_bytes: int | None = None):
@@ -146,9 +141,10 @@ def save_model(network: SmallModel, folder: Path, training: dict | None = None, 
 
 
 def read_checkpoint(path: Path) -> dict:
-    """What `cadcode train` saved, or without optimisers the model of a folder; runs no code from the file.
+    """State that `cadcode train` saved, or without optimisers the model of a folder; runs no code from the file.
 
-    ModelError where it is something else.
+    Rows of the embedding and of the head are laid out by the pieces of this version; where these are not the stored
+    ones, there are no optimisers either. ModelError where it is something else, or its vocabulary is a foreign one.
     """
     if path.is_dir():
         network, counts = load_model(str(path), dtype="float32").network, read_config(path).get("training", {})
@@ -160,7 +156,19 @@ def read_checkpoint(path: Path) -> dict:
         raise ModelError(f"{path}: cannot be read as a training checkpoint ({type(e).__name__})") from e
     if not isinstance(state, dict) or not {"model", "model_options"} <= set(state):
         raise ModelError(f"{path}: is no training checkpoint; name a .pt file that `cadcode train` wrote")
-    return state
+    return _with_rows_of_this_version(state, path)
+
+
+def _with_rows_of_this_version(state: dict, path: Path) -> dict:
+    stored, options = tuple(state.get("pieces", RELEASED)), state["model_options"]
+    if options["vocab_size"] != len(stored):
+        raise ModelError(f"{path}: a vocabulary of {options['vocab_size']} has {len(stored)} pieces; it is damaged")
+    if stored == PIECES:
+        return state
+    weights = dict(state["model"])
+    map_rows(weights, stored, path)
+    kept = {name: value for name, value in state.items() if name not in ("optimizers", "pieces")}
+    return kept | dict(model=weights, model_options=dict(options, vocab_size=len(PIECES)))
 
 
 def from_training(checkpoint: Path) -> tuple[SmallModel, dict]:

@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 
 from cadcode.errors import ModelError
-from cadcode.model.checkpoints.published_network import PublishedModel
 from cadcode.model.checkpoints.spec import IMAGES, POINTS, UNKNOWN_LICENCE, LoadedModel, ModelSpec, check_reads, known
 from cadcode.model.checkpoints.weights import fast_bfloat16, fit, read_weights, revision_of, without_weights
-from cadcode.model.engines.stored import pick_numbers, store
+from cadcode.model.engines.choose import choose_engine, pick_numbers
+from cadcode.model.engines.stored import store
 from cadcode.model.nets.points import FEATURES, NORMAL_FEATURES
+from cadcode.model.nets.published import PublishedModel
 from cadcode.model.nets.qwen2 import Qwen2Options, RMSNorm, rms_norm_as_published
 from cadcode.model.nets.vision import PicturedModel, read_vision
 from cadcode.model.nets.wide import widen
@@ -34,13 +35,13 @@ def load_published(folder: Path, config: dict, name: str, device: str, dtype: st
     language = read_language(folder, config, options.vocab_size, spec, reads)
     with ThreadPoolExecutor(1) as aside:
         revision = aside.submit(revision_of, folder)  # it reads all files, too
-        network, normals = _network(folder, config, options, language, device, dtype, reads)
+        engine, normals = _engine(folder, config, options, language, device, dtype, reads)
     spec = replace(spec, normals=normals, program_units=50.0 if normals else 100.0)
-    return LoadedModel(spec, network, language, folder, revision.result(), reads)
+    return LoadedModel(spec, engine, language, folder, revision.result(), reads)
 
 
-def _network(folder: Path, config: dict, options: Qwen2Options, language, device: str, dtype: str, reads: str):
-    """The network, ready on its device, and whether it reads points with normals. ModelError."""
+def _engine(folder: Path, config: dict, options: Qwen2Options, language, device: str, dtype: str, reads: str):
+    """Engine with the network on its device, and whether it reads points with normals. ModelError."""
     layout = LAYOUTS[config["model_type"]]
     weights = read_weights(folder, lambda key: _renamed(key, layout, reads))
     features = _features(weights, folder)
@@ -51,15 +52,12 @@ def _network(folder: Path, config: dict, options: Qwen2Options, language, device
     numbers, stored = pick_numbers(dtype, device, _numbers(weights))
     fit(network, weights, numbers, folder)
     prepare(network)
-    if stored is not None:
-        network.pack(stored)
-        store(network, stored)
-    elif device == "cpu" and not fast_bfloat16(device):
+    if device == "cpu" and stored is None and not fast_bfloat16(device):
         widen(network)
-    network = network.to(device)
-    if device.startswith("cuda"):
-        network.fix()
-    return network, features == NORMAL_FEATURES
+    engine = choose_engine(network.to(device), device, stored is not None, stored, release=True)
+    if stored is not None:
+        store(network, stored)  # the parts that the engine does not pack
+    return engine, features == NORMAL_FEATURES
 
 
 _SOME = ModelSpec("", UNKNOWN_LICENCE, max_new_tokens=768, free_text=True)

@@ -1,21 +1,23 @@
-"""What tells models apart, as data: the known ones, and a model that is loaded."""
+"""Specifications of the known models, and a loaded model."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from cadcode.errors import UsageError
-from cadcode.model.nets.small import SmallModel
+from cadcode.model.engines.base import Engine
 
 EMBEDDED = "cadcode-small"
-POINTS, IMAGES, TEXT = "points", "images", "text"  # what a model may read
+POINTS, IMAGES, TEXT = "points", "images", "text"  # modalities
 UNKNOWN_LICENCE = "see its model card"
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """`inputs`: what it can read. `normals`: the network reads points with normals, sorted by z, y, x.
-    `program_units`: what it writes for half of the longest side. `free_text`: it may write what is no program of our
-    dialect. `tokenizer`: the hub id of the tokenizer, for models that come without one.
+    """Specification of a model.
+
+    `inputs`: modalities it can read. `normals`: the network reads points with normals, sorted by z, y, x.
+    `program_units`: length of half of the longest side in its programs. `free_text`: it may write text that is no
+    program of our dialect. `tokenizer`: hub id of the tokenizer, for models that come without one.
     """
 
     name: str
@@ -25,21 +27,31 @@ class ModelSpec:
     size: str = ""
     normals: bool = False
     program_units: float = 100.0
-    max_new_tokens: int = 128  # a little more than the longest text of training
+    max_new_tokens: int = 128  # a little more than the longest sequence of training
     free_text: bool = False
     tokenizer: str = ""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A network and the language it writes in, ready for `model.generate`. `reads`: what the network is given."""
+    """Engine with a network, and the language it writes in, ready for `model.generate`. `reads`: the input modality."""
 
     spec: ModelSpec
-    network: SmallModel
+    engine: Engine
     language: object  # cadcode.model.generate.Language
     folder: Path
     revision: str  # the first 12 hex digits of the weights' sha256
     reads: str = POINTS
+
+    @property
+    def network(self):
+        """Network of the engine."""
+        return self.engine.network
+
+    @property
+    def device(self):
+        """Device that inputs have to be on."""
+        return self.engine.device
 
 
 def _published(name: str, licence: str, size: str, tokenizer: str, **more) -> ModelSpec:

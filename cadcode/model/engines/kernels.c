@@ -1,4 +1,4 @@
-/* What a decoder computes while it writes: products, norms, gates and attention, in float32; see kernels.py.
+/* Operations of decoding: products, norms, gates and attention, in float32; see kernels.py.
  *
  * For GCC and Clang on little-endian computers. Arrays are contiguous unless a distance is given, in numbers.
  */
@@ -187,32 +187,32 @@ void multiply_int8(const char *w, const float *scales, const float *x, const flo
  */
 #define TILE 32
 
-void lay_bfloat16(uint16_t *matrix, uint16_t *panels, int64_t out, int64_t in, int back, int threads) {
+void pack_bfloat16(uint16_t *matrix, uint16_t *panels, int64_t out, int64_t in, int back, int threads) {
     _Pragma("omp parallel for num_threads(threads) schedule(static)")
     for (int64_t panel = 0; panel < out / WIDTH; panel++)
         for (int64_t tile = 0; tile < in; tile += TILE)
             for (int64_t row = 0; row < WIDTH; row++) {
                 int64_t pair = row / (2 * LANES), half = row / LANES % 2, end = tile + TILE < in ? tile + TILE : in;
                 uint16_t *plain = matrix + (panel * WIDTH + row) * in;
-                uint16_t *laid = panels + panel * in * WIDTH + (pair * LANES + row % LANES) * 2 + half;
+                uint16_t *packed = panels + panel * in * WIDTH + (pair * LANES + row % LANES) * 2 + half;
                 for (int64_t i = tile; i < end; i++)
                     if (back)
-                        plain[i] = laid[i * WIDTH];
+                        plain[i] = packed[i * WIDTH];
                     else
-                        laid[i * WIDTH] = plain[i];
+                        packed[i * WIDTH] = plain[i];
             }
 }
 
-void lay_int8(const int8_t *matrix, int8_t *panels, int64_t out, int64_t in, int threads) {
+void pack_int8(const int8_t *matrix, int8_t *panels, int64_t out, int64_t in, int threads) {
     _Pragma("omp parallel for num_threads(threads) schedule(static)")
     for (int64_t panel = 0; panel < out / WIDTH; panel++)
         for (int64_t tile = 0; tile < in; tile += TILE)
             for (int64_t row = 0; row < WIDTH; row++) {
                 const int8_t *plain = matrix + (panel * WIDTH + row) * in;
-                int8_t *laid = panels + panel * in * WIDTH + row % LANES * PARTS + row / LANES;
+                int8_t *packed = panels + panel * in * WIDTH + row % LANES * PARTS + row / LANES;
                 int64_t end = tile + TILE < in ? tile + TILE : in;
                 for (int64_t i = tile; i < end; i++)
-                    laid[i * WIDTH] = plain[i];
+                    packed[i * WIDTH] = plain[i];
             }
 }
 
@@ -262,27 +262,27 @@ void swiglu(const float *x, float *y, int64_t rows, int64_t size) {
 
 /* --- attention ------------------------------------------------------------------------------------------------------
  *
- * A text is a prefix, which it may share with others, and what came after. Keys and values of the prefixes are (parts,
- * heads, before, size) and those of the texts (rows, heads, after, size); heads lie a distance apart. Where texts share
- * prefixes, `columns` is not 0 and the prefixes' keys are transposed, (parts, heads, size, columns): many queries then
- * meet them in products like those above. `size` is a multiple of WIDTH.
+ * A sequence is a prefix, which batch rows may share, and the positions after it in a block of its own. Keys and values
+ * of the prefixes are (prefixes, heads, before, size), those of the blocks (blocks, heads, after, size); heads are a
+ * distance apart. Where rows share prefixes, `columns` is not 0 and the prefixes' keys are transposed, (prefixes,
+ * heads, size, columns): scores of many queries are then products like those above. `size` is a multiple of WIDTH.
  */
 typedef struct {
     const float *keys, *values;
     int64_t count;
 } Memory;
 
-/* Take keys into memory, and values, which lie `between` numbers behind them in rows (rows, count, heads, size): text r
- * is kept at slots[r], its first `used` positions are there already.
+/* Store keys, and values, which are `between` numbers after them in rows (rows, count, heads, size), in KV blocks:
+ * batch row r in blocks[r], after its first `used` positions.
  */
-void remember(const float *rows_of, int64_t row_apart, int64_t position_apart, int64_t between, float *keys,
-              float *values, int64_t distance, const int64_t *slots, int64_t rows, int64_t heads, int64_t count,
+void store_keys_values(const float *rows_of, int64_t row_apart, int64_t position_apart, int64_t between, float *keys,
+              float *values, int64_t distance, const int64_t *blocks, int64_t rows, int64_t heads, int64_t count,
               int64_t used, int64_t size) {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t head = 0; head < heads; head++)
             for (int64_t n = 0; n < count; n++) {
                 const float *from = rows_of + r * row_apart + n * position_apart + head * size;
-                int64_t to = (slots[r] * heads + head) * distance + (used + n) * size;
+                int64_t to = (blocks[r] * heads + head) * distance + (used + n) * size;
                 memcpy(keys + to, from, size * sizeof *keys);
                 memcpy(values + to, from + between, size * sizeof *values);
             }
@@ -369,26 +369,26 @@ INLINE void attend_block(const float *const *q, float *const *y, int64_t rows, i
 }
 
 /* Queries and y are (rows, heads, count * shared, size): `shared` queries at each of the last `count` positions, which
- * do not see those after them. Text `order[i]` has prefix p for firsts[p] <= i < firsts[p + 1]: texts of a prefix come
- * behind each other, so that it is read from memory once. Text t is kept at slots[t].
+ * do not see those after them. Batch row `order[i]` has prefix p for firsts[p] <= i < firsts[p + 1]: rows of a prefix
+ * are consecutive, so that it is read from memory once. Row r is kept in block blocks[r].
  */
 void attend(const float *q, float *y, int64_t heads, int64_t count, int64_t shared, int64_t size, const int64_t *order,
-            const int64_t *firsts, int64_t parts, const float *old_keys, const float *old_values, int64_t old_distance,
-            int64_t before, int64_t columns, const float *keys, const float *values, int64_t distance, int64_t after,
-            const int64_t *slots, int threads) {
-    int64_t each = count * shared; /* queries of a text and a head */
+            const int64_t *firsts, int64_t prefixes, const float *old_keys, const float *old_values,
+            int64_t old_distance, int64_t before, int64_t columns, const float *keys, const float *values,
+            int64_t distance, int64_t after, const int64_t *blocks, int threads) {
+    int64_t each = count * shared; /* queries of a batch row and a head */
     _Pragma("omp parallel for num_threads(threads) schedule(static)")
-    for (int64_t job = 0; job < parts * heads; job++) {
+    for (int64_t job = 0; job < prefixes * heads; job++) {
         int64_t part = job / heads, head = job % heads, last = firsts[part + 1] * each;
-        const float *laid = old_keys + job * (columns ? size * columns : old_distance);
-        Memory prefix = {laid, old_values + job * old_distance, before}, own[BLOCK];
+        const float *first_key = old_keys + job * (columns ? size * columns : old_distance);
+        Memory prefix = {first_key, old_values + job * old_distance, before}, own[BLOCK];
         for (int64_t start = firsts[part] * each; start < last; start += BLOCK) {
             int64_t rows = last - start < BLOCK ? last - start : BLOCK;
             const float *from[BLOCK];
             float *to[BLOCK];
             for (int64_t r = 0; r < rows; r++) {
-                int64_t text = order[(start + r) / each], n = (start + r) % each;
-                int64_t query = ((text * heads + head) * each + n) * size, at = (slots[text] * heads + head) * distance;
+                int64_t row = order[(start + r) / each], n = (start + r) % each;
+                int64_t query = ((row * heads + head) * each + n) * size, at = (blocks[row] * heads + head) * distance;
                 from[r] = q + query;
                 to[r] = y + query;
                 own[r] = (Memory){keys + at, values + at, after - count + 1 + n / shared};

@@ -1,7 +1,7 @@
-"""What a decoder computes while it writes, in float32 on a CPU: by C where a compiler is at hand, else by torch.
+"""Operations of decoding in float32 on a CPU: in C where there is a compiler, else in torch.
 
-The time of a step is that of reading the weights and the keys. The files hold weights in bfloat16, so reading those
-takes half of float32's time, and gives its numbers: every weight is widened in a register.
+A step takes as long as reading the weights and the keys. Files hold weights in bfloat16: reading those takes half the
+time of float32 and gives the same results, because every weight is converted in a register.
 """
 
 import ctypes
@@ -18,28 +18,29 @@ from cadcode.model.engines.compiled import library
 
 SOURCE = Path(__file__).with_name("kernels.c")
 PARTS, CHAINS = 4, 2  # as in the source
-LARGEST = 127  # of int8, the same on both sides
-ROUNDED = 128  # rows at a time, so that what is made of them on the way stays in the cache
-WIDENED = 2.0**24  # what int8 is multiplied by where it is widened
+INT8_MAX = 127  # the same for both signs
+ROWS_AT_ONCE = 128  # of rounding, so that intermediate results stay in the CPU cache
+INT8_SCALE = 2.0**24  # factor on int8 numbers where they are converted
 
 KINDS = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "f": ctypes.c_float, "t": ctypes.c_int}
 ARGUMENTS = {
     "multiply_bfloat16": "ppppnpnnnt",
     "multiply_int8": "ppppnpnnnt",
-    "lay_bfloat16": "ppnntt",
-    "lay_int8": "ppnnt",
+    "pack_bfloat16": "ppnntt",
+    "pack_int8": "ppnnt",
     "rms_norm": "ppfpnn",
     "swiglu": "ppnn",
     "attend": "ppnnnnppnppnnnppnnpt",
-    "remember": "pnnnppnpnnnnn",
+    "store_keys_values": "pnnnppnpnnnnn",
 }
 
-Product = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # of x (n, in) and a start: (n, out)
+# x (n, in) and a summand (out,) or (n, out) -> (n, out)
+Product = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 
 @functools.cache
 def kernels() -> ctypes.CDLL | None:
-    """The compiled functions; None where they cannot be compiled."""
+    """Compiled functions; None where they cannot be compiled."""
     found = library(SOURCE)
     if found is not None:
         for name, arguments in ARGUMENTS.items():
@@ -79,29 +80,34 @@ def swiglu(x: torch.Tensor) -> torch.Tensor:
     return y
 
 
-class Stretch(NamedTuple):
-    """Keys and values of one layer, (texts * heads, room, D) each, of which the first `length` positions are in use."""
+class LayerBlocks(NamedTuple):
+    """KV blocks of one layer: keys and values (blocks * heads, room, D), the first `length` positions in use."""
 
     keys: int  # addresses
     values: int
-    distance: int  # from one head to the next
+    distance: int  # numbers from one head to the next
     length: int
 
 
-NOTHING = Stretch(0, 0, 0, 0)
+NO_BLOCKS = LayerBlocks(0, 0, 0, 0)
 
 
-class TextGroups(NamedTuple):
-    """Texts by the prefix they share: those of prefix p are order[firsts[p] : firsts[p + 1]] (int64)."""
+class PrefixGroups(NamedTuple):
+    """Batch rows by the prefix they share: those of prefix p are order[firsts[p] : firsts[p + 1]] (int64)."""
 
     order: torch.Tensor
     firsts: torch.Tensor
 
     @classmethod
-    def of(cls, members: list[list[int]]) -> "TextGroups":
-        """From the numbers of each prefix's texts."""
+    def of(cls, members: list[list[int]]) -> "PrefixGroups":
+        """Groups from the batch rows of each prefix."""
         ends = list(accumulate(map(len, members), initial=0))
-        return cls(torch.tensor([text for texts in members for text in texts]), torch.tensor(ends))
+        return cls(torch.tensor([row for rows in members for row in rows]), torch.tensor(ends))
+
+    @classmethod
+    def alone(cls, count: int) -> "PrefixGroups":
+        """One group per batch row."""
+        return cls.of([[row] for row in range(count)])
 
 
 def attends(size: int) -> bool:
@@ -112,25 +118,24 @@ def attends(size: int) -> bool:
 def attend(
     q: torch.Tensor,
     count: int,
-    groups: TextGroups,
-    before: Stretch,
-    after: Stretch,
-    slots: torch.Tensor,
+    groups: PrefixGroups,
+    prefixes: LayerBlocks,
+    own: LayerBlocks,
+    blocks: torch.Tensor,
     columns: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Attention of scaled queries (B * heads, count * shared, D) of the last `count` positions, to q's shape.
 
-    Texts see `before`, the prefix of their group, and `after`, which is their own, up to where they are themselves;
-    that of text i is kept at slots[i]. `columns` are the prefixes' keys as `key_columns` lays them: they save time
-    where texts share prefixes.
+    Each batch row attends to the prefix of its group and to its own block up to its position; row i is kept in block
+    `blocks[i]`. `columns` are the prefixes' keys from `transposed_keys`: they save time where rows share prefixes.
     """
     q, y = q.contiguous(), torch.empty_like(q, memory_format=torch.contiguous_format)
-    texts, (_, queries, size) = len(groups.order), q.shape
-    keys, width = (before.keys, 0) if columns is None else (columns.data_ptr(), columns.shape[-1])
+    rows, (_, queries, size) = len(groups.order), q.shape
+    keys, width = (prefixes.keys, 0) if columns is None else (columns.data_ptr(), columns.shape[-1])
     kernels().attend(
         q.data_ptr(),
         y.data_ptr(),
-        len(q) // texts,
+        len(q) // rows,
         count,
         queries // count,
         size,
@@ -138,47 +143,47 @@ def attend(
         groups.firsts.data_ptr(),
         len(groups.firsts) - 1,
         keys,
-        *before[1:],
+        *prefixes[1:],
         width,
-        *after,
-        slots.data_ptr(),
+        *own,
+        blocks.data_ptr(),
         torch.get_num_threads(),
     )
     return y
 
 
-def remember(keys_values: torch.Tensor, stretch: Stretch, slots: torch.Tensor) -> None:
-    """Write keys and values (2, B, heads, n, D) to the last n positions of a stretch, those of text i at slots[i].
+def store_keys_values(keys_values: torch.Tensor, into: LayerBlocks, blocks: torch.Tensor) -> None:
+    """Write keys and values (2, B, heads, n, D) to the last n positions of a layer's blocks, batch row i to blocks[i].
 
-    Numbers of a position of a text, and those of its heads, lie behind each other.
+    The numbers of a head, and the heads of a position, have to be contiguous.
     """
     between, row, _, position, _ = keys_values.stride()
     _, rows, heads, count, size = keys_values.shape
-    kernels().remember(
+    kernels().store_keys_values(
         keys_values.data_ptr(),
         row,
         position,
         between,
-        *stretch[:3],
-        slots.data_ptr(),
+        *into[:3],
+        blocks.data_ptr(),
         rows,
         heads,
         count,
-        stretch.length - count,
+        into.length - count,
         size,
     )
 
 
-def key_columns(keys: torch.Tensor) -> torch.Tensor:
-    """Keys (..., length, D) transposed, (..., D, columns), with zeros after the last."""
+def transposed_keys(keys: torch.Tensor) -> torch.Tensor:
+    """Keys (..., length, D) transposed to (..., D, columns), zeros after the last."""
     return F.pad(keys.transpose(-1, -2), (0, -keys.shape[-2] % panel_width())).contiguous()
 
 
 def product(matrix: torch.Tensor, kind: torch.dtype | None = None) -> Product:
-    """How to multiply float32 rows (n, in) by a matrix (out, in).
+    """Product of float32 rows (n, in) with a packed matrix (out, in), plus an optional summand (out,) or (n, out).
 
-    It is stored as bfloat16 or int8, if `kind` asks for that (which needs `kernels`), else as bfloat16 where nothing is
-    lost by it, else in float32. The product takes what to add to, (out,) or (n, out), and returns (n, out).
+    The matrix is stored as `kind`, bfloat16 or int8, which needs `kernels`; else as bfloat16 where that is exact, else
+    in float32.
     """
     matrix = matrix.detach()
     if kernels() is not None and matrix.shape[1] % CHAINS == 0:
@@ -191,29 +196,29 @@ def product(matrix: torch.Tensor, kind: torch.dtype | None = None) -> Product:
 
 
 def rounded(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """A matrix (out, in) as int8 and what to multiply its rows by (out,): the largest of a row becomes 127."""
+    """Matrix (out, in) as int8 and the scales (out,) of its rows: the largest number of a row becomes 127."""
     whole, scales = torch.empty_like(matrix, dtype=torch.int8), matrix.new_empty(len(matrix), dtype=torch.float32)
-    for start in range(0, len(matrix), ROUNDED):
-        rows = slice(start, start + ROUNDED)
+    for start in range(0, len(matrix), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
         wide = matrix[rows].float()
-        scales[rows] = wide.abs().amax(1).clamp_min_(torch.finfo(torch.float32).tiny) / LARGEST
+        scales[rows] = wide.abs().amax(1).clamp_min_(torch.finfo(torch.float32).tiny) / INT8_MAX
         whole[rows] = (wide / scales[rows, None]).round_()
     return whole, scales
 
 
 class Panels:
-    """A matrix (out, in) of bfloat16, or of int8 with scales (out,), laid for the C source."""
+    """Matrix (out, in) of bfloat16, or of int8 with scales (out,), packed into the panels of the C source."""
 
     def __init__(self, matrix: torch.Tensor, scales: torch.Tensor | None = None):
         self.out, self.size = matrix.shape
         more = -self.out % panel_width()
         whole = (F.pad(matrix, (0, 0, 0, more)) if more else matrix).contiguous()
-        self.width, self.laid = self.out + more, torch.empty_like(whole)
-        self.scales = None if scales is None else F.pad(scales, (0, more)) / WIDENED
+        self.width, self.packed = self.out + more, torch.empty_like(whole)
+        self.scales = None if scales is None else F.pad(scales, (0, more)) / INT8_SCALE
         if scales is None:
-            _lay_bfloat16(whole, self.laid, back=False)
+            _pack_bfloat16(whole, self.packed, back=False)
         else:
-            kernels().lay_int8(whole.data_ptr(), self.laid.data_ptr(), *whole.shape, torch.get_num_threads())
+            kernels().pack_int8(whole.data_ptr(), self.packed.data_ptr(), *whole.shape, torch.get_num_threads())
         self._multiply = kernels().multiply_bfloat16 if scales is None else kernels().multiply_int8
 
     def __call__(self, x: torch.Tensor, start: torch.Tensor | None = None) -> torch.Tensor:
@@ -223,7 +228,7 @@ class Panels:
         begin, step = (None, 0) if start is None else (start.data_ptr(), 0 if start.ndim == 1 else start.stride(0))
         scales = None if self.scales is None else self.scales.data_ptr()
         self._multiply(
-            self.laid.data_ptr(),
+            self.packed.data_ptr(),
             scales,
             x.data_ptr(),
             begin,
@@ -238,21 +243,21 @@ class Panels:
 
     @property
     def bytes(self) -> int:
-        return self.laid.nbytes
+        return self.packed.nbytes
 
     def matrix(self) -> torch.Tensor:
-        """The bfloat16 matrix (out, in) again."""
-        whole = torch.empty_like(self.laid)
-        _lay_bfloat16(whole, self.laid, back=True)
+        """bfloat16 matrix (out, in), unpacked."""
+        whole = torch.empty_like(self.packed)
+        _pack_bfloat16(whole, self.packed, back=True)
         return whole[: self.out]
 
 
-def _lay_bfloat16(matrix: torch.Tensor, laid: torch.Tensor, back: bool) -> None:
-    kernels().lay_bfloat16(matrix.data_ptr(), laid.data_ptr(), *matrix.shape, back, torch.get_num_threads())
+def _pack_bfloat16(matrix: torch.Tensor, packed: torch.Tensor, back: bool) -> None:
+    kernels().pack_bfloat16(matrix.data_ptr(), packed.data_ptr(), *matrix.shape, back, torch.get_num_threads())
 
 
 class Columns:
-    """A matrix (out, in) laid as (in, out), which torch multiplies a single row by fastest."""
+    """Matrix (out, in) stored as (in, out), which torch multiplies by a single row fastest."""
 
     def __init__(self, matrix: torch.Tensor):
         self.columns = matrix.t().contiguous()
@@ -265,5 +270,5 @@ class Columns:
         return self.columns.nbytes
 
     def matrix(self) -> torch.Tensor:
-        """The matrix (out, in) again."""
+        """Matrix (out, in)."""
         return self.columns.t().contiguous()

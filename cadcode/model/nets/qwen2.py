@@ -4,6 +4,7 @@ Same weights, names and numbers as transformers' Qwen2ForCausalLM, without its s
 decodes by default and what trains. A test holds the two together.
 """
 
+from copy import copy as shallow_copy
 from dataclasses import asdict, dataclass
 
 import torch
@@ -47,21 +48,20 @@ class KeyValueCache:
         self.used = 0
 
     def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor):
-        """Write (B, heads, n, head_dim) behind what is there; returns all keys and values so far."""
+        """Append (B, heads, n, head_dim); returns all keys and values so far."""
         end = self.used + keys.shape[2]
         self.keys[layer, :, :, self.used : end] = keys
         self.values[layer, :, :, self.used : end] = values
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
     def select(self, rows: torch.Tensor) -> "KeyValueCache":
-        """The cache of some batch rows (B' indices, repeats allowed): to share a prefill, for beams, finished rows."""
-        picked = object.__new__(KeyValueCache)
-        picked.keys, picked.values = (self._picked(store, rows) for store in (self.keys, self.values))
-        picked.used = self.used
-        return picked
+        """Cache of some batch rows (B' indices, repeats allowed), with memory of its own."""
+        selected = shallow_copy(self)
+        selected.keys, selected.values = (self._selected(store, rows) for store in (self.keys, self.values))
+        return selected
 
-    def _picked(self, store: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Only what is in use is copied: memory that nobody writes to costs nothing."""
+    def _selected(self, store: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Only used positions are copied: unwritten memory costs nothing."""
         new = store.new_empty((store.shape[0], len(rows), *store.shape[2:]))
         new[:, :, :, : self.used] = store[:, :, :, : self.used].index_select(1, rows)
         return new

@@ -1,20 +1,19 @@
-"""The embedded model: a point-conditioned Qwen2 decoder over the compact tokens."""
+"""Network of the embedded model: a point-conditioned Qwen2 decoder over the compact tokens."""
 
 import torch
 from torch import nn
 
-from cadcode.model.engines.cpu import PackedQwen2
-from cadcode.model.engines.cuda_graphs import FixedCache, FixedMemory
-from cadcode.model.engines.kv_cache import Alone, Shared
 from cadcode.model.nets.points import FEATURES, FourierPointEncoder
-from cadcode.model.nets.qwen2 import KeyValueCache, Qwen2, Qwen2Options
+from cadcode.model.nets.qwen2 import Qwen2, Qwen2Options
 
-Cache = KeyValueCache | FixedCache | Alone | Shared
-PREFIX_LENGTH = 256  # text always starts at this rotary position, however many points there are
+PREFIX_LENGTH = 256  # rotary position of the start token, however many points there are
 
 
 class SmallModel(nn.Module):
-    """256 point embeddings, then text. Weights are named as in CAD-Recode's files (`model.*`, `point_encoder.*`)."""
+    """256 point embeddings, then tokens. Weights are named as in CAD-Recode's files (`model.*`, `point_encoder.*`).
+
+    `forward` is for training; an engine (`model.engines`) decodes with `embed`, `positions` and `next_positions`.
+    """
 
     def __init__(self, options: Qwen2Options, point_features: int = FEATURES):
         super().__init__()
@@ -23,19 +22,6 @@ class SmallModel(nn.Module):
         self.point_encoder = FourierPointEncoder(options.hidden_size, point_features)
         if options.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
-        self.packed: PackedQwen2 | None = None
-        self.fixed: FixedMemory | None = None
-
-    def pack(self, kind: torch.dtype | None = None) -> None:
-        """From now on write with a copy of the weights that is arranged for it; later changes of weights are not seen.
-
-        For float32 on a CPU. `kind` is what matrices are stored as, int8 or the smallest that loses nothing.
-        """
-        self.packed = PackedQwen2(self.model, self.lm_head, kind)
-
-    def fix(self) -> None:
-        """From now on write by steps of fixed shapes, which CUDA records."""
-        self.fixed = FixedMemory(self.options, self.last_logits)
 
     @property
     def options(self) -> Qwen2Options:
@@ -46,50 +32,28 @@ class SmallModel(nn.Module):
         return self.model.norm.weight.device
 
     def forward(self, points: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-        """Next-token logits (B, T, V) after each of the text ids (B, T), given points (B, P, 3) with P <= 256."""
-        text = self.model.embed_tokens(ids)
-        embeddings = torch.cat([self.point_encoder(points).to(text.dtype), text], dim=1)
+        """Next-token logits (B, T, V) after each of the ids (B, T), given points (B, P, 3) with P <= 256."""
+        embeddings = self.embed(points, ids)
         if torch.is_autocast_enabled(embeddings.device.type):
             embeddings = embeddings.to(torch.get_autocast_dtype(embeddings.device.type))
-        positions = torch.cat([point_positions(points.shape[1]), PREFIX_LENGTH + torch.arange(ids.shape[1])])
-        return self.lm_head(self.model(embeddings, positions.to(ids.device), tail=ids.shape[1]))
+        return self.lm_head(self.model(embeddings, self.positions(points, ids), tail=ids.shape[1]))
 
-    def prefill(self, points: torch.Tensor, start: int, room: int):
-        """Logits (B, V) of the first text token after the `start` token, and a cache with space for `room` more."""
-        prefix = self.point_encoder(points)
-        text = self.model.embed_tokens(torch.full((len(points), 1), start, device=points.device))
-        embeddings = torch.cat([prefix.to(text.dtype), text], dim=1)
-        positions = torch.cat([point_positions(points.shape[1]), torch.tensor([PREFIX_LENGTH])]).to(points.device)
-        return self.begin(embeddings, positions, room)
+    def embed(self, points: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+        """Embeddings (B, P + n, H) of points (B, P, 3 or 6), P may be 0, and the ids of a prompt (B, n)."""
+        tokens = self.model.embed_tokens(prompt)
+        return torch.cat([self.point_encoder(points).to(tokens.dtype), tokens], dim=1)
 
-    def step(self, ids: torch.Tensor, written: int, cache) -> torch.Tensor:
-        """Logits (B, V) after one more token a row (B,) or several (B, n), numbered from `written` on.
+    def positions(self, points: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+        """Rotary positions (P + n,) of the same."""
+        positions = torch.cat([point_positions(points.shape[1]), PREFIX_LENGTH + torch.arange(prompt.shape[1])])
+        return positions.to(prompt.device)
 
-        The start token is number 0.
+    def next_positions(self, ids: torch.Tensor, written: int, used: int) -> torch.Tensor:
+        """Rotary positions (n,) of ids (B, n) that follow `written` tokens of a sequence, the start token included.
+
+        `used` is the number of embeddings before them, points included.
         """
-        ids = ids.view(len(ids), -1)
-        positions = PREFIX_LENGTH + written + torch.arange(ids.shape[1], device=ids.device)
-        return self.go_on(self.model.embed_tokens(ids), positions, cache)
-
-    def begin(self, embeddings: torch.Tensor, positions: torch.Tensor, room: int) -> tuple[torch.Tensor, Cache]:
-        """Logits (B, V) after embeddings (B, L, H) at rotary positions, and a cache with space for `room` more."""
-        (batch, length, _), dtype, device = embeddings.shape, embeddings.dtype, embeddings.device
-        if self.packed is not None:
-            cache = self.packed.new_cache(batch, length + room)
-            return self.packed(embeddings, positions, cache), cache
-        if self.fixed is not None:
-            cache = self.fixed.new_cache(batch, length + room, dtype, device)
-        else:
-            cache = KeyValueCache(self.options, batch, length + room, dtype, device)
-        return self.lm_head(self.model(embeddings, positions, cache, tail=1)[:, -1]), cache
-
-    def go_on(self, embeddings: torch.Tensor, positions: torch.Tensor, cache: Cache) -> torch.Tensor:
-        """Logits (B, V) after embeddings (B, n, H) that follow what is in the cache."""
-        if self.packed is not None:
-            return self.packed(embeddings, positions, cache)
-        if isinstance(cache, FixedCache):
-            return cache.step(embeddings, positions)
-        return self.last_logits(embeddings, positions, cache)
+        return PREFIX_LENGTH + written + torch.arange(ids.shape[1], device=ids.device)
 
     def last_logits(self, embeddings, positions, cache, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Logits (B, V) after the last of embeddings (B, n, H); `mask` as for `Qwen2.forward`."""

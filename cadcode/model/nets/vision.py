@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from cadcode.errors import ModelError
-from cadcode.model.checkpoints.published_network import PublishedModel
 from cadcode.model.nets.patches import FRAMES, GRID, MERGED, PATCH
+from cadcode.model.nets.published import PublishedModel
 from cadcode.model.nets.qwen2 import Qwen2Options, rotate
 
 

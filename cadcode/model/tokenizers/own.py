@@ -7,7 +7,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_
 from tokenizers.models import WordLevel
 
 from cadcode.errors import ModelError
-from cadcode.program.tokens import IDS, NUMBER_PATTERN, SPECIAL, SYNTAX
+from cadcode.program.tokens import IDS, NUMBER_PATTERN, SPECIAL, TEXT_PIECES
 
 
 def build_tokenizer() -> Tokenizer:
@@ -16,8 +16,7 @@ def build_tokenizer() -> Tokenizer:
     # A bar in front of every number that follows "(", "=" or ","; then the comma before a bar is redundant.
     mark = normalizers.Replace(Regex(rf"(?<=[(,=])(?={NUMBER_PATTERN})"), "|")
     tokenizer.normalizer = normalizers.Sequence([mark, normalizers.Replace(",|", "|")])
-    pieces = sorted(SYNTAX, key=len, reverse=True)
-    pattern = "|".join([*map(_escape, pieces), rf"\|{NUMBER_PATTERN}"])
+    pattern = "|".join([*map(_escape, TEXT_PIECES), rf"\|{NUMBER_PATTERN}"])
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
     unmark = [decoders.Replace("(|", "("), decoders.Replace("=|", "="), decoders.Replace("|", ",")]
     tokenizer.decoder = decoders.Sequence([decoders.Fuse(), *unmark])

@@ -89,10 +89,10 @@ def test_the_rival_reads_the_same_weights_and_points(model, chosen):
     """Without a grammar transformers' tokens are the argmax of our own logits."""
     cloud, clock = cloud_of(chosen[0], model), writing.CLOCKS["cpu"]
     theirs = writing.transformers(model, clock)(cloud, 6).ids
-    logits, cache = model.network.prefill(cloud, model.language.start_id, 6)
+    logits, cache = model.engine.begin(cloud, model.language.start_id, 6)
     ids = [int(logits.argmax())]
     for written in range(1, 6):
-        ids.append(int(model.network.step(torch.tensor(ids[-1:]), written, cache).argmax()))
+        ids.append(int(model.engine.step(torch.tensor(ids[-1:]), written, cache).argmax()))
     assert list(theirs) == ids
 
 

@@ -165,16 +165,18 @@ def _estimated_common(a: Volume, b: Volume) -> float:
 
 
 def _samples(triangles: np.ndarray, count: int, seed: int) -> Samples:
-    points, box_volume = _points_in_box(triangles, count, seed)
-    return Samples(points, np.abs(winding_numbers(triangle_tree(triangles), points)), box_volume)
+    box = np.stack([triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))])
+    points, _ = jittered_grid(box, count, np.random.default_rng(seed))
+    return Samples(points, np.abs(winding_numbers(triangle_tree(triangles), points)), float(np.prod(box[1] - box[0])))
 
 
-def _points_in_box(triangles: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, float]:
-    """About `count` points in the box of triangles, one at random in each cell of a grid, and the box's volume."""
-    low, high = triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))
-    extents = high - low
-    cell = (np.prod(extents) / count) ** (1 / 3)
-    shape = np.maximum(1, np.round(extents / cell)).astype(int)
-    cells = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, 3)
-    jitter = np.random.default_rng(seed).random(cells.shape)
-    return low + (cells + jitter) / shape * extents, float(np.prod(extents))
+def jittered_grid(box: np.ndarray, count: int, rng: np.random.Generator, least: int = 1, most: int | None = None):
+    """About `count` points in a box (2, 3), one at random in each cell of a grid: (nx * ny * nz, 3), and (nx, ny, nz).
+
+    Along each axis the grid has at least `least` and at most `most` cells.
+    """
+    extent = box[1] - box[0]
+    cell = (extent.prod() / count) ** (1 / 3)
+    shape = np.clip(np.rint(extent / cell), least, most).astype(int)
+    corners = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 3)
+    return box[0] + (corners + rng.random(corners.shape)) * extent / shape, tuple(int(n) for n in shape)

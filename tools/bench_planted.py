@@ -24,7 +24,7 @@ from cadcode.sandbox.outcome import Solid
 from cadcode.sandbox.sandbox import Sandbox
 from cadcode.search.numbers import Parameters
 from cadcode.search.refine import refine
-from cadcode.search.volume_goal import measure_fit
+from cadcode.search.volume_goal import measure_volume_goal
 
 FRAME = Frame(np.zeros(3), 100.0)  # the mesh is in program units
 ENOUGH = 0.99  # IoU of a part that was brought back
@@ -66,7 +66,7 @@ def one(number: int, reach: float, sandbox: Sandbox) -> tuple[float, float, floa
         return None
     shape = Shape.from_arrays(solid.vertices, solid.faces)
     started = time.process_time()
-    found = refine(moved, measure_fit(shape, FRAME)).program()
+    found = refine(moved, measure_volume_goal(shape, FRAME)).program()
     seconds = time.process_time() - started
     return iou(moved, shape, sandbox), iou(found, shape, sandbox), seconds
 

@@ -11,9 +11,10 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import Delaunay, QhullError, cKDTree
+from scipy.spatial import Delaunay, QhullError
 
 from cadcode.geometry.mesh import face_areas
+from cadcode.geometry.sampling import spacing
 
 RADII = tuple(2 * 1.25**n for n in range(16))  # in units of the mean distance of neighbouring points
 STEADY = 0.85  # of the volume at the next radius: the ball stays outside
@@ -31,15 +32,15 @@ def enclosed(points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         mesh = Delaunay(points)
     except QhullError:  # all in one plane, or fewer than five
         return None
-    spacing = cKDTree(points).query(points, 2)[0][:, 1].mean()
+    distance = spacing(points, most=None)
     triangles, sizes = mesh.simplices[:, OPPOSITE], volumes(points[mesh.simplices])  # (T, 4, 3), (T,)
     radii = circumradii(points[triangles])
-    solids = (~_reached(mesh.neighbors, radii > factor * spacing) for factor in RADII)  # the first few will do
+    solids = (~_reached(mesh.neighbors, radii > factor * distance) for factor in RADII)  # the first few will do
     for solid, wider in pairwise(solids):
         surface = solid[:, None] & np.append(~solid, True)[mesh.neighbors]  # outside is neighbour -1
         faces = outwards(points, triangles[surface], points[mesh.simplices[surface]])
         volume, area = sizes[solid].sum(), face_areas(points, faces).sum()
-        if volume >= STEADY * sizes[wider].sum() and 2 * volume > THIN * spacing * area:
+        if volume >= STEADY * sizes[wider].sum() and 2 * volume > THIN * distance * area:
             used, faces = np.unique(faces, return_inverse=True)
             return points[used], faces.reshape(-1, 3)
     return None

@@ -69,6 +69,11 @@ def model_points(shape: Shape, frame: Frame, options: SamplingOptions = Sampling
     return cloud_model[farthest_points(cloud_model, options.model_points)]
 
 
-def spacing(points: np.ndarray, most: int = 20_000) -> float:
+def nearest_distances(points: np.ndarray, most: int | None = None) -> np.ndarray:
+    """Distances of points (N, 3) to their nearest neighbour, (N,); of the first `most` of them where there are more."""
+    return cKDTree(points).query(points[:most], 2)[0][:, 1]
+
+
+def spacing(points: np.ndarray, most: int | None = 20_000) -> float:
     """Mean distance of points (N, 3) to their nearest neighbour; of the first `most` of them where there are more."""
-    return float(cKDTree(points).query(points[:most], 2)[0][:, 1].mean())
+    return float(nearest_distances(points, most).mean())

@@ -29,12 +29,12 @@ from cadcode.reconstruction.propose import model_inputs, upright, view_count, wr
 from cadcode.sandbox.allowlist import check
 from cadcode.sandbox.outcome import Failed, Outcome, Solid
 from cadcode.sandbox.sandbox import Sandbox
-from cadcode.search.deadline import Late, never
 from cadcode.search.from_sections import SECTIONS
-from cadcode.search.ranking import SearchTarget, distance_to_input, price
-from cadcode.search.round_numbers import nice_in_world
-from cadcode.search.search import SearchOptions, improve, improve_cloud, measure_goal
-from cadcode.search.volume_goal import Fit
+from cadcode.search.goal import Late, never
+from cadcode.search.options import SearchOptions
+from cadcode.search.ranking import SearchTarget, complexity_penalty, distance_to_input
+from cadcode.search.round_numbers import round_in_world
+from cadcode.search.search import measure_goal, search
 from cadcode.units import PROGRAM_UNITS
 
 FLOOR = 1e-4  # of the size: about what meshes and their faces know
@@ -295,14 +295,14 @@ def improved(
     drafts = [(c.source, c.program) for c in ranked if c.program is not None and c.failure is None]
     drafts.append((BOX, box_program(shape, frame)))
     goal = measure_goal(shape, frame, has_volume, options.search)
-    search = partial(improve_cloud, shape, frame) if shape.is_cloud else improve
     found = search(drafts, goal, options.search, late=late)
     candidates: dict[str, Candidate] = {}
     for one in found:
-        candidate = candidate_of(one.source, nice_in_world(one.program, frame, goal), frame, math.nan, pose=pose)
-        if isinstance(goal, Fit):
+        candidate = candidate_of(one.source, round_in_world(one.program, frame, goal), frame, math.nan, pose=pose)
+        expected = goal.expected_iou(candidate.program)
+        if expected is not None:
             tolerant = text_of(candidate.program, frame, TOLERANCE * float(shape.extents.max()), pose)
-            candidate = replace(candidate, expected=goal.iou(candidate.program), tolerant=tolerant)
+            candidate = replace(candidate, expected=expected, tolerant=tolerant)
         candidates.setdefault(candidate.text, candidate)
     return list(candidates.values())
 
@@ -449,7 +449,7 @@ def badness(candidate: Candidate, size: float, bodies: int = 0) -> float:
     """
     error, solid = candidate.error, candidate.solid
     missing = 1 - error.iou if error.iou is not None else float(error.iou_failed)
-    length = 0.0 if candidate.program is None else price(candidate.program)
+    length = 0.0 if candidate.program is None else complexity_penalty(candidate.program)
     split = SPLIT if bodies and solid is not None and solid.solids != bodies else 0.0
     return missing + DISTANCE_WEIGHT * error.chamfer / size + length + split
 

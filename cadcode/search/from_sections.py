@@ -1,32 +1,61 @@
-"""Programs read off the input: what it is if everything was extruded along one axis.
+"""Programs from cross-sections of the input, as if everything was extruded along one axis.
 
 Between two neighbouring levels of flat faces the sections of such a part are all the same, so one section in the middle
-gives the outlines. An outline that goes on through several levels is one body or one hole. A part with many levels is
-read twice, with all of them and with those of its large faces alone.
+gives the outlines. An outline that continues through several levels is one body or one hole. A part with many levels
+gives two programs: one with all levels, one with the levels of its large faces only.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cadcode.geometry.section import section
 from cadcode.program import outlines as plane
 from cadcode.program.tree import AXES, Extrude, Face, Outline, Program, Step
 from cadcode.search.outline_fit import fitted_outline, polygon_area
-from cadcode.search.volume_goal import Fit, upright_planes
 
 SECTIONS = tuple(f"sections along {axis}" for axis in "xyz")
 PLANE_OF = {normal: name for name, (_, _, normal) in AXES.items()}
+AXIS_ALIGNED = 0.99999  # cosine between a normal and an axis
 FEW_LEVELS, MOST_LEVELS = 10, 60
 SHARES = (0.002, 0.01, 0.04)  # of the whole surface, for the faces at one level to count
-CLOSE = 0.02  # program units between two levels that are one
+CLOSE = 0.02  # program units between two levels that count as one
 LEAST_AREA = 0.01  # square program units of an outline
-ROUGH_LEAST_AREA = 0.5  # the same where the input is rough
-SAME_BOX, SAME_AREA = 0.3, 0.01  # program units and a share: outlines that are one outline
+COARSE_LEAST_AREA = 0.5  # the same where the mesh was made from sample points
+SAME_BOX, SAME_AREA = 0.3, 0.01  # largest difference of equal outlines, program units and a share
+
+Planes = tuple[np.ndarray, np.ndarray, np.ndarray]  # coordinates per axis, rising
+
+
+@dataclass(frozen=True, eq=False)
+class Sections:
+    """The input as a mesh that can be cut, program frame.
+
+    `resolution` is the distance between the sample points that the mesh was made from, with their noise, in program
+    units; 0 for an exact mesh. `planes` are the planes of those sample points; None: those of the mesh's faces.
+    """
+
+    vertices: np.ndarray  # (V, 3)
+    faces: np.ndarray  # (F, 3)
+    planes: Planes | None = None
+    resolution: float = 0.0
+
+    def polygons(self, axis: int, level: float) -> list[np.ndarray]:
+        """Closed polygons (n, 2) in which a plane cuts the input; see `geometry.section`."""
+        return section(self.vertices, self.faces, axis, level)
+
+    def levels(self, axis: int, share: float) -> np.ndarray:
+        """Both ends and the faces across an axis that make up a share of the whole surface, (n,)."""
+        ends = self.vertices[:, axis].min(), self.vertices[:, axis].max()
+        planes = (self.planes or axis_aligned_planes(self.vertices, self.faces, share))[axis]
+        beyond = [end for end in ends if not (np.abs(planes - end) < self.resolution).any()]  # noise makes false ends
+        levels = np.unique([*beyond, *planes])
+        return levels[np.diff(levels, prepend=-np.inf) > CLOSE]
 
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """An outline from one level to another, around matter (`solid`) or a hole, inside `depth` other ones."""
+    """An outline from one level to another, around material (`solid`) or a hole, inside `depth` other outlines."""
 
     outline: Outline
     solid: bool
@@ -41,28 +70,33 @@ class Ring:
         apart = np.abs(plane.bounds(self.outline) - plane.bounds(other.outline)).max()
         return abs(a - b) <= SAME_AREA * max(a, b) and bool(apart <= SAME_BOX)
 
+    def surrounds(self, other: "Ring") -> bool:
+        """Whether the box of the other outline is inside the box of this one."""
+        (a0, a1), (b0, b1) = plane.bounds(self.outline), plane.bounds(other.outline)
+        return bool((a0 <= b0).all() and (b1 <= a1).all())
 
-def stacks(fit: Fit) -> list[tuple[str, Program]]:
+
+def from_sections(mesh: Sections) -> list[tuple[str, Program]]:
     """Named programs, program frame: one or two for each axis that levels of flat faces cut."""
-    found = [(name, stack(fit, axis, levels)) for axis, name in enumerate(SECTIONS) for levels in _levels(fit, axis)]
+    found = [(name, prisms(mesh, axis, levels)) for axis, name in enumerate(SECTIONS) for levels in _levels(mesh, axis)]
     return [(name, program) for name, program in found if program]
 
 
-def stack(fit: Fit, axis: int, levels: np.ndarray) -> Program | None:
-    """The input as prisms along an axis between `levels` (n,), rising; None where no body comes of it."""
+def prisms(mesh: Sections, axis: int, levels: np.ndarray) -> Program | None:
+    """The input as prisms along an axis between `levels` (n,), rising; None where no body results."""
     rings: list[Ring] = []
     for number, level in enumerate((levels[1:] + levels[:-1]) / 2):
-        for ring in sections(fit, axis, level, number):
+        for ring in rings_at(mesh, axis, level, number):
             rings = _with(rings, ring)
     steps = _steps(rings, levels, PLANE_OF[axis])
     return Program(steps) if steps and steps[0].operation == "union" else None
 
 
-def _levels(fit: Fit, axis: int) -> list[np.ndarray]:
-    """Both ends and the flat faces between them, all and the larger ones, up to a set of few."""
+def _levels(mesh: Sections, axis: int) -> list[np.ndarray]:
+    """Both ends and the flat faces between them: all, and only the large ones where there are many."""
     found: list[np.ndarray] = []
     for share in SHARES:
-        levels = _levels_of(fit, axis, share)
+        levels = mesh.levels(axis, share)
         if 1 < len(levels) <= MOST_LEVELS and not any(len(levels) == len(known) for known in found):
             found.append(levels)
         if len(levels) <= FEW_LEVELS:
@@ -70,20 +104,11 @@ def _levels(fit: Fit, axis: int) -> list[np.ndarray]:
     return [*found[:1], *found[1:][-1:]]
 
 
-def _levels_of(fit: Fit, axis: int, share: float) -> np.ndarray:
-    """Both ends and the faces across an axis that make up a share of the whole surface, (n,)."""
-    ends = fit.vertices[:, axis].min(), fit.vertices[:, axis].max()
-    planes = (fit.planes if fit.roughness else upright_planes(fit.vertices, fit.faces, share))[axis]
-    beyond = [end for end in ends if not (np.abs(planes - end) < fit.roughness).any()]  # noise makes ends no planes
-    levels = np.unique([*beyond, *planes])
-    return levels[np.diff(levels, prepend=-np.inf) > CLOSE]
-
-
-def sections(fit: Fit, axis: int, level: float, number: int = 0) -> list[Ring]:
-    """The outlines of the input at one level, those that can be fitted, of the `number`-th interval."""
-    least = ROUGH_LEAST_AREA if fit.roughness else LEAST_AREA
-    polygons = [p for p in fit.section(axis, level) if abs(polygon_area(p)) >= least]
-    fitted = [(p, outline) for p in polygons if (outline := fitted_outline(p, fit.roughness)) is not None]
+def rings_at(mesh: Sections, axis: int, level: float, number: int = 0) -> list[Ring]:
+    """The outlines of the input at one level that can be fitted; `number` is that of the interval between levels."""
+    least = COARSE_LEAST_AREA if mesh.resolution else LEAST_AREA
+    polygons = [p for p in mesh.polygons(axis, level) if abs(polygon_area(p)) >= least]
+    fitted = [(p, outline) for p in polygons if (outline := fitted_outline(p, mesh.resolution)) is not None]
     if not fitted:
         return []
     starts = np.array([polygon[0] for polygon, _ in fitted])
@@ -96,7 +121,7 @@ def sections(fit: Fit, axis: int, level: float, number: int = 0) -> list[Ring]:
 
 
 def _with(rings: list[Ring], new: Ring) -> list[Ring]:
-    """The rings, one of them prolonged by the new one, or one more."""
+    """The rings with a new one: as the continuation of one of them, else in addition to them."""
     for i, ring in enumerate(rings):
         if ring.continues(new):
             longer = replace(ring, last=new.last, depth=max(ring.depth, new.depth))
@@ -105,7 +130,7 @@ def _with(rings: list[Ring], new: Ring) -> list[Ring]:
 
 
 def _steps(rings: list[Ring], levels: np.ndarray, name: str) -> tuple[Step, ...]:
-    """Bodies and cuts from the outside to the inside; a hole as long as its body belongs to the body's sketch."""
+    """Bodies and cuts from the outside to the inside; a hole as long as its body becomes part of the body's sketch."""
     order = sorted(rings, key=lambda ring: (ring.depth, -plane.area(ring.outline)))
     holes = {ring: body for ring in order if not ring.solid and (body := _body_around(ring, order))}
     steps = []
@@ -119,20 +144,27 @@ def _steps(rings: list[Ring], levels: np.ndarray, name: str) -> tuple[Step, ...]
 
 
 def _body_around(hole: Ring, rings: list[Ring]) -> Ring | None:
-    """The body that a hole goes all the way through, if it is the hole's alone."""
+    """The body that a hole goes all the way through, if it goes through this one only."""
     around = [
         r
         for r in rings
-        if r.solid
-        and r.depth < hole.depth
-        and r.first < hole.last
-        and hole.first < r.last
-        and _surrounds(r.outline, hole.outline)
+        if r.solid and r.depth < hole.depth and r.first < hole.last and hole.first < r.last and r.surrounds(hole)
     ]
     exact = [r for r in around if (r.first, r.last) == (hole.first, hole.last)]
     return exact[0] if len(around) == 1 and exact else None
 
 
-def _surrounds(outer: Outline, inner: Outline) -> bool:
-    (a0, a1), (b0, b1) = plane.bounds(outer), plane.bounds(inner)
-    return bool((a0 <= b0).all() and (b1 <= a1).all())
+def axis_aligned_planes(vertices: np.ndarray, faces: np.ndarray, share: float) -> Planes:
+    """Per axis the coordinates of the faces perpendicular to it that make up at least `share` of the surface."""
+    corners = vertices[faces]  # (F, 3, 3)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    areas = np.linalg.norm(normals, axis=1)
+    return tuple(_plane_levels(corners, normals, areas, axis, share) for axis in range(3))
+
+
+def _plane_levels(corners: np.ndarray, normals: np.ndarray, areas: np.ndarray, axis: int, share: float) -> np.ndarray:
+    rows = np.abs(normals[:, axis]) > AXIS_ALIGNED * np.maximum(areas, 1e-12)
+    levels = np.rint(corners[rows].mean(1)[:, axis] * 1e4) / 1e4
+    values, group = np.unique(levels, return_inverse=True)
+    weight = np.bincount(group, areas[rows], len(values)) if len(values) else np.empty(0)
+    return values[weight >= share * areas.sum()]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from cadcode.geometry.section import traced_section
-from cadcode.program.outlines import inside
 from cadcode.program.tree import Outline
 from cadcode.search.outline_fit import polygon_area
 from cadcode.search.traced_outline import PlaneCurve, Round, Straight, traced_outline
@@ -152,6 +151,6 @@ def nested(polygons: Labelled, curve_of) -> tuple[Ring, ...]:
     fitted = [(polygon, outline) for polygon, outline in traced if outline is not None]
     rings = []
     for polygon, outline in fitted:
-        depth = sum(bool(inside(other, polygon[:1])[0]) for _, other in fitted if other is not outline)
+        depth = sum(bool(other.inside(polygon[:1])[0]) for _, other in fitted if other is not outline)
         rings.append(Ring(outline, depth % 2 == 0, depth))
     return tuple(sorted(rings, key=lambda ring: ring.depth))

@@ -1,44 +1,36 @@
 """The last digits of a program's numbers: least squares on its signed distance at points of the input's surface.
 
 Coordinate search ends at its smallest step and gets stuck where two numbers have to move at once (a slanted side, an
-arc and its chord). Least squares moves all numbers together; numbers that are equal stay equal. Points far off count
-less (soft l1, Charbonnier et al. 1997), so that one missing feature does not bend the others.
+arc and its chord). Least squares moves all numbers together; numbers that are equal stay equal. The loss is soft l1
+(Charbonnier et al. 1997): points far from the surface have less weight, so a missing feature does not bend the others.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from cadcode.program.field import signed_distance
-from cadcode.search.deadline import Late, never
+from cadcode.search.goal import Late, never
 from cadcode.search.numbers import Parameters
+from cadcode.search.options import LeastSquaresOptions
 
-APART = 1e-3  # program units between the two points of a difference quotient
-BROKEN = 1e3  # the distance that stands for numbers that make no program
-
-
-@dataclass(frozen=True)
-class PolishOptions:
-    numbers: int = 60  # a program with more of them stays as it is
-    evaluations: int = 6
-    cost: float = 1e-3  # the score may fall by this much, never below where the search began
+APART = 1e-3  # program units, the step of a finite difference
+BROKEN = 1e3  # the distance that is used for numbers that make no program
 
 
-def polished(
+def fitted_values(
     parameters: Parameters,
     values: np.ndarray,
     surface: np.ndarray,
-    blur: float,
-    options: PolishOptions,
+    noise_scale: float,
+    options: LeastSquaresOptions,
     held: frozenset[int] = frozenset(),
     late: Late = never,
-):
-    """Values (P,) nearer to the points `surface` (N, 3), None where there are none.
+) -> np.ndarray | None:
+    """Values (P,) nearer to the points `surface` (N, 3), None if there are none.
 
-    `blur` is how far, in program units, a point may lie off the surface before it counts less; the values `held` stay.
-    When it is `late`, slopes count as 0, which ends the search where it is.
+    `noise_scale` is the distance from the surface, in program units, above which a point has less weight; the values
+    with the indices `held` stay. When it is `late`, slopes count as 0, which ends the search.
     """
-    from scipy.optimize import least_squares  # slow to load, and not every run comes here
+    from scipy.optimize import least_squares  # slow to load, and not every run needs it
 
     groups = [group for group in parameters.groups(values) if held.isdisjoint(group)]
     if not 0 < len(groups) <= options.numbers or late():
@@ -52,11 +44,11 @@ def polished(
         return np.full(len(surface), BROKEN) if program is None else signed_distance(program, surface)
 
     def slopes(shift):
-        here = distances(shift)
-        ahead = [here if late() else distances(shift + APART * one) for one in np.eye(len(groups))]
-        return np.stack([np.where(there == BROKEN, 0.0, there - here) / APART for there in ahead], axis=1)
+        before = distances(shift)
+        ahead = [before if late() else distances(shift + APART * unit) for unit in np.eye(len(groups))]
+        return np.stack([np.where(after == BROKEN, 0.0, after - before) / APART for after in ahead], axis=1)
 
     start = np.zeros(len(groups))
-    found = least_squares(distances, start, slopes, loss="soft_l1", f_scale=blur, max_nfev=options.evaluations)
+    found = least_squares(distances, start, slopes, loss="soft_l1", f_scale=noise_scale, max_nfev=options.evaluations)
     nearer = np.abs(found.fun).mean() < np.abs(distances(start)).mean()
     return values + spread @ found.x if nearer else None

@@ -1,4 +1,4 @@
-"""Rank candidate programs against the input without the CAD kernel: by their own field and surface points."""
+"""Rank candidate programs against the input without the CAD kernel, by samples of their surfaces."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from scipy.spatial import cKDTree
 from cadcode.program.surface import sample_surface
 from cadcode.program.tree import Program
 
-FEATURE_PRICE, EDGE_PRICE = 3e-4, 3e-5  # in the score or IoU that one more has to bring
+FEATURE_PENALTY, EDGE_PENALTY = 3e-4, 3e-5  # gain of score or IoU that justifies one more
 
 
 @dataclass(frozen=True, eq=False)
 class SearchTarget:
-    """Points on the input's surface in the program frame, with their search tree."""
+    """Points of the input's surface in the program frame, with their search tree."""
 
     points: np.ndarray  # (N, 3)
     tree: cKDTree
@@ -24,25 +24,21 @@ class SearchTarget:
 
 
 def distance_to_input(program: Program, target: SearchTarget, seed: int = 0) -> float:
-    """Mean distance between surface points of program and input, both ways averaged, in program units.
+    """Mean distance between surface samples of program and input, averaged over both directions, in program units.
 
-    Infinite for a program that leaves no solid. Two samplings of one surface are not at 0 but at their spacing.
+    Infinite for a program without a solid. The distance of two samplings of one surface is about their spacing, not 0.
     """
     try:
         points, _ = sample_surface(program, len(target.points), np.random.default_rng(seed))
     except ValueError:  # EmptySolid, or numbers no outline can be drawn from
         return float("inf")
-    there, _ = target.tree.query(points)
-    back, _ = cKDTree(points).query(target.points)
-    return float(there.mean() + back.mean()) / 2
+    to_input, _ = target.tree.query(points)
+    to_program, _ = cKDTree(points).query(target.points)
+    return float(to_input.mean() + to_program.mean()) / 2
 
 
-def features(program: Program) -> int:
-    """Bodies and holes: the outlines of all sketches."""
-    return sum(step.body.outline_count for step in program.steps)
-
-
-def price(program: Program) -> float:
-    """What a program's length costs, so that of two that fit alike the simpler one is taken."""
+def complexity_penalty(program: Program) -> float:
+    """Penalty for a program's outlines and edges, so that of two equally good programs the simpler one is taken."""
+    outlines = sum(step.body.outline_count for step in program.steps)
     edges = sum(step.body.edge_count for step in program.steps)
-    return FEATURE_PRICE * features(program) + EDGE_PRICE * edges
+    return FEATURE_PENALTY * outlines + EDGE_PENALTY * edges

@@ -1,67 +1,59 @@
-"""What could be added or cut where input and program disagree.
+"""Bodies to add or to cut where input and program disagree.
 
-Two places to look. Cells of the grid that only one of them fills, opened and labelled: each large component proposes a
-box, a cylinder along each axis, and the outline that the input's own section has there. And points of the input's
-surface that lie far from the program's, which are all that there is of thin things and of clouds.
+Two sources. Cells of the grid that only one of them fills, opened and labelled: each large component proposes a box, a
+cylinder along each axis, and the outline of the input's own section at this place. And points of the input's surface
+that are far from the program's surface, the only source for thin features and for clouds.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from cadcode.geometry.sampling import nearest_distances
 from cadcode.program import outlines as plane
 from cadcode.program.field import signed_distance
 from cadcode.program.tree import AXES, Circle, Extrude, Face, Rect, Step
-from cadcode.search.from_sections import PLANE_OF, Ring, sections
+from cadcode.search.from_sections import PLANE_OF, Ring, Sections, rings_at
+from cadcode.search.options import ResidualOptions
 from cadcode.search.refine import Variant
-from cadcode.search.volume_goal import Fit, Goal
+
+Component = tuple[str, np.ndarray, np.ndarray]  # operation, points (n, 3), margin around them (3,)
 
 
-@dataclass(frozen=True)
-class ResidualOptions:
-    components: int = 2  # of each sign, in each place
-    smallest: int = 4  # grid cells of a component
-    fewest: int = 8  # surface points of a cluster
-    far: float = 1.0  # program units, or 3 times the input's blur: less is no reason for a feature
-    reach: float = 3.0  # spacings between points of one cluster
-    share: float = 0.6  # of a component's points that a section's outline has to enclose
-    thinnest: float = 0.2  # program units of a proposed body
-
-
-def proposals(variant: Variant, goal: Goal, options: ResidualOptions = ResidualOptions()) -> list[Step]:  # noqa: B008
+def proposals(variant: Variant, options: ResidualOptions = ResidualOptions()) -> list[Step]:  # noqa: B008 (frozen)
     """Bodies to add where the input has more than the variant's program, and to cut where it has less."""
     steps = []
-    for operation, points, half in [*_components(variant, goal, options), *_clusters(variant, goal, options)]:
-        bodies = _plain_bodies(points, half, options)
-        if isinstance(goal, Fit):
-            bodies += _profiles(points, half, operation, goal, options)
+    for operation, points, margin in [*_components(variant, options), *_clusters(variant, options)]:
+        bodies = _plain_bodies(points, margin, options)
+        if variant.goal.sections is not None:
+            bodies += _section_bodies(points, margin, operation, variant.goal.sections, options)
         steps += [Step(operation, body) for body in bodies]
     return steps
 
 
-def _components(variant: Variant, goal: Goal, options: ResidualOptions):
-    """(operation, points (n, 3), half a cell (3,)) of the largest components on a grid, as they are and opened."""
-    if not isinstance(goal, Fit):
+def _components(variant: Variant, options: ResidualOptions) -> Iterator[Component]:
+    """The largest components of the grid's residual cells, as they are and opened."""
+    cells = variant.residual_cells()
+    if cells is None:
         return
-    from scipy import ndimage  # half a second to load, and not every run comes here
+    from scipy import ndimage  # half a second to load, and not every run needs it
 
-    n, half = goal.grid_size, (goal.box[1] - goal.box[0]) / np.array(goal.grid) / 2
-    filled, inside = variant.filled()[:n].reshape(goal.grid), goal.inside[:n].reshape(goal.grid)
-    for operation, wrong in (("union", inside & ~filled), ("cut", filled & ~inside)):
+    for operation, wrong in (("union", cells.missing), ("cut", cells.excess)):
         for mask in (ndimage.binary_opening(wrong), wrong):
             labels, count = ndimage.label(mask)
             for rows in _largest(labels.ravel(), range(1, count + 1), options.components, options.smallest):
-                yield operation, goal.points[:n][rows], half / 2  # the points lie anywhere in their cells
+                yield operation, cells.points[rows], cells.size / 4  # a point may be anywhere in its cell
 
 
-def _clusters(variant: Variant, goal: Goal, options: ResidualOptions):
-    """The same of points on the input's surface: outside the program something is missing, inside too much is there."""
+def _clusters(variant: Variant, options: ResidualOptions) -> Iterator[Component]:
+    """Clusters of the input's surface points: outside the program something is missing, inside it is in excess."""
+    goal = variant.goal
     away = signed_distance(variant.program(), goal.surface)
-    spacing = np.median(cKDTree(goal.surface).query(goal.surface, 2)[0][:, 1])
+    spacing = np.median(nearest_distances(goal.surface))
     for operation, sign in (("union", 1), ("cut", -1)):
-        points = goal.surface[sign * away > max(options.far, 3 * goal.blur)]
+        points = goal.surface[sign * away > max(options.far, 3 * goal.noise_scale)]
         if len(points) < options.fewest:
             continue
         near = cKDTree(points).sparse_distance_matrix(cKDTree(points), options.reach * spacing)
@@ -77,16 +69,16 @@ def _largest(labels: np.ndarray, names: range, count: int, smallest: int) -> lis
     return [np.flatnonzero(labels == names[i]) for i in order if sizes[i] >= smallest]
 
 
-def _box(points: np.ndarray, half: np.ndarray, options: ResidualOptions) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest corner and size of the box about points (n, 3) and half a cell around them."""
-    low, high = points.min(0) - half, points.max(0) + half
+def _box(points: np.ndarray, margin: np.ndarray, options: ResidualOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest corner and size of the box around points (n, 3) with a margin (3,)."""
+    low, high = points.min(0) - margin, points.max(0) + margin
     size = np.maximum(high - low, options.thinnest)
     return (low + high - size) / 2, size
 
 
-def _plain_bodies(points: np.ndarray, half: np.ndarray, options: ResidualOptions) -> list[Extrude]:
-    """A box and three cylinders about the points (n, 3) of a component."""
-    low, size = _box(points, half, options)
+def _plain_bodies(points: np.ndarray, margin: np.ndarray, options: ResidualOptions) -> list[Extrude]:
+    """A box and three cylinders around the points (n, 3) of a component."""
+    low, size = _box(points, margin, options)
     centre, bodies = low + size / 2, []
     for name, (i, j, k) in AXES.items():
         outlines = [Circle((float(centre[i]), float(centre[j])), float(min(size[i], size[j])) / 2)]
@@ -96,25 +88,20 @@ def _plain_bodies(points: np.ndarray, half: np.ndarray, options: ResidualOptions
     return bodies
 
 
-def _profiles(points: np.ndarray, half: np.ndarray, operation: str, fit: Fit, options: ResidualOptions):
-    """Prisms along each axis over the input's section in the middle of a component, matter to add or a hole to cut."""
-    low, size = _box(points, half, options)
+def _section_bodies(points: np.ndarray, margin: np.ndarray, operation: str, mesh: Sections, options: ResidualOptions):
+    """Prisms along each axis from the input's section in the middle of a component: material to add, or a hole."""
+    low, size = _box(points, margin, options)
     bodies = []
     for axis in range(3):
-        rings = sections(fit, axis, float(np.median(points[:, axis])))
+        rings = rings_at(mesh, axis, float(np.median(points[:, axis])))
         flat = points[:, [(axis + 1) % 3, (axis + 2) % 3]]
         about = [r for r in rings if r.solid == (operation == "union") and _encloses(r, flat, options)]
         for ring in sorted(about, key=lambda r: plane.area(r.outline))[:1]:
             inner = [r for r in rings if not r.solid and r.depth == ring.depth + 1] if ring.solid else []
-            faces = (Face(ring.outline), *(Face(r.outline, subtract=True) for r in inner if _within(r, ring)))
+            faces = (Face(ring.outline), *(Face(r.outline, subtract=True) for r in inner if ring.surrounds(r)))
             bodies.append(Extrude(PLANE_OF[axis], float(low[axis]), float(size[axis]), faces))
     return bodies
 
 
 def _encloses(ring: Ring, flat: np.ndarray, options: ResidualOptions) -> bool:
     return bool(plane.inside(ring.outline, flat).mean() >= options.share)
-
-
-def _within(inner: Ring, outer: Ring) -> bool:
-    (a0, a1), (b0, b1) = plane.bounds(outer.outline), plane.bounds(inner.outline)
-    return bool((a0 <= b0).all() and (b1 <= a1).all())

@@ -1,7 +1,7 @@
-"""Round numbers: the ones a designer would have typed, where the input cannot tell them from those that were found.
+"""Round numbers: those a designer would have typed, where the input cannot tell them from the numbers found.
 
-Rounded are edges, levels, centres and radii (the slots of `Parameters`), so what was flush stays flush. Numbers that
-lie within the accuracy of each other become equal, and what is symmetric within it becomes exactly symmetric.
+Edges, levels, centres and radii (the slots of `Parameters`) are rounded, so flush faces stay flush. Numbers that differ
+by less than the accuracy become equal, and features symmetric within the accuracy become exactly symmetric.
 """
 
 import math
@@ -13,14 +13,14 @@ from cadcode.geometry.frame import Frame
 from cadcode.program.curve import arc_circle
 from cadcode.program.transform import control_box, moved
 from cadcode.program.tree import Arc, Point, Program, Step
+from cadcode.search.goal import Goal, score_of
 from cadcode.search.numbers import CENTRE, PLANE, RADIUS, Parameters
-from cadcode.search.volume_goal import Goal
 
-ACCURACY = 1e-4  # of the size: about what meshes and the search know
-CHANCE = 15.0  # a multiple of a step closer than step / CHANCE is no accident
-FINEST = 20.0  # steps below accuracy / FINEST mean nothing
-# Accuracy; by what share of themselves radii may have come out too small, because round faces of a mesh are polygons;
-# what the score may fall by. The true radii of our samples cost up to 0.0015 of it (and 0.00015 of the measured IoU).
+ACCURACY = 1e-4  # of the size: about the accuracy of meshes and of the search
+CHANCE = 15.0  # a multiple of a step within step / CHANCE is taken for no accident
+FINEST = 20.0  # steps below accuracy / FINEST are not tried
+# Accuracy; share of themselves by which radii may be too small, because round faces of a mesh are polygons; allowed
+# loss of score. The true radii of our samples lower it by up to 0.0015 (and the measured IoU by 0.00015).
 ATTEMPTS = (
     (ACCURACY, 1e-3, 2e-3),
     (ACCURACY, 0.0, 1e-4),
@@ -31,11 +31,12 @@ ATTEMPTS = (
 SAGITTAS = (0.5, (math.sqrt(2) - 1) / 2)  # height over chord of half and quarter circles
 
 
-def nice(program: Program, accuracy: float | None = None, flattened: float = 0.0) -> Program:
+def round_numbers(program: Program, accuracy: float | None = None, flattened: float = 0.0) -> Program:
     """The program with the roundest numbers that move no edge, centre or radius by more than `accuracy` (its units).
 
-    None: 1e-4 of its longest side. Where that would break an outline or close a body, less is rounded. `flattened`: by
-    what share of themselves radii may be too small, because the round faces of the input are polygons.
+    The default accuracy is 1e-4 of its longest side. Where rounding would break an outline or close a body, it is
+    rounded less. `flattened`: share of themselves by which radii may be too small, because the round faces of the input
+    are polygons.
     """
     size = float(np.ptp(control_box(program), axis=0).max())
     if not (math.isfinite(size) and size > 0):
@@ -47,24 +48,20 @@ def nice(program: Program, accuracy: float | None = None, flattened: float = 0.0
         parameters = Parameters(large)
         rounded = parameters.program(_rounded(parameters, reach * share, flattened))
         if rounded is not None:
-            return moved(_with_nice_arcs(rounded, reach * share), 1 / scale, (0.0, 0.0, 0.0))
+            return moved(_with_exact_arcs(rounded, reach * share), 1 / scale, (0.0, 0.0, 0.0))
     return program
 
 
-def nice_in_world(program: Program, frame: Frame, goal: Goal) -> Program:
-    """A program (program frame) with numbers that are as round in the world as the goal's score allows."""
+def round_in_world(program: Program, frame: Frame, goal: Goal) -> Program:
+    """A program (program frame) with numbers that are as round in world units as the goal's score allows."""
     scale, translation = frame.program_to_world_transform()
-    world, score = moved(program, scale, translation), _score(program, goal)
+    world, score = moved(program, scale, translation), score_of(program, goal)
     size = float(np.ptp(control_box(world), axis=0).max())
     for share, flattened, cost in ATTEMPTS:
-        rounded = moved(nice(world, share * size, flattened), 1 / scale, -translation / scale)
-        if _score(rounded, goal) >= score - cost:
+        rounded = moved(round_numbers(world, share * size, flattened), 1 / scale, -translation / scale)
+        if score_of(rounded, goal) >= score - cost:
             return rounded
     return program
-
-
-def _score(program: Program, goal: Goal) -> float:
-    return goal.score(program, [goal.measure(step.body) for step in program.steps])
 
 
 def _rounded(parameters: Parameters, accuracy: float, flattened: float) -> np.ndarray:
@@ -87,7 +84,7 @@ def _equal(values: np.ndarray, accuracy: float) -> np.ndarray:
 
 
 def _groups(values: np.ndarray, accuracy: float) -> list[np.ndarray]:
-    """Indices of values that lie together, lowest first; a group is never wider than `accuracy`."""
+    """Indices of values close to each other, lowest first; no group is wider than `accuracy`."""
     groups: list[list[int]] = []
     for index in np.argsort(values, kind="stable"):
         if groups and values[index] - values[groups[-1][0]] <= accuracy:
@@ -98,7 +95,7 @@ def _groups(values: np.ndarray, accuracy: float) -> list[np.ndarray]:
 
 
 def roundest(value: float, reach: float) -> float:
-    """A number with few digits within `reach` of `value`: the first that is close beyond accident, else the first.
+    """A number with few digits within `reach` of `value`: the first too close for an accident, else the first.
 
     Steps are 10, 5, 1, 0.5, ... So 12.4997 gives 12.5, but 4.7625 (3/16 of an inch) stays, though 4.75 may be in reach.
     """
@@ -125,7 +122,7 @@ def _multiple(value: float, step: float) -> float:
 
 
 def _symmetric(values: np.ndarray, accuracy: float) -> np.ndarray:
-    """Rounded coordinates along one axis; pairs that are nearly symmetric about the part's middle are exactly so."""
+    """Rounded coordinates along one axis; pairs nearly symmetric about the part's middle become exactly so."""
     if not len(values):
         return values
     found = _equal(values, accuracy)
@@ -136,7 +133,7 @@ def _symmetric(values: np.ndarray, accuracy: float) -> np.ndarray:
         if len(partners) == 1 and partners[0] != 2 * middle - a:
             reached = np.concatenate([middle - values[left], values[right] - middle])
             shorter_first = sorted((a, partners[0]), key=_digits)
-            half = _common(reached, [abs(one - middle) for one in shorter_first], accuracy)
+            half = _common(reached, [abs(value - middle) for value in shorter_first], accuracy)
             if half is not None:
                 found[left], found[right] = middle - half, middle + half
     centred = np.abs(values - middle) <= accuracy
@@ -163,7 +160,7 @@ def _radii(values: np.ndarray, accuracy: float, flattened: float) -> np.ndarray:
 
 
 def _next_round(value: float, reach: float) -> float:
-    """The round number just above, where there is one closer than accident would have it, else the value."""
+    """The round number just above, if there is one too close for an accident, else the value."""
     power = math.ceil(math.log10(value)) if value > 0 else 0
     for step in (c * 10.0 ** (power - lower) for lower in range(4) for c in (5, 1)):
         near = _multiple(value, step)
@@ -175,10 +172,10 @@ def _next_round(value: float, reach: float) -> float:
 # --- arcs ------------------------------------------------------------------------------------------------------------
 
 
-def _with_nice_arcs(program: Program, accuracy: float) -> Program:
-    """Arcs that are nearly half or quarter circles are exactly so; their ends stay."""
-    nicer = partial(_arc, accuracy=accuracy)
-    return Program(tuple(Step(step.operation, step.body.with_arcs(nicer)) for step in program.steps))
+def _with_exact_arcs(program: Program, accuracy: float) -> Program:
+    """The program with nearly half or quarter circles made exactly so; the ends of the arcs stay."""
+    exact = partial(_arc, accuracy=accuracy)
+    return Program(tuple(Step(step.operation, step.body.with_arcs(exact)) for step in program.steps))
 
 
 def _arc(start: Point, arc: Arc, accuracy: float) -> Arc:

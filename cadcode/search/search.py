@@ -1,122 +1,123 @@
-"""The search as a whole: which drafts deserve work, and what becomes of them."""
+"""The search as a whole: choose the drafts that deserve work, then refine and restructure them."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.io.load import Shape
 from cadcode.program.tree import Program
-from cadcode.search.deadline import Late, never
-from cadcode.search.enclosed import enclosed_fit
-from cadcode.search.from_sections import SECTIONS, stacks
+from cadcode.search.from_sections import SECTIONS, from_sections
+from cadcode.search.goal import Goal, Late, never
 from cadcode.search.numbers import is_sound
-from cadcode.search.ranking import price
-from cadcode.search.refine import RefineOptions, Variant, refine
-from cadcode.search.restructure import EditOptions, edit, simplest
-from cadcode.search.surface_goal import CloudFit, CloudOptions, measure_cloud
-from cadcode.search.volume_goal import Fit, FitOptions, Goal, measure_fit
+from cadcode.search.options import EffortOptions, SearchOptions
+from cadcode.search.ranking import complexity_penalty
+from cadcode.search.refine import Variant, refine
+from cadcode.search.restructure import restructure, simplest
+from cadcode.search.surface_goal import measure_surface_goal
+from cadcode.search.volume_goal import measure_volume_goal
 
 LEAST_GAIN = 5e-3  # of the score, for which work on another variant pays
 
 
-@dataclass(frozen=True)
-class SearchOptions:
-    points: int = 2048  # on either surface, for ranking by distance
-    execute: int = 4  # of the ranked drafts are run and measured
-    refine: bool = True
-    sections: bool = True  # programs read off the input's sections are drafts too
-    refined: int = 4  # drafts whose numbers are refined
-    edited: int = 2  # of those, the best, whose structure is changed too
-    budget: float | None = None  # seconds for one part: more drafts until then; None: one round
-    seconds: float = 60.0  # that one round may take, by the clock; what was found until then is the result
-    fit: FitOptions = FitOptions()
-    refining: RefineOptions = RefineOptions()
-    editing: EditOptions = EditOptions()
-    # Inputs without a volume: a trial costs more, and noise hides small steps.
-    cloud: CloudOptions = CloudOptions()
-    enclosed: bool = True  # what a cloud's points enclose is searched too, as a mesh would be, where the best program
-    left_over: float = 0.01  # leaves more than this share of them off its surface
-    enclosed_drafts: int = 2  # that come of it
-    enclosed_editing: EditOptions = EditOptions(work=10_000)
-    cloud_refined: int = 2
-    cloud_edited: int = 1
-    cloud_editing: EditOptions = EditOptions(additions=4, feature_cost=0.004, work=10_000)
-    cloud_refining: RefineOptions = RefineOptions(steps=(8.0, 4.0, 2.0, 1.0, 0.5, 0.25))
-
-
-@dataclass(frozen=True, slots=True)
-class Improved:
-    """A program found by the search: from which draft, by what, and its score in [0, 1]."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A program of the search; `source` names its draft and the stages so far."""
 
     source: str
-    program: Program
-    score: float
+    variant: Variant
+
+    @property
+    def program(self) -> Program:
+        return self.variant.program()
+
+    @property
+    def score(self) -> float:
+        return self.variant.score
+
+    @property
+    def worth(self) -> float:
+        return self.score - complexity_penalty(self.program)
+
+    @property
+    def upper_bound(self) -> float:
+        """The worth if the program fitted without any error."""
+        return 1 - complexity_penalty(self.program)
+
+
+Drafts = list[tuple[str, Program]]  # with the names of their sources
 
 
 def measure_goal(shape: Shape, frame: Frame, has_volume: bool, options: SearchOptions) -> Goal:
-    """What to reach for a shape: its volume where it has one, else its surface alone."""
-    return measure_fit(shape, frame, options.fit) if has_volume else measure_cloud(shape, frame, options.cloud)
+    """The goal for a shape: its volume if it has one, else its surface alone."""
+    if has_volume:
+        return measure_volume_goal(shape, frame, options.volume)
+    return measure_surface_goal(shape, frame, options.surface)
 
 
-def improve(
-    drafts: list[tuple[str, Program]], goal: Goal, options: SearchOptions, late: Late = never
-) -> list[Improved]:
-    """Refined and edited programs of named drafts and of the input's sections, the best first.
+def search(drafts: Drafts, goal: Goal, options: SearchOptions, late: Late = never) -> list[Found]:
+    """Refined and restructured programs of the drafts and of the input's sections, the best first.
 
-    The drafts themselves are not among them, but the best sections are. When it is `late`, nothing more is tried.
+    The drafts themselves are not among them, but the best program from sections is. If the best program leaves much of
+    a cloud unexplained, the volume that the cloud encloses gives more drafts. When it is `late`, nothing more is tried.
     """
-    solid = isinstance(goal, Fit)
-    starts = drafts + (stacks(goal) if solid and options.sections else [])
-    scored = [(Variant(program, goal), name) for name, program in starts if is_sound(program)]
-    scored.sort(key=_worth, reverse=True)
-    count, refining = (options.refined, options.refining) if solid else (options.cloud_refined, options.cloud_refining)
-    editing = options.editing if solid else options.cloud_editing
-    refined: list[tuple[Variant, str]] = []
-    for variant, name in scored[:count]:
-        if not refined or (not late() and _may_win(variant, refined)):
-            better = refine(variant.program(), goal, refining, late=late)
-            refined.append((better if solid else simplest(better, editing, late), f"{name}, refined"))
-    refined.sort(key=_worth, reverse=True)
-    edited: list[tuple[Variant, str]] = []
-    for variant, name in refined[: options.edited if solid else options.cloud_edited]:
-        if not late() and (not edited or _may_win(variant, edited)):
-            changed = edit(variant.program(), goal, editing, refining, late)
-            edited.append((changed, f"{name}, edited"))
-    read = [pair for pair in scored if pair[1] in SECTIONS][:1]  # moved numbers may be too much for the kernel
-    found = sorted(refined + edited + read, key=_worth, reverse=True)
-    return [Improved(name, variant.program(), variant.score) for variant, name in found]
+    found = search_once(drafts, goal, options, late)
+    if found and goal.unexplained(found[0].program) > options.unexplained:
+        found += search_once(enclosed_drafts(drafts, goal, options, late), goal, options, late)
+    return _ranked(found)
 
 
-def improve_cloud(
-    shape: Shape,
-    frame: Frame,
-    drafts: list[tuple[str, Program]],
-    cloud: CloudFit,
-    options: SearchOptions,
-    late: Late = never,
-) -> list[Improved]:
-    """As `improve`, for a cloud; where its best leaves points over, what they enclose gives more drafts."""
-    found = improve(drafts, cloud, options, late)
-    if cloud.left_over(found[0].program) > options.left_over:
-        found += improve(within(shape, frame, drafts, cloud, options, late), cloud, options, late)
-    return sorted(found, key=lambda one: price(one.program) - one.score)
+def search_once(drafts: Drafts, goal: Goal, options: SearchOptions, late: Late = never) -> list[Found]:
+    """One round: score all drafts, refine the best, restructure the best of those; the best first."""
+    effort = goal.effort
+    scored = _ranked(Found(source, Variant(program, goal)) for source, program in _starts(drafts, goal, options))
+    refined = _ranked(_refined(scored[: effort.refined], effort, late))
+    restructured = _restructured(refined[: effort.restructured], effort, late)
+    unrefined = [draft for draft in scored if draft.source in SECTIONS][:1]  # the CAD kernel may fail with new numbers
+    return _ranked([*refined, *restructured, *unrefined])
 
 
-def within(
-    shape: Shape, frame: Frame, drafts: list[tuple[str, Program]], cloud: CloudFit, options: SearchOptions, late: Late
-) -> list[tuple[str, Program]]:
+def enclosed_drafts(drafts: Drafts, goal: Goal, options: SearchOptions, late: Late = never) -> Drafts:
     """More drafts for a cloud: the best programs for the volume that its points enclose, if they enclose any."""
-    goal = enclosed_fit(shape, frame, cloud, options.fit) if options.enclosed and not late() else None
-    if goal is None:
+    volume = None if options.enclosed is None or late() else goal.enclosed_goal(options.enclosed)
+    if volume is None:
         return []
-    rough = replace(options, refined=2, edited=1, refining=options.cloud_refining, editing=options.enclosed_editing)
-    best = improve(drafts, goal, rough, late)[: options.enclosed_drafts]
-    return [(one.source, simplest(Variant(one.program, goal), rough.editing, late).program()) for one in best]
+    best = search_once(drafts, volume, options, late)[: options.enclosed_drafts]
+    restructuring = volume.effort.restructuring
+    return [(b.source, simplest(Variant(b.program, volume), restructuring, late).program()) for b in best]
 
 
-def _may_win(variant: Variant, known: list[tuple[Variant, str]]) -> bool:
-    """Whether a variant would be worth more than the known ones if its program fitted without any error."""
-    return 1 - price(variant.program()) > max(map(_worth, known)) + LEAST_GAIN
+def _starts(drafts: Drafts, goal: Goal, options: SearchOptions) -> Drafts:
+    """The sound ones of the drafts and of the programs from the input's sections."""
+    more = from_sections(goal.sections) if options.sections and goal.sections is not None else []
+    return [(source, program) for source, program in [*drafts, *more] if is_sound(program)]
 
 
-def _worth(named: tuple[Variant, str]) -> float:
-    return named[0].score - price(named[0].program())
+def _ranked(candidates: Iterable[Found]) -> list[Found]:
+    """The candidates by their worth, the best first."""
+    return sorted(candidates, key=lambda candidate: candidate.worth, reverse=True)
+
+
+def _refined(drafts: list[Found], effort: EffortOptions, late: Late) -> list[Found]:
+    """Refined drafts: the first always, each other one while there is time and it may win."""
+    refined: list[Found] = []
+    for draft in drafts:
+        if not refined or (not late() and _may_win(draft, refined)):
+            variant = refine(draft.program, draft.variant.goal, effort.refining, late=late)
+            variant = simplest(variant, effort.restructuring, late) if effort.simplified else variant
+            refined.append(Found(f"{draft.source}, refined", variant))
+    return refined
+
+
+def _restructured(drafts: list[Found], effort: EffortOptions, late: Late) -> list[Found]:
+    """Restructured drafts, each while there is time and it may win."""
+    changed: list[Found] = []
+    for draft in drafts:
+        if not late() and (not changed or _may_win(draft, changed)):
+            variant = restructure(draft.program, draft.variant.goal, effort.restructuring, effort.refining, late)
+            changed.append(Found(f"{draft.source}, edited", variant))
+    return changed
+
+
+def _may_win(draft: Found, known: list[Found]) -> bool:
+    """Whether a draft without any error would be worth more than all the known ones."""
+    return draft.upper_bound > max(other.worth for other in known) + LEAST_GAIN

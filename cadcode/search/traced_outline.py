@@ -10,10 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
-from cadcode.program.canonical import canonical_outline
-from cadcode.program.outlines import area
 from cadcode.program.tree import Arc, Circle, Edge, Line, Loop, Outline
-from cadcode.search.numbers import faults
 from cadcode.search.outline_fit import fitted_outline, polygon_area
 
 STEPS = 12  # of Newton's method for a corner
@@ -62,10 +59,10 @@ def traced_outline(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -
     is fitted to the polygon alone; None where that fails too.
     """
     outline = _traced(polygon, labels, curve_of)
-    if outline is None or (isinstance(outline, Loop) and faults(outline)):
+    if outline is None or outline.faults():
         return fitted_outline(polygon)
-    off = abs(area(outline) / max(abs(polygon_area(polygon)), 1e-9) - 1)
-    return canonical_outline(outline) if off < AREA_ERROR else fitted_outline(polygon)
+    off = abs(outline.area() / max(abs(polygon_area(polygon)), 1e-9) - 1)
+    return outline.canonical() if off < AREA_ERROR else fitted_outline(polygon)
 
 
 def _traced(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -> Outline | None:

@@ -55,7 +55,7 @@ def model(folder):
 @pytest.fixture
 def setup(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "write", lambda *_: [])  # the bounding box is all there is
-    monkeypatch.setattr(pipeline, "improve", lambda *_, **__: [])
+    monkeypatch.setattr(pipeline, "search", lambda *_, **__: [])
     return setup_for(tmp_path / "out", str(folder), "cpu", candidates=1)
 
 

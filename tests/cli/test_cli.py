@@ -66,7 +66,7 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def unrefined(monkeypatch):
     """No search: it takes long with programs as senseless as this model's."""
-    monkeypatch.setattr(pipeline, "improve", lambda *_, **__: [])
+    monkeypatch.setattr(pipeline, "search", lambda *_, **__: [])
 
 
 @pytest.fixture

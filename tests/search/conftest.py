@@ -13,7 +13,7 @@ from cadcode.program.text.compact import compact
 from cadcode.program.tree import Program
 from cadcode.sandbox.sandbox import Sandbox
 from cadcode.search.numbers import Parameters
-from cadcode.search.volume_goal import Fit, measure_fit
+from cadcode.search.volume_goal import VolumeGoal, measure_volume_goal
 
 SOLIDS = {
     "plate of 1 unit": "cq.Workplane('XY').workplane(offset=-0.5).sketch().push([(0,0)]).rect(200,120)"
@@ -43,9 +43,9 @@ class Part:
     program: Program
     shape: Shape
 
-    def fit(self) -> Fit:
+    def goal(self) -> VolumeGoal:
         """Measured in the program's own frame, so that its numbers are the answers."""
-        return measure_fit(self.shape, PLAIN)
+        return measure_volume_goal(self.shape, PLAIN)
 
     def moved(self, reach: float, seed: int = 0) -> Program:
         """The program with each number moved at random by up to `reach`."""
@@ -77,5 +77,5 @@ def parts() -> dict[str, Part]:
 
 
 @pytest.fixture(scope="session")
-def fits(parts) -> dict[str, Fit]:
-    return {name: part.fit() for name, part in parts.items()}
+def goals(parts) -> dict[str, VolumeGoal]:
+    return {name: part.goal() for name, part in parts.items()}

@@ -1,5 +1,7 @@
 """Inputs that enclose nothing: distances both ways, and what noise, outliers and a missing side may do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,14 +11,16 @@ from cadcode.program.field import body_distance, inside_body
 from cadcode.program.surface import sample_surface
 from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.reconstruction.run import Candidate, Options, improved
-from cadcode.search.refine import RefineOptions, Variant, refine
-from cadcode.search.restructure import EditOptions, edit
-from cadcode.search.search import SearchOptions, improve, measure_goal
-from cadcode.search.surface_goal import CloudOptions, measure_cloud, noise, skin
+from cadcode.search.options import RefineOptions, RestructureOptions, SearchOptions, SurfaceOptions
+from cadcode.search.refine import Variant, refine
+from cadcode.search.restructure import restructure
+from cadcode.search.search import measure_goal, search
+from cadcode.search.surface_goal import measure_surface_goal, noise, skin
 
 PLAIN = Frame(np.zeros(3), 100.0)  # world = program
-SPARE = CloudOptions(points=1000)
+SPARE = SurfaceOptions(points=1000)
 STEPS = RefineOptions(steps=(6.0, 2.0, 0.7))
+ONE_DRAFT = replace(SPARE, effort=replace(SPARE.effort, refined=1, refining=STEPS))
 HOLE = Face(Circle((30.0, 0.0), 20.0), subtract=True)
 PLATE = Step("union", Extrude("XY", -10.0, 20.0, (Face(Rect((0.0, 0.0), 200.0, 120.0)), HOLE)))
 BOSS = Step("union", Extrude("XY", 10.0, 30.0, (Face(Circle((-50.0, 0.0), 25.0)),)))
@@ -34,7 +38,7 @@ def scan(program, spread=0.0, outliers=0.0, bottom=True, count=4000) -> Shape:
 
 
 def score(program, shape, options=SPARE):
-    return Variant(program, measure_cloud(shape, PLAIN, options)).score
+    return Variant(program, measure_surface_goal(shape, PLAIN, options)).score
 
 
 # --- the goal --------------------------------------------------------------------------------------------------------
@@ -47,10 +51,10 @@ def test_noise_is_found():
         assert noise(flat) == pytest.approx(spread, rel=0.2, abs=1e-6)
 
 
-def test_the_blur_grows_with_the_noise():
+def test_the_noise_scale_grows_with_the_noise():
     clouds = [scan(Program((PLATE,)), spread) for spread in (0.0, 1.0, 2.0)]
-    blurs = [measure_cloud(cloud, PLAIN, SPARE).blur for cloud in clouds]
-    assert blurs[0] == SPARE.least_blur < blurs[1] < blurs[2] < 3
+    scales = [measure_surface_goal(cloud, PLAIN, SPARE).noise_scale for cloud in clouds]
+    assert scales[0] == SPARE.least_noise < scales[1] < scales[2] < 3
 
 
 @pytest.mark.parametrize("body", [PLATE.body, BOSS.body, Extrude("YZ", 5.0, -9.0, (Face(Circle((4.0, 9.0), 7.0)),))])
@@ -97,7 +101,7 @@ def test_a_missing_side_costs_little_and_a_program_without_it_more():
     assert score(truth, half_seen) > score(thinner, half_seen)
 
 
-def test_buried_skin_does_not_count():
+def test_buried_surfaces_do_not_count():
     """A body inside another one changes neither direction."""
     inner = Step("union", Extrude("XY", -5.0, 10.0, (Face(Circle((-50.0, 0.0), 10.0)),)))
     cloud = scan(Program((PLATE,)))
@@ -113,7 +117,7 @@ def test_moved_programs_come_nearer_to_a_poor_scans_part(parts):
     before, after = [], []
     for name in names:
         part = parts[name]
-        goal = measure_cloud(scan(part.program, 2.0, 0.05, bottom=False), PLAIN, SPARE)
+        goal = measure_surface_goal(scan(part.program, 2.0, 0.05, bottom=False), PLAIN, SPARE)
         before.append(part.iou(part.moved(5.0)))
         after.append(part.iou(refine(part.moved(5.0), goal, STEPS).program()))
     assert sum(a > b for a, b in zip(after, before, strict=True)) >= 3
@@ -122,14 +126,14 @@ def test_moved_programs_come_nearer_to_a_poor_scans_part(parts):
 
 def test_a_clean_cloud_gives_the_part_back(parts):
     part = parts["step"]
-    refined = refine(part.moved(4.0), measure_cloud(scan(part.program), PLAIN, SPARE), STEPS)
+    refined = refine(part.moved(4.0), measure_surface_goal(scan(part.program), PLAIN, SPARE), STEPS)
     assert part.iou(refined.program()) > 0.98
 
 
 def test_never_worse_by_the_score_and_the_same_every_time(parts):
     for name in ("step", "plate of 1 unit"):
         part = parts[name]
-        goals = [measure_cloud(scan(part.program, 2.0, 0.05), PLAIN, SPARE) for _ in range(2)]
+        goals = [measure_surface_goal(scan(part.program, 2.0, 0.05), PLAIN, SPARE) for _ in range(2)]
         start, quick = part.moved(10.0), RefineOptions(steps=(4.0,))
         one, two = (refine(start, goal, quick) for goal in goals)
         assert one.score >= Variant(start, goals[0]).score
@@ -137,9 +141,9 @@ def test_never_worse_by_the_score_and_the_same_every_time(parts):
 
 
 def test_the_whole_search_takes_clouds(parts):
-    part, options = parts["step"], SearchOptions(cloud=SPARE, cloud_refined=1, cloud_refining=STEPS)
+    part, options = parts["step"], SearchOptions(surface=ONE_DRAFT, unexplained=1.0)
     goal = measure_goal(scan(part.program, 1.0), PLAIN, has_volume=False, options=options)
-    found = improve([("far", part.moved(25.0, 1)), ("near", part.moved(3.0, 2))], goal, options)
+    found = search([("far", part.moved(25.0, 1)), ("near", part.moved(3.0, 2))], goal, options)
     assert {one.source for one in found} == {"near, refined", "near, refined, edited"}
     assert part.iou(found[0].program) > part.iou(part.moved(3.0, 2))
     assert [s.operation for s in found[0].program.steps] == [s.operation for s in part.program.steps]
@@ -147,16 +151,16 @@ def test_the_whole_search_takes_clouds(parts):
 
 def test_what_a_cloud_shows_and_the_program_lacks_is_added(parts):
     part = parts["step"]
-    goal = measure_cloud(scan(part.program, 1.0), PLAIN, SPARE)
+    goal = measure_surface_goal(scan(part.program, 1.0), PLAIN, SPARE)
     block = Program(part.program.steps[:1])
-    found = edit(block, goal, EditOptions(), STEPS).program()
+    found = restructure(block, goal, RestructureOptions(), STEPS).program()
     assert [s.operation for s in found.steps] == ["union", "cut"]
     assert part.iou(found) > 0.95 > part.iou(block)
 
 
 def test_the_pipeline_refines_clouds_too(parts):
     part = parts["step"]
-    options = Options(search=SearchOptions(cloud=SPARE, cloud_refined=1, cloud_refining=STEPS))
+    options = Options(search=SearchOptions(surface=ONE_DRAFT))
     draft = Candidate("greedy", part.moved(3.0), "", 1.0)
     found, *_ = improved([draft], scan(part.program, 1.0), PLAIN, options, has_volume=False)
     assert found.source.startswith("greedy, refined")
@@ -175,5 +179,5 @@ def test_a_sheet_is_measured_by_its_surface():
 @pytest.mark.parametrize("count", [4, 5, 20])
 def test_clouds_of_few_points_are_measured(count):
     cloud = Shape.from_arrays(np.random.default_rng(0).uniform(-50, 50, (count, 3)))
-    goal = measure_cloud(cloud, PLAIN, SPARE)
-    assert np.isfinite([goal.blur, goal.spacing, Variant(Program((PLATE,)), goal).score]).all()
+    goal = measure_surface_goal(cloud, PLAIN, SPARE)
+    assert np.isfinite([goal.noise_scale, goal.spacing, Variant(Program((PLATE,)), goal).score]).all()

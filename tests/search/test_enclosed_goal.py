@@ -8,12 +8,12 @@ from cadcode.geometry.io.load import Shape
 from cadcode.program.field import occupancy
 from cadcode.program.surface import sample_surface
 from cadcode.program.tree import Circle, Extrude, Face, Line, Loop, Program, Rect, Step
-from cadcode.search.enclosed import enclosed_fit, point_planes
-from cadcode.search.from_sections import stacks
-from cadcode.search.search import SearchOptions, improve, measure_goal, within
-from cadcode.search.surface_goal import measure_cloud
-from cadcode.search.volume_goal import FitOptions
+from cadcode.search.from_sections import from_sections
+from cadcode.search.options import SearchOptions
+from cadcode.search.search import enclosed_drafts, measure_goal, search_once
+from cadcode.search.surface_goal import measure_surface_goal, point_planes
 
+ENCLOSED = SearchOptions().enclosed
 PLAIN = Frame(np.zeros(3), 100.0)  # world = program
 GUSSET = Loop(
     (-100.0, -60.0),
@@ -45,9 +45,8 @@ def test_planes_of_points(spread):
 
 @pytest.mark.parametrize("spread", [0.0, 1.0])
 def test_sections_of_a_cloud_are_the_part(spread):
-    shape = cloud(spread)
-    fit = enclosed_fit(shape, PLAIN, measure_cloud(shape, PLAIN), FitOptions())
-    found = dict(stacks(fit))["sections along z"]
+    goal = measure_surface_goal(cloud(spread), PLAIN).enclosed_goal(ENCLOSED)
+    found = dict(from_sections(goal.sections))["sections along z"]
     assert [type(face.outline) for step in found.steps for face in step.body.faces] == [Loop, Circle]
     assert len(found.steps[0].body.faces[0].outline.edges) == 5
     assert iou(found) > (0.9 if spread else 0.97)
@@ -55,13 +54,13 @@ def test_sections_of_a_cloud_are_the_part(spread):
 
 def test_a_scan_from_above_encloses_nothing():
     shape = cloud(upper=True)
-    assert enclosed_fit(shape, PLAIN, measure_cloud(shape, PLAIN), FitOptions()) is None
+    assert measure_surface_goal(shape, PLAIN).enclosed_goal(ENCLOSED) is None
     goal = measure_goal(shape, PLAIN, False, SearchOptions())
-    assert within(shape, PLAIN, [("box", BOX)], goal, SearchOptions(), lambda: False) == []
+    assert enclosed_drafts([("box", BOX)], goal, SearchOptions()) == []
 
 
 def test_the_search_finds_a_cloud_without_a_model():
     shape, options = cloud(0.5), SearchOptions()
     goal = measure_goal(shape, PLAIN, False, options)
-    drafts = within(shape, PLAIN, [("box", BOX)], goal, options, lambda: False)
-    assert iou(improve(drafts, goal, options)[0].program) > 0.98
+    drafts = enclosed_drafts([("box", BOX)], goal, options)
+    assert iou(search_once(drafts, goal, options)[0].program) > 0.98

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from cadcode.batch.ledger import open_ledger
 from cadcode.batch.plan import Shard, plan
 from cadcode.batch.pool import Pool
+from cadcode.batch.results_log import open_results_log
 from cadcode.batch.run import Batch, run
 from cadcode.batch.setup import Convert, Setup
 from cadcode.batch.work import convert
@@ -44,9 +44,9 @@ HOSTILE = Told(*TEXTS, spec=ModelSpec("hostile", "none", free_text=True))
 class Quiet:
     """A listener that says nothing."""
 
-    def starts(self, todo: int, done: int) -> None: ...
-    def has(self, row: dict, fresh: bool) -> None: ...
-    def stops(self, in_hand: int) -> None: ...
+    def on_start(self, todo: int, done: int) -> None: ...
+    def on_row(self, row: dict, fresh: bool) -> None: ...
+    def on_stop(self, unfinished: int) -> None: ...
 
 
 @contextmanager
@@ -61,5 +61,5 @@ def hostile_batch(parts: Path, out: Path, workers: int) -> Batch:
     options = Options(decoding=DecodeOptions("sample", candidates=6, max_new_tokens=4))
     options = replace(options, search=replace(options.search, refine=False))
     setup = Setup(out, options, "hostile", "hostile", sandbox=SandboxOptions(timeout=1.0))
-    with open_ledger(out, Shard()) as ledger:
-        return run(plan(parts, out), setup, ledger, Pool(converter, setup, workers), True, Quiet())
+    with open_results_log(out, Shard()) as log:
+        return run(plan(parts, out), setup, log, Pool(converter, setup, workers), True, Quiet())

@@ -1,7 +1,7 @@
-"""Whether a program makes one piece: what unions join must touch, and what cuts leave must hang together.
+"""Connectivity of programs: unions must touch, and cuts must leave one piece.
 
-Unions alone are a graph: bodies are its nodes, shared area its edges. With cuts, space is divided into cells between
-all coordinates of the bodies, finely where they are far apart, and the filled cells are flooded from one of them.
+Unions alone form a graph: bodies are nodes, shared area is an edge. With cuts, space is divided into cells at all
+coordinates of the bodies, long cells are subdivided, and the filled cells are flooded from one seed.
 """
 
 from dataclasses import replace
@@ -15,15 +15,15 @@ from cadcode.program.outlines import bounds as outline_bounds
 from cadcode.program.outlines import faces_inside
 from cadcode.program.tree import AXES, Arc, Extrude, Face, Loop, Outline, Program, Rect, Step
 
-INTO = 0.01  # program units: how far inside its box a body is asked whether it is there
-PROBES = (5, 16)  # along each side of the box that two bodies share; many only where few found nothing in common
-LONGEST = (12.0, 2.5)  # program units, of cells; short ones only where long ones found several pieces
+INTO = 0.01  # program units: depth inside the box of a body at which it is probed
+PROBES = (5, 16)  # per side of the box that two bodies share; the larger number is used if the smaller finds no contact
+LONGEST = (12.0, 2.5)  # program units, longest cell side; the shorter is used if the longer finds several pieces
 
 
 def one_piece(program: Program) -> bool:
-    """Whether the solid is one piece, as far as cells of a few units tell; touching along an edge does not join.
+    """Whether the solid is one piece, at the resolution of the cells; contact along an edge does not connect.
 
-    A single body counts as one: its makers leave walls between its holes.
+    A single body counts as one piece: its generators leave walls between holes.
     """
     if len(program.steps) == 1:
         return True
@@ -33,9 +33,9 @@ def one_piece(program: Program) -> bool:
 
 
 def meeting(program: Program) -> Program:
-    """The program whose thick bodies reach into the thin ones they touch, so that rounding leaves no gap.
+    """The program with thick bodies extended into the thin bodies they touch, so that rounding leaves no gap.
 
-    `rounded` keeps half units on thin sides only: two sides of one plane could end up half a unit apart.
+    `rounded` keeps half units on thin sides only, so two sides of one plane could end half a unit apart.
     """
     if len(program.steps) == 1:
         return program
@@ -52,7 +52,7 @@ def meeting(program: Program) -> Program:
 
 
 def _reaching(body: Extrude, axis: int, box: np.ndarray, other: np.ndarray, on_grid: np.ndarray) -> Extrude:
-    """A body whose end on the other box along `axis`, if there is one, is the last whole unit in that box, rounded."""
+    """A body whose end on the other box along `axis`, if any, is moved to the last whole unit in that box, rounded."""
     if abs(box[0, axis] - other[1, axis]) < INTO:
         return _with_end(body, axis, 0, float(np.floor(on_grid[1, axis])))
     if abs(box[1, axis] - other[0, axis]) < INTO:
@@ -61,7 +61,7 @@ def _reaching(body: Extrude, axis: int, box: np.ndarray, other: np.ndarray, on_g
 
 
 def _with_end(body: Extrude, axis: int, end: int, value: float) -> Extrude:
-    """A body with its lower (0) or upper (1) end moved along `axis`; a sketch that is no rectangle stays."""
+    """A body with its lower (0) or upper (1) end moved along `axis`; a sketch that is no rectangle is unchanged."""
     ends = body_bounds(body)
     ends[end, axis] = value
     i, j, k = AXES[body.plane]
@@ -87,7 +87,7 @@ def _all_joined(bodies: list[Extrude]) -> bool:
 
 
 def _touch(a: Extrude, a_box: np.ndarray, b: Extrude, b_box: np.ndarray) -> bool:
-    """Whether two bodies overlap or share a piece of a face, at one of the probes in the box that both fill."""
+    """Whether two bodies overlap or share face area, at one of the probes in their common box."""
     low, high = np.maximum(a_box[0], b_box[0]), np.minimum(a_box[1], b_box[1])
     if (high < low).any() or (high > low).sum() < 2:
         return False
@@ -101,19 +101,19 @@ def _is_box(body: Extrude) -> bool:
 
 
 def _lattice(count: int) -> np.ndarray:
-    """Points (count^3, 3) in a unit cube, denser towards its sides (Chebyshev's): thin walls lie there."""
+    """Points (count^3, 3) in a unit cube, denser towards its sides (Chebyshev nodes), where thin walls are."""
     along = (1 - np.cos(np.pi * (np.arange(count) + 0.5) / count)) / 2
     return along[np.indices((count,) * 3).reshape(3, -1).T]
 
 
 def _both_fill(a: Extrude, a_box: np.ndarray, b: Extrude, b_box: np.ndarray, probes: np.ndarray) -> bool:
-    """Whether one of the probes (N, 3) lies in both bodies, when it is first moved just inside their boxes."""
-    here = probes[_inside(a, np.clip(probes, a_box[0] + INTO, a_box[1] - INTO))]
-    return bool(len(here)) and bool(_inside(b, np.clip(here, b_box[0] + INTO, b_box[1] - INTO)).any())
+    """Whether one of the probes (N, 3), moved just inside both boxes, is in both bodies."""
+    inside_a = probes[_inside(a, np.clip(probes, a_box[0] + INTO, a_box[1] - INTO))]
+    return bool(len(inside_a)) and bool(_inside(b, np.clip(inside_a, b_box[0] + INTO, b_box[1] - INTO)).any())
 
 
 def _inside(body: Extrude, points: np.ndarray) -> np.ndarray:
-    """Which points (N, 3) within the body's ends lie over its sketch."""
+    """Bool (N,): points (N, 3) within the body's ends that are over its sketch."""
     return faces_inside(body.faces, points[:, list(AXES[body.plane][:2])])
 
 
@@ -121,9 +121,9 @@ def _inside(body: Extrude, points: np.ndarray) -> np.ndarray:
 
 
 def cells(program: Program, longest: float) -> tuple[list[np.ndarray], np.ndarray]:
-    """Coordinates along x, y and z, and which cells between them (X, Y, Z) are filled, judged at their middles.
+    """Coordinates along x, y and z, and bool (X, Y, Z): cells between them that are filled at their middle.
 
-    A coordinate of any body is a border of cells; longer cells than `longest` are divided.
+    Each coordinate of a body is a cell border; cells longer than `longest` are divided.
     """
     borders = [_divided(values, longest) for values in _coordinates(program)]
     middles = [(b[1:] + b[:-1]) / 2 for b in borders]
@@ -134,15 +134,15 @@ def cells(program: Program, longest: float) -> tuple[list[np.ndarray], np.ndarra
 
 
 def _coordinates(program: Program) -> list[np.ndarray]:
-    found: list[list[float]] = [[], [], []]
+    coordinates: list[list[float]] = [[], [], []]
     for body in (step.body for step in program.steps):
         i, j, k = AXES[body.plane]
-        found[k] += [body.offset, body.offset + body.height]
+        coordinates[k] += [body.offset, body.offset + body.height]
         for face in body.faces:
             corners = _corners(face.outline)
-            found[i] += list(corners[:, 0])
-            found[j] += list(corners[:, 1])
-    return [np.unique(values) for values in found]
+            coordinates[i] += list(corners[:, 0])
+            coordinates[j] += list(corners[:, 1])
+    return [np.unique(values) for values in coordinates]
 
 
 def _corners(outline: Outline) -> np.ndarray:
@@ -169,7 +169,7 @@ def _body_cells(body: Extrude, middles: list[np.ndarray]) -> np.ndarray:
 
 
 def connected(filled: np.ndarray) -> bool:
-    """Whether the true cells (X, Y, Z) are one piece by shared sides; false for no cell at all."""
+    """Whether the true cells (X, Y, Z) are connected by shared sides; false if no cell is true."""
     if not filled.any():
         return False
     runs = [_runs(filled, axis) for axis in range(3)]
@@ -185,7 +185,7 @@ def connected(filled: np.ndarray) -> bool:
 
 
 def _runs(filled: np.ndarray, axis: int) -> np.ndarray:
-    """A number for each cell, the same along an unbroken run of filled cells."""
+    """Run number of each cell, the same along an unbroken run of filled cells."""
     lines = np.moveaxis(filled, axis, -1)
     starts = lines.copy()
     starts[..., 1:] &= ~lines[..., :-1]

@@ -1,4 +1,4 @@
-"""One worker process seen from our side: start it, ask it, kill it. Never imports CadQuery."""
+"""The parent's side of one worker process: start, request, kill. Never imports CadQuery."""
 
 import os
 import subprocess
@@ -12,14 +12,14 @@ from cadcode.interpreter import environment, import_paths
 from cadcode.sandbox.outcome import one_line
 from cadcode.sandbox.wire import pack, read_frame, write_all
 
-# -I: no PYTHON* variables and nothing imported from the current folder, where programs named like modules may lie.
+# -I: no PYTHON* variables and no imports from the current folder, which may contain programs named like modules.
 BOOT = "import sys; sys.path += sys.argv[3:]; from cadcode.sandbox.worker import main; main(*sys.argv[1:3])"
 
 Frame = tuple[dict, dict[str, bytes]]
 
 
 class Worker:
-    """A worker process, importing CadQuery since the constructor returned. Not for two threads at once."""
+    """A worker process, which starts to import CadQuery in the constructor. Not thread-safe."""
 
     def __init__(self, protection: str, start_timeout: float, max_bytes: int):
         self._folder = tempfile.TemporaryDirectory(prefix="cadcode-", ignore_cleanup_errors=True)
@@ -45,9 +45,9 @@ class Worker:
         return Path(self._folder.name) / "stderr"
 
     def hello(self) -> dict:
-        """What the worker said when it was ready: `forks`, `filters`, `cadquery`. Waits for it.
+        """The worker's ready message, with `forks`, `filters` and `cadquery`; waits for it.
 
-        Raises SandboxError when CadQuery does not load.
+        Raises SandboxError if CadQuery does not load.
         """
         if self._hello is None:
             frame = self._receive(self._start_timeout)
@@ -57,7 +57,7 @@ class Worker:
         return self._hello
 
     def ask(self, header: dict, text: bytes, patience: float) -> Frame | None:
-        """The answer; None when the worker died or took longer than `patience` seconds, and was killed."""
+        """The answer; None if the worker died, or was killed after `patience` seconds."""
         self.hello()
         try:
             write_all(self._process.stdin.fileno(), pack(header, {"text": text}))
@@ -66,11 +66,11 @@ class Worker:
         return self._receive(patience)
 
     def is_usable(self) -> bool:
-        """Whether it lives and owes no answer, as it does after an exception in the middle of `ask`."""
+        """Whether the worker is alive with no answer pending (one is pending after an exception in `ask`)."""
         return not (self.timed_out or self._waiting) and self._process.poll() is None
 
     def exit_code(self) -> int:
-        """The exit code (minus the signal that ended it) of a worker that gave no answer; one that lives is killed."""
+        """Exit code (or minus the signal) of a worker that gave no answer; a live worker is killed."""
         try:
             return self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
@@ -78,25 +78,25 @@ class Worker:
             return self._process.wait()
 
     def close(self) -> None:
-        """End the worker: by itself at the end of its input, or killed if it does not."""
+        """End the worker by closing its input, and kill it if it does not end."""
         self._process.stdin.close()
         try:
             self._process.wait(timeout=2 if self._hello is not None else 0)
         except subprocess.TimeoutExpired:
-            self._process.kill()  # a child it may have dies with it (PR_SET_PDEATHSIG)
+            self._process.kill()  # its child dies too (PR_SET_PDEATHSIG)
             self._process.wait()
         self._process.stdout.close()
         self._folder.cleanup()
 
     def _receive(self, patience: float) -> Frame | None:
-        """The next frame. The clock kills the worker, which ends the read: works on every system."""
+        """The next frame. A timer kills the worker, which ends the read on every system."""
         clock = threading.Timer(patience, self._time_out)
         clock.daemon = True
         clock.start()
         self._waiting = True
         try:
             frame = read_frame(self._process.stdout.fileno(), self._max_bytes)
-        except ValueError:  # out of step with us: of no use any more
+        except ValueError:  # out of sync: the worker is unusable
             frame = None
         finally:
             clock.cancel()

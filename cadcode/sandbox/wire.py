@@ -1,7 +1,7 @@
-"""Frames on the pipes: a JSON header and named byte strings. No pickle: reading a frame never runs anything.
+"""Frames on the pipes: a JSON header and named byte strings. No pickle, so that reading a frame executes no code.
 
-A frame is 8 bytes of header length, 8 bytes of body length, the header, the body. The header's `blobs` gives the sizes
-of the pieces of the body, in order.
+A frame consists of 8 bytes of header length, 8 bytes of body length, the header and the body. The header's `blobs`
+gives the sizes of the pieces of the body, in order.
 """
 
 import json
@@ -19,7 +19,7 @@ def pack(header: dict, blobs: dict[str, bytes] | None = None) -> bytes:
 
 
 def unpack(frame: bytes) -> tuple[dict, dict[str, bytes]]:
-    """One whole frame, from an untrusted writer. Raises ValueError unless it adds up to the last byte."""
+    """Header and blobs of one complete frame from an untrusted writer. ValueError unless all lengths are consistent."""
     if len(frame) < PREFIX.size:
         raise ValueError("shorter than a frame's prefix")
     header_size, body_size = PREFIX.unpack_from(frame)
@@ -29,7 +29,7 @@ def unpack(frame: bytes) -> tuple[dict, dict[str, bytes]]:
 
 
 def read_frame(descriptor: int, limit: int) -> tuple[dict, dict[str, bytes]] | None:
-    """The next frame from a pipe; None at its end. Raises ValueError for one that is broken or above `limit` bytes."""
+    """The next frame from a pipe; None at its end. ValueError for a frame that is invalid or above `limit` bytes."""
     prefix = _read_exactly(descriptor, PREFIX.size)
     if prefix is None:
         return None

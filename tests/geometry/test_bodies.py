@@ -10,7 +10,7 @@ from cadcode.geometry.holes import loops
 from cadcode.geometry.io.load import Shape, load_shape
 from cadcode.geometry.mending import mend
 from cadcode.geometry.metrics import compare, measure_target
-from cadcode.sandbox.outcome import CadMesh, judge_mesh
+from cadcode.sandbox.outcome import CadMesh, validate_mesh
 from cadcode.sandbox.wire import pack
 
 
@@ -79,7 +79,7 @@ def test_loops_part_where_they_touch():
 
 def report(**header):
     blobs = {"vertices": CUBE[0].tobytes(), "faces": CUBE[1].astype("<i4").tobytes()}
-    return judge_mesh(pack(header, blobs), 1000)
+    return validate_mesh(pack(header, blobs), 1000)
 
 
 @pytest.mark.parametrize(

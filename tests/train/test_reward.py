@@ -12,7 +12,6 @@ from cadcode.train.reward import (
     NO_SOLID,
     RewardOptions,
     Score,
-    crosses_itself,
     fresh_targets,
     held_out_targets,
     make_target,
@@ -21,6 +20,7 @@ from cadcode.train.reward import (
     reward,
     score,
     scores,
+    self_intersects,
     spread_points,
     target_of,
 )
@@ -128,15 +128,15 @@ def test_an_outline_that_crosses_itself_is_no_solid():
     square = Loop((0.0, 0.0), tuple(Line(c) for c in [(80.0, 0.0), (80.0, 80.0), (0.0, 80.0), (0.0, 0.0)]))
     dented = Loop((0.0, 0.0), (Arc((40.0, 30.0), (80.0, 0.0)), *square.edges[1:]))
     through = Loop((0.0, 0.0), (Arc((40.0, 90.0), (80.0, 0.0)), *square.edges[1:]))
-    assert [crosses_itself(loop) for loop in (bow, square, dented, through)] == [True, False, False, True]
-    assert not crosses_itself(Circle((0.0, 0.0), 5.0))
+    assert [self_intersects(loop) for loop in (bow, square, dented, through)] == [True, False, False, True]
+    assert not self_intersects(Circle((0.0, 0.0), 5.0))
     part = target(plate())
     solid = Program((Step("union", Extrude("XY", 0.0, 5.0, (Face(bow),))),))
     assert score(part, ids(solid), OPTIONS) == NO_SOLID
 
 
 def test_true_programs_do_not_cross_themselves():
-    found = [crosses_itself(outline) for part in held_out(150, 64) for outline in outlines(part.program)]
+    found = [self_intersects(outline) for part in held_out(150, 64) for outline in outlines(part.program)]
     assert len(found) > 200 and not any(found)
 
 

@@ -209,7 +209,7 @@ class _Part:
 def folder_quality(
     folder: Path, model: LoadedModel, sandbox, options: QualityOptions, refined: bool, progress=lambda done: None
 ) -> list[Figure]:
-    """Greedy decoding, best of N and, if `refined`, the full search on the meshes of a folder, executed and measured."""
+    """Greedy decoding, best of N and, if `refined`, the full search on a folder of meshes, executed and measured."""
     paths = sorted(p for p in Path(folder).rglob("*") if is_shape_file(p))
     plain = Options().seeded(options.seed)
     plain = replace(plain, search=replace(plain.search, refine=False, execute=1), export=())

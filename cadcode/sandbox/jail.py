@@ -72,7 +72,7 @@ def _try_open() -> bytes:
 
 
 def _be_child(job: Callable[[], bytes], limits: Limits, send: int, worker: int) -> None:
-    """Run the job and never return: `finally` ends the process for any exception, before the worker's code continues."""
+    """Run the job and never return: `finally` ends the process on any exception, before the worker's code continues."""
     code = 1
     try:
         _confine(limits, send, worker)

@@ -1,8 +1,8 @@
-"""Scraps that belong to a larger face: corners on approximated curves are off the surface by more than rounding.
+"""Absorption of scraps into larger faces: corners on approximated curves are off the surface by more than rounding.
 
-Where two curved faces meet, a CAD kernel approximates the curve between them, so the facets along it miss their
-surface a little. They come out as scraps: single triangles, small planes, thin strips. A larger face takes a scrap if
-all its corners are within a rough tolerance, its normals agree, and most of its border is shared with that face.
+A CAD kernel approximates the curve between two curved faces, so the facets along it miss their surface a little. They
+become scraps: single triangles, small planes, thin strips. A larger face absorbs a scrap if all its corners are within
+a rough tolerance, its normals agree, and most of its border is shared with that face.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ DEEPER = 4.0  # times as far inside the surface as its other triangles
 
 
 def absorb(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
-    """Claims and labels (F,) after larger faces took the scraps; claims that are used up are gone."""
+    """Claims and labels (F,) after larger faces absorbed the scraps; empty claims are removed."""
     label = label.copy()
     area = np.array([mesh.areas[claim.triangles].sum() for claim in claims])
     count = np.array([len(claim.triangles) for claim in claims])
@@ -33,9 +33,9 @@ def absorb(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Cla
     scrap = np.append(np.array([is_scrap(claim) for claim in claims], dtype=bool), single)
     unit = np.where(label >= 0, label, len(claims) + np.arange(len(label)))  # a loose triangle is a unit of its own
     rank = np.array([RANK[claim.surface.kind] for claim in claims])
-    beside = neighbours_of(mesh, unit, len(claims) + len(label))
+    neighbours = neighbours_of(mesh, unit, len(claims) + len(label))
     for row in sorted(range(len(claims)), key=lambda row: -area[row]):
-        near = beside.indices[beside.indptr[row] : beside.indptr[row + 1]]
+        near = neighbours.indices[neighbours.indptr[row] : neighbours.indptr[row + 1]]
         if count[row] < 2 or not scrap[near].any() or (label[claims[row].triangles] != row).any():
             continue
         inside = label == row
@@ -55,7 +55,7 @@ def touches(mesh: Mesh, inside, loose) -> bool:
 
 
 def scraps_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
-    """Triangles (T,) of whole units that the claim takes."""
+    """Triangles (T,) of complete units that the claim absorbs."""
     if not touches(mesh, inside, loose):
         return np.zeros(0, dtype=int)
     tolerance = ROUGH * mesh.size
@@ -76,7 +76,7 @@ def scraps_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
 
 
 def wide_chords(mesh: Mesh, claim: Claim, pool: np.ndarray) -> np.ndarray:
-    """Bool (P,): triangles with corners exactly on a curved surface, but larger or more askew than its other ones."""
+    """Bool (P,): triangles with corners exactly on a curved surface, but larger or more tilted than its others."""
     if isinstance(claim.surface, Plane) or not len(pool):
         return np.zeros(len(pool), dtype=bool)
     surface, corners = claim.surface, mesh.vertices[mesh.faces[pool]]

@@ -1,8 +1,8 @@
 """Cylinders and cones of meshes that were cut as meshes.
 
-Programs that add and subtract meshes put new corners on the facets, not on the surface behind them. Such a facet has
-many corners and reads as a plane, but two things are left of its cylinder or cone: the lines between neighbouring
-facets are on it, and each facet is a chord, inside the surface by the sagitta at most.
+Mesh booleans put new corners on the facets, not on the original surface. Such a facet has many corners and looks like a
+plane, but the cylinder or cone can be recovered: the lines between neighbouring facets are on it, and each facet is a
+chord, inside the surface by the sagitta at most.
 """
 
 from collections.abc import Iterator
@@ -23,17 +23,17 @@ from cadcode.surfaces.seeds import chains
 SMOOTH = radians(38)
 EXACT = 4e-6  # of the longest side
 FEWEST = 5  # facets in a row
-SHARED = 0.2  # of a chord's border, which long cuts may lengthen
+SHARED = 0.2  # share of a chord's border, which long cuts may lengthen
 SLACK = 0.05  # of the sagitta
 
 
 def read_cuts(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
-    """Claims and labels (F,) after cylinders and cones took planes that are their facets."""
+    """Claims and labels (F,) after cylinders and cones absorbed the planes that are their facets."""
     label, claims = label.copy(), list(claims)
     flat = np.array([isinstance(claim.surface, Plane) for claim in claims] + [True])  # loose triangles are flat too
-    beside = neighbours_of(mesh, np.where(label >= 0, label, len(claims)), len(claims) + 1)
+    neighbours = neighbours_of(mesh, np.where(label >= 0, label, len(claims)), len(claims) + 1)
     for row, claim in enumerate(claims):
-        near = beside.indices[beside.indptr[row] : beside.indptr[row + 1]]
+        near = neighbours.indices[neighbours.indptr[row] : neighbours.indptr[row + 1]]
         if isinstance(claim.surface, Cylinder | Cone) and flat[near].any():
             label[chords_of(mesh, claim, label == row, label, flat, *chord_of(mesh, claim))] = row
     for claim in facet_claims(mesh, claims, label, flat):
@@ -43,7 +43,7 @@ def read_cuts(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[
 
 
 def facet_claims(mesh: Mesh, claims: list[Claim], label: np.ndarray, flat: np.ndarray) -> Iterator[Claim]:
-    """Cylinders and cones of which only planes were found; `flat` (len(claims) + 1,) tells those."""
+    """Cylinders and cones of which only planes were found; `flat` (len(claims) + 1,) marks planes."""
     label, claims = label.copy(), list(claims)
     ridges = flat_ridges(mesh, label, flat)
     neighbours = [[] for _ in claims]
@@ -62,7 +62,7 @@ def facet_claims(mesh: Mesh, claims: list[Claim], label: np.ndarray, flat: np.nd
 
 
 def flat_ridges(mesh: Mesh, label, flat) -> dict[tuple[int, int], np.ndarray]:
-    """For two planes that meet at a small angle the rows of the edges between them."""
+    """Rows of the edges between each two planes that meet at a small angle."""
     sides = np.sort(label[mesh.pairs], axis=1)
     edges = np.flatnonzero((sides[:, 0] >= 0) & (sides[:, 0] != sides[:, 1]) & (mesh.angles < SMOOTH))
     edges = edges[flat[sides[edges]].all(axis=1)]
@@ -72,7 +72,7 @@ def flat_ridges(mesh: Mesh, label, flat) -> dict[tuple[int, int], np.ndarray]:
 
 
 def facet_claim(mesh: Mesh, claims, label, row, ridges, normals, flat) -> Claim | None:
-    """The cylinder or cone through the ridges of a row of facets, with all facets that are its chords."""
+    """Cylinder or cone through the ridges of a row of facets, with all facets that are its chords."""
     edges = np.concatenate([ridges[min(pair), max(pair)] for pair in zip(row[:-1], row[1:], strict=True)])
     points = mesh.vertices[np.unique(mesh.ends[edges])]
     surface = surface_through(mesh, points, np.array([claims[member].surface.point for member in row]), normals[row])
@@ -92,7 +92,7 @@ def facet_claim(mesh: Mesh, claims, label, row, ridges, normals, flat) -> Claim 
 
 
 def surface_through(mesh: Mesh, points, centres, normals) -> Surface | None:
-    """The cylinder, else the cone, through points (N, 3) on the ridges between facets."""
+    """Cylinder, else cone, through points (N, 3) on the ridges between facets."""
     weights = np.ones(len(normals))
     candidates = [fit.fit_cylinder(points, fit.common_direction(normals, weights))]
     cone = fit.cone_start(centres, normals, weights)

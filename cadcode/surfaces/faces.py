@@ -1,4 +1,4 @@
-"""Analytic surfaces and the faces of a mesh that lie on them."""
+"""Analytic surfaces, and the faces of a mesh on them."""
 
 from dataclasses import dataclass, field
 from math import cos, inf, sin

@@ -1,4 +1,4 @@
-"""From claims to faces with their measures, and the contacts between them."""
+"""Conversion of claims to faces with their measures, and the contacts between faces."""
 
 from dataclasses import replace
 from math import cos, pi
@@ -91,6 +91,8 @@ def contacts(mesh: Mesh, faces, labels) -> tuple[Contact, ...]:
 
 
 def tangent(first: AnalyticFace, second: AnalyticFace, points: np.ndarray) -> bool:
-    """Do the surfaces' outward normals agree at points (N, 3) on both?"""
-    one, other = ((-1 if face.concave else 1) * face.surface.normals(points) for face in (first, second))
-    return bool(np.median(np.einsum("ij,ij->i", one, other)) > cos(SMOOTH))
+    """Whether the outward normals of two surfaces agree at their common points (N, 3)."""
+    first_normals, second_normals = (
+        (-1 if face.concave else 1) * face.surface.normals(points) for face in (first, second)
+    )
+    return bool(np.median(np.einsum("ij,ij->i", first_normals, second_normals)) > cos(SMOOTH))

@@ -4,9 +4,9 @@ Distances and their derivatives as in Lukacs, Martin and Marshall, "Faithful lea
 cylinders, cones and tori for reliable segmentation", ECCV 1998; axes from normals as in Pottmann and Randrup,
 "Rotational and helical surface approximation for reverse engineering", Computing 60, 1998.
 
-A vertex of a tessellation is on the surface, the inside of a facet is not. So vertices alone decide; normals of facets
-serve for the start. All functions take `points` (N, 3), and facets by their `centres` (M, 3) and `normals` (M, 3).
-They return a surface, or None where the points do not determine any.
+A vertex of a tessellation is on the surface; the interior of a facet is not. So the fit uses vertices only; normals of
+facets give the initial values. All functions take `points` (N, 3), and facets by their `centres` (M, 3) and `normals`
+(M, 3). They return a surface, or None if the points do not determine a surface.
 """
 
 from math import asin, cos, hypot, pi, sin
@@ -18,7 +18,7 @@ from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus
 STEPS = 7
 STILL = 1e-11  # a step this small, in sizes of the points, ends the iteration
 TIP = 0.02  # of the largest distance from the axis
-FLATTEST = 1e-4  # radians; cones that differ less from a cylinder or a plane are none
+FLATTEST = 1e-4  # radians; cones that differ less from a cylinder or a plane are rejected
 LARGEST = 1e4  # radii beyond so many sizes of the points are flat
 
 
@@ -34,11 +34,11 @@ def fit_sphere(points: np.ndarray) -> Sphere | None:
     middle, size = scale_of(points)
     scaled = (points - middle) / size
     rows = np.column_stack([2 * scaled, np.ones(len(points))])
-    found = np.linalg.lstsq(rows, (scaled**2).sum(axis=1), rcond=1e-12)
-    square = found[0][3] + found[0][:3] @ found[0][:3]
-    if found[2] < 4 or not 0 < square < LARGEST**2:
+    solution = np.linalg.lstsq(rows, (scaled**2).sum(axis=1), rcond=1e-12)
+    square = solution[0][3] + solution[0][:3] @ solution[0][:3]
+    if solution[2] < 4 or not 0 < square < LARGEST**2:
         return None
-    values = np.array([*found[0][:3], np.sqrt(square)])
+    values = np.array([*solution[0][:3], np.sqrt(square)])
     for _ in range(STEPS):
         offset = scaled - values[:3]
         radius = np.linalg.norm(offset, axis=1)
@@ -60,13 +60,13 @@ def fit_cylinder(points, direction) -> Cylinder | None:
 
 
 def fit_cone(points, apex, direction, half_angle) -> Cone | None:
-    """Cone through points, from a start; None for what is next to a cylinder or a plane."""
+    """Cone through points, from initial values; None if it is close to a cylinder or a plane."""
     axis_point = points.mean(axis=0)
     axis_point = apex + direction * ((axis_point - apex) @ direction)
-    found = fit_turned_line(points, direction, half_angle, turns=True, point=axis_point)
-    if found is None:
+    solution = fit_turned_line(points, direction, half_angle, turns=True, point=axis_point)
+    if solution is None:
         return None
-    point, axis, radius, angle = found
+    point, axis, radius, angle = solution
     if not FLATTEST < abs(angle) < pi / 2 - FLATTEST:
         return None
     if angle < 0:
@@ -75,7 +75,7 @@ def fit_cone(points, apex, direction, half_angle) -> Cone | None:
 
 
 def fit_turned_line(points, direction, angle, turns, point=None):
-    """(point of the axis beside the points' middle, axis, radius there, half angle); `turns` frees the angle."""
+    """(point of the axis nearest to the points' middle, axis, radius there, half angle); `turns` frees the angle."""
     middle, size = scale_of(points)
     scaled = (points - middle) / size
     axis = np.asarray(direction, dtype=float)
@@ -98,7 +98,7 @@ def fit_turned_line(points, direction, angle, turns, point=None):
         if turns:
             slope.append((-radius * s - height * c)[:, None])
         slope, rest = np.concatenate(slope, axis=1), level - (radius * c - height * s)
-        if turns and tip.any():  # so it is asked to be on the axis in both directions across it
+        if turns and tip.any():  # so its residuals are both coordinates across the axis
             aside = (scaled[tip] - origin) @ across.T
             for way in range(2):
                 rows = np.zeros((len(aside), slope.shape[1]))
@@ -114,7 +114,7 @@ def fit_turned_line(points, direction, angle, turns, point=None):
             return None
         if np.abs(step).max() < STILL:
             break
-    shift = origin @ axis  # to the place beside the middle of the points
+    shift = origin @ axis  # to the point nearest to the middle of the points
     origin, level = origin - axis * shift, level - shift * sin(angle)
     radius = level / cos(angle)
     if not 0 < abs(radius) < LARGEST or (not turns and radius < 0):
@@ -145,7 +145,7 @@ def fit_torus(points, point, direction) -> Torus | None:
             -(off / length)[:, None], np.full((len(points), 1), -1.0),
         ], axis=1)  # fmt: skip
         step = solve(slope, minor - length)
-        step *= min(1.0, 0.5 * minor / max(np.abs(step).max(), 1e-300))  # stay where the torus stays one
+        step *= min(1.0, 0.5 * minor / max(np.abs(step).max(), 1e-300))  # keep the minor radius positive
         centre = centre + step[:2] @ across + step[2] * axis
         axis = axis + step[3:5] @ across
         axis /= np.linalg.norm(axis)
@@ -160,13 +160,13 @@ def fit_torus(points, point, direction) -> Torus | None:
 
 
 def common_direction(normals, weights) -> np.ndarray:
-    """Direction (3,) that is most nearly square to all `normals` (M, 3): a cylinder's axis."""
+    """Direction (3,) most nearly perpendicular to all `normals` (M, 3): the axis of a cylinder."""
     moments = (normals * weights[:, None]).T @ normals
     return np.linalg.eigh(moments)[1][:, 0]
 
 
 def cone_start(centres, normals, weights):
-    """(apex, direction, half angle) of the cone that the facets touch, None where normals do not spread."""
+    """(apex, direction, half angle) of the cone tangent to the facets; None if the normals do not spread."""
     mean = weights @ normals / weights.sum()
     spread = normals - mean
     values, vectors = np.linalg.eigh((spread * weights[:, None]).T @ spread)
@@ -185,7 +185,7 @@ def cone_start(centres, normals, weights):
 
 
 def turning_axis(centres, normals, weights):
-    """[(point, direction)] of axes that the normal lines of the facets meet, the best first."""
+    """[(point, direction)] of axes that intersect the normal lines of the facets, the best first."""
     middle, size = scale_of(centres)
     arm = np.cross((centres - middle) / size, normals)
     rows = np.concatenate([arm, normals], axis=1) * np.sqrt(weights / weights.sum())[:, None]
@@ -207,13 +207,13 @@ def distances(surface: Surface, points: np.ndarray) -> np.ndarray:
 
 
 def scale_of(points):
-    """(middle (3,), size) of points, so that numbers are near 1."""
+    """(middle (3,), size) of points, for normalisation."""
     low, high = points.min(axis=0), points.max(axis=0)
     return (low + high) / 2, max(hypot(*(high - low)) / 2, 1e-300)
 
 
 def across_of(axis):
-    """Two unit vectors (2, 3) square to `axis`, a unit vector, and to each other (Duff and others, JCGT 6, 2017)."""
+    """Two unit vectors (2, 3) perpendicular to the unit vector `axis` and to each other (Duff et al., JCGT 6, 2017)."""
     x, y, z = axis.tolist()
     sign = 1.0 if z >= 0 else -1.0
     a = -1.0 / (sign + z)
@@ -226,13 +226,13 @@ def fit_circle(points):
     middle = points.mean(axis=0)
     offset = points - middle
     rows = np.column_stack([2 * offset, np.ones(len(points))])
-    found, _, rank, _ = np.linalg.lstsq(rows, (offset**2).sum(axis=1), rcond=1e-12)
-    square = found[2] + found[:2] @ found[:2]
-    return (middle + found[:2], float(np.sqrt(square))) if rank == 3 and square > 0 else None
+    solution, _, rank, _ = np.linalg.lstsq(rows, (offset**2).sum(axis=1), rcond=1e-12)
+    square = solution[2] + solution[:2] @ solution[:2]
+    return (middle + solution[:2], float(np.sqrt(square))) if rank == 3 and square > 0 else None
 
 
 def solve(slope, rest):
-    """Least squares step by normal equations: slopes are of size 1, and a damped step is enough."""
+    """Least squares step by normal equations: derivatives are of size 1, and a damped step is sufficient."""
     moments = slope.T @ slope
     moments.flat[:: len(moments) + 1] += 1e-14 * np.trace(moments)
     return np.linalg.solve(moments, slope.T @ rest)

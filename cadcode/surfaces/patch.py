@@ -1,4 +1,4 @@
-"""A smooth patch of a mesh: triangles that may be one face, with the tests that they have to pass."""
+"""A smooth patch of a mesh: triangles that may be one face, and the tests of a face."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,8 +14,8 @@ from cadcode.surfaces.facets import Mesh
 TURN = {  # radians between a facet's normal and the surface's at its corners: half the coarsest angle step
     "plane": radians(2), "cylinder": radians(19.5), "cone": radians(19.5), "sphere": radians(27), "torus": radians(27),
 }  # fmt: skip
-INSIDE = 0.6  # share of it that is left at the middle of a facet
-NEEDLE = 0.3  # radians of doubt from which on a triangle has no normal
+INSIDE = 0.6  # share of this angle at the middle of a facet
+NEEDLE = 0.3  # radians of doubt from which a triangle has no normal
 FIT_POINTS = 400  # as many vertices determine a surface as well as all do
 
 
@@ -39,7 +39,7 @@ class Patch:
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """A surface and the triangles of the mesh that lie on it."""
+    """A surface and the triangles of the mesh on it."""
 
     surface: Surface
     sign: int  # 1: the normals of the surface look out of the part
@@ -54,9 +54,9 @@ def make_patch(mesh: Mesh, triangles, links, edges, failed: set | None = None) -
 
 
 def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: bool = True) -> np.ndarray:
-    """Bool (K,): triangles with corners on the surface, normals that agree with it, and insides near it.
+    """Bool (K,): triangles with corners on the surface, normals that agree with it, and interiors close to it.
 
-    `tolerance` is a number or one for each triangle, (K,). By facet: all triangles of a flat facet or none.
+    `tolerance` is a number, or an array (K,) per triangle. A flat facet is accepted or rejected as a whole.
     """
     mesh, points, corners = patch.mesh, patch.points, patch.corners
     off, (first, second, third) = np.abs(surface.signed(points)), corners.T
@@ -86,7 +86,7 @@ def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: b
 
 
 def connected(patch: Patch, mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """Local triangles of `mask` (K,) that hang together with the most of `seeds` (local numbers)."""
+    """Local triangles of the component of `mask` (K,) that contains most of `seeds` (local numbers)."""
     first, second = patch.links.T
     links = patch.links[mask[first] & mask[second]]
     count = len(mask)
@@ -99,7 +99,7 @@ def connected(patch: Patch, mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
 
 
 def points_of(patch: Patch, rows: np.ndarray, most: int = FIT_POINTS) -> np.ndarray:
-    """Vertices (N, 3) of local triangles, evenly thinned to `most`."""
+    """Vertices (N, 3) of local triangles, evenly subsampled to `most`."""
     chosen = np.unique(patch.corners[rows])
     if len(chosen) > most:
         chosen = chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]
@@ -114,9 +114,9 @@ def sign_of(patch: Patch, surface: Surface, rows: np.ndarray) -> int:
 
 
 def facet_data(patch: Patch, rows: np.ndarray):
-    """(centres (M, 3), normals (M, 3), weights (M,)) of the flat facets of local triangles, needles left out.
+    """(centres (M, 3), normals (M, 3), weights (M,)) of the flat facets of local triangles, without needles.
 
-    The centre is the mean of the facet's corners: a trapezoid's normal there meets the axis that it was turned about.
+    The centre is the mean of the facet's corners: the normal of a trapezoid at this point meets its axis of rotation.
     """
     mesh = patch.mesh
     rows = rows[mesh.doubt[patch.triangles[rows]] < NEEDLE]
@@ -149,7 +149,7 @@ def vertex_data(patch: Patch, rows: np.ndarray):
 
 
 def surrounded(corners, count) -> np.ndarray:
-    """Bool (count,): vertices all around which there are triangles: each edge at them is shared."""
+    """Bool (count,): interior vertices, whose edges are all shared by two triangles."""
     edges = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     key, times = np.unique(edges[:, 0] * count + edges[:, 1], return_counts=True)
     border = key[times == 1]

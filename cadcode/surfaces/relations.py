@@ -1,4 +1,4 @@
-"""How faces relate: parallel, perpendicular, coaxial, coplanar, of equal radius, on one surface, tangent.
+"""Relations between faces: parallel, perpendicular, coaxial, coplanar, of equal radius, on one surface, tangent.
 
 Faces are named by their row numbers in `Segmentation.faces`. Each group is made around its largest face, so that
 members differ from that face by at most the tolerance (orientation, placement, then equality, as Li and others,
@@ -16,7 +16,7 @@ from cadcode.surfaces.faces import AnalyticFace, Cone, Cylinder, Plane, Segmenta
 
 @dataclass(frozen=True)
 class RelationOptions:
-    """How nearly faces have to agree."""
+    """Tolerances of the relations."""
 
     angle: float = 0.05  # degrees
     length: float = 1e-4  # share of the square root of the area
@@ -41,7 +41,7 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Relations:
-    """Groups hold one face or more, the group of the largest face first; pairs are of rising row numbers."""
+    """Groups contain one face or more, the group of the largest face first; pairs have rising row numbers."""
 
     directions: tuple[Direction, ...]  # parallel faces
     perpendicular: tuple[tuple[int, int], ...]  # row numbers in `directions`
@@ -49,7 +49,7 @@ class Relations:
     coplanar: tuple[tuple[int, ...], ...]  # planes on one plane, whichever side is matter; two or more
     radii: tuple[tuple[float, tuple[int, ...]], ...]  # cylinders, spheres and tubes of tori of equal radius
     same: tuple[tuple[int, ...], ...]  # curved faces on one surface that do not touch; two or more
-    tangent: tuple[tuple[int, int], ...]  # neighbours that go on smoothly
+    tangent: tuple[tuple[int, int], ...]  # neighbours with a smooth transition
 
 
 def relate(segmentation: Segmentation, options: RelationOptions | None = None) -> Relations:
@@ -79,7 +79,7 @@ def relate(segmentation: Segmentation, options: RelationOptions | None = None) -
 
 
 def grouped(rows, alike: Callable[[int, int], bool]) -> list[tuple[int, ...]]:
-    """Groups of rows that are alike their first, which is the largest face of the group."""
+    """Groups of rows similar to their first, which is the largest face of the group."""
     groups: list[list[int]] = []
     for row in rows:
         group = next((group for group in groups if alike(group[0], row)), None)
@@ -139,7 +139,7 @@ def are_coaxial(first: AnalyticFace, second: AnalyticFace, turn: float, length: 
 
 
 def same_surface(first: AnalyticFace, second: AnalyticFace, turn: float, length: float) -> bool:
-    """Are both on one surface? A cylinder may be matter for one and hole for the other."""
+    """Whether both faces are on one surface, convex or concave."""
     if first.kind != second.kind:
         return False
     away = second.surface.origin - first.surface.origin
@@ -161,5 +161,5 @@ def same_surface(first: AnalyticFace, second: AnalyticFace, turn: float, length:
 
 
 def span_of(segmentation: Segmentation) -> float:
-    """A length to which tolerances are relative: the square root of the whole area."""
+    """Reference length of the tolerances: the square root of the total area."""
     return float(np.sqrt(sum(face.area for face in segmentation.faces)))

@@ -1,4 +1,4 @@
-"""Small groups of triangles from which faces grow."""
+"""Seeds: small groups of triangles from which faces grow."""
 
 from collections.abc import Iterator
 
@@ -46,7 +46,7 @@ class Rings:
 
 
 def facet_neighbours(patch: Patch) -> list[list[int]]:
-    """For each local facet those across its smooth edges; needles are none."""
+    """Neighbours of each local facet across its smooth edges, without needles."""
     sharp = patch.mesh.doubt[patch.triangles] < NEEDLE
     links = patch.links[sharp[patch.links].all(axis=1)]
     pairs = np.unique(np.sort(patch.facet[links], axis=1), axis=0)
@@ -59,7 +59,7 @@ def facet_neighbours(patch: Patch) -> list[list[int]]:
 
 
 def chains(facet: int, neighbours, normals) -> Iterator[list[int]]:
-    """Rows of facets through `facet` in which the normal goes on turning the same way, two at most."""
+    """Up to two rows of facets through `facet` along which the normal keeps turning in the same direction."""
     around = neighbours[facet]
     if len(around) < 2:
         return
@@ -78,7 +78,7 @@ def chains(facet: int, neighbours, normals) -> Iterator[list[int]]:
 
 
 def longer(row, neighbours, normals):
-    """The row with one facet more at its end, if it goes on straight."""
+    """The row extended by one facet at its end, if it continues straight."""
     last, end = row[-2:]
     more = [facet for facet in neighbours[end] if facet not in row]
     if not more:

@@ -1,4 +1,4 @@
-"""Claims so far, and the patches that are left."""
+"""Current claims, and the remaining patches."""
 
 from collections.abc import Iterator
 from math import radians

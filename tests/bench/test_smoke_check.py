@@ -62,12 +62,12 @@ def test_without_a_file_the_options_are_the_limits(tmp_path):
     [
         ("min_iou 0.9", "cannot be read"),
         ("min_iuo = 0.9", "'min_iuo' is not a limit"),
-        ("min_iou = '0.9'", "no number"),
-        ("min_iou = true", "no number"),
-        ("max_cd = -1", "no number"),
-        ("max_cd = nan", "no number"),
-        ("parts = 3", "no table"),
-        ("[parts]\n'a.stl' = 0.9", "no table"),
+        ("min_iou = '0.9'", "not a number"),
+        ("min_iou = true", "not a number"),
+        ("max_cd = -1", "not a number"),
+        ("max_cd = nan", "not a number"),
+        ("parts = 3", "not a table"),
+        ("[parts]\n'a.stl' = 0.9", "not a table"),
         ("[parts.'a.stl']\nmin_ious = 0.9", "'min_ious' is not a limit"),
     ],
 )

@@ -6,6 +6,8 @@ loop forever or fill the memory, which the second layer (`jail`) prevents.
 """
 
 import ast
+from collections.abc import Callable
+from typing import Any
 
 MAX_TEXT = 50_000  # characters; also bounds the depth of the input of `ast.parse`
 MAX_DEPTH = 1_000  # levels of the syntax tree; a method chain has two levels per call
@@ -141,7 +143,8 @@ def _check_tree(tree: ast.Module) -> str | None:
 
 def _walk(tree: ast.AST) -> list[ast.AST] | None:
     """All nodes, collected without recursion; None if the tree is deeper than MAX_DEPTH."""
-    nodes, level = [], [tree]
+    nodes: list[ast.AST] = []
+    level = [tree]
     for _ in range(MAX_DEPTH):
         nodes += level
         level = [child for node in level for child in ast.iter_child_nodes(node)]
@@ -158,7 +161,7 @@ def _bound_names(nodes: list[ast.AST]) -> set[str]:
     return stored | arguments | functions | imported
 
 
-def _check_node(node: ast.AST, names: set[str]) -> str | None:
+def _check_node(node: ast.AST, names: frozenset[str]) -> str | None:
     if isinstance(node, ast.Name):
         return _check_name(node.id, names)
     rule = RULES.get(type(node))
@@ -169,7 +172,7 @@ def _check_node(node: ast.AST, names: set[str]) -> str | None:
     return None if isinstance(node, PLAIN) else f"{type(node).__name__} is not allowed"
 
 
-def _check_name(name: str, names: set[str]) -> str | None:
+def _check_name(name: str, names: frozenset[str]) -> str | None:
     if name.startswith("_"):
         return f"the name '{name}' starts with an underscore"
     return None if name in names else f"the name '{name}' is not defined or not allowed"
@@ -209,7 +212,7 @@ def _check_power(node: ast.BinOp) -> str | None:
     return None if small else f"the exponent of ** must be a number up to {MAX_EXPONENT}"
 
 
-RULES = {
+RULES: dict[type[ast.AST], Callable[[Any], str | None]] = {
     ast.Import: _check_import,
     ast.ImportFrom: _check_import_from,
     ast.Attribute: _check_attribute,

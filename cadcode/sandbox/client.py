@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import IO, Any, cast
 
 from cadcode.errors import SandboxError
 from cadcode.interpreter import environment, import_paths
@@ -15,7 +16,7 @@ from cadcode.sandbox.wire import pack, read_frame, write_all
 # -I: no PYTHON* variables and no imports from the current folder, which may contain programs named like modules.
 BOOT = "import sys; sys.path += sys.argv[3:]; from cadcode.sandbox.worker import main; main(*sys.argv[1:3])"
 
-Frame = tuple[dict, dict[str, bytes]]
+Frame = tuple[dict[str, Any], dict[str, bytes]]
 
 
 class Worker:
@@ -24,7 +25,7 @@ class Worker:
     def __init__(self, protection: str, start_timeout: float, max_bytes: int):
         self._folder = tempfile.TemporaryDirectory(prefix="cadcode-", ignore_cleanup_errors=True)
         self._start_timeout, self._max_bytes = start_timeout, max_bytes
-        self._hello: dict | None = None
+        self._hello: dict[str, Any] | None = None
         self.timed_out = False
         self._waiting = False
         command = [sys.executable, "-I", "-c", BOOT, protection, self._folder.name, *import_paths()]
@@ -39,12 +40,14 @@ class Worker:
                 env=environment(self._folder.name),
                 start_new_session=os.name == "posix",
             )
+        self._requests = cast(IO[bytes], self._process.stdin)
+        self._replies = cast(IO[bytes], self._process.stdout)
 
     @property
     def _log(self) -> Path:
         return Path(self._folder.name) / "stderr"
 
-    def hello(self) -> dict:
+    def hello(self) -> dict[str, Any]:
         """The worker's ready message, with `forks`, `filters` and `cadquery`; waits for it.
 
         Raises SandboxError if CadQuery does not load.
@@ -56,11 +59,11 @@ class Worker:
             self._hello = frame[0]
         return self._hello
 
-    def ask(self, header: dict, text: bytes, patience: float) -> Frame | None:
+    def ask(self, header: dict[str, Any], text: bytes, patience: float) -> Frame | None:
         """The answer; None if the worker died, or was killed after `patience` seconds."""
         self.hello()
         try:
-            write_all(self._process.stdin.fileno(), pack(header, {"text": text}))
+            write_all(self._requests.fileno(), pack(header, {"text": text}))
         except OSError:  # its end of the pipe is closed
             return None
         return self._receive(patience)
@@ -79,13 +82,13 @@ class Worker:
 
     def close(self) -> None:
         """End the worker by closing its input, and kill it if it does not end."""
-        self._process.stdin.close()
+        self._requests.close()
         try:
             self._process.wait(timeout=2 if self._hello is not None else 0)
         except subprocess.TimeoutExpired:
             self._process.kill()  # its child dies too (PR_SET_PDEATHSIG)
             self._process.wait()
-        self._process.stdout.close()
+        self._replies.close()
         self._folder.cleanup()
 
     def _receive(self, patience: float) -> Frame | None:
@@ -95,7 +98,7 @@ class Worker:
         clock.start()
         self._waiting = True
         try:
-            frame = read_frame(self._process.stdout.fileno(), self._max_bytes)
+            frame = read_frame(self._replies.fileno(), self._max_bytes)
         except ValueError:  # out of sync: the worker is unusable
             frame = None
         finally:

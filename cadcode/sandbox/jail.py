@@ -67,7 +67,7 @@ def _try_open() -> bytes:
     try:
         os.close(os.open("/", os.O_RDONLY))
     except OSError as error:
-        return errno.errorcode[error.errno].encode()
+        return errno.errorcode[error.errno or 0].encode()
     return b"opened"
 
 

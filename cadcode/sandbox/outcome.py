@@ -8,7 +8,7 @@ program's own process, and STEP and BREP bytes are checked for their first line 
 import math
 import struct
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -112,7 +112,7 @@ def stl_bytes(vertices: np.ndarray, faces: np.ndarray) -> bytes:
     return b"cadcode".ljust(80) + struct.pack("<I", len(faces)) + records.tobytes()
 
 
-def _reported_failure(header: dict, seconds: float) -> Failed:
+def _reported_failure(header: dict[str, Any], seconds: float) -> Failed:
     kind, reason = header["failed"], header.get("reason")
     if kind not in KINDS or not isinstance(reason, str):
         raise ValueError("a failure without a kind and a reason")
@@ -134,7 +134,7 @@ def _mesh(blobs: dict[str, bytes], max_triangles: int) -> tuple[np.ndarray, np.n
     return vertices, faces
 
 
-def _volume(header: dict, vertices: np.ndarray, faces: np.ndarray, tolerance: float) -> tuple[float, bool]:
+def _volume(header: dict[str, Any], vertices: np.ndarray, faces: np.ndarray, tolerance: float) -> tuple[float, bool]:
     reported, valid, computed = header.get("volume"), header.get("valid"), mesh_volume(vertices, faces)
     if type(reported) is not float or not math.isfinite(reported) or type(valid) is not bool:
         raise ValueError("no volume and validity")
@@ -154,7 +154,9 @@ def _slack(vertices: np.ndarray, faces: np.ndarray, tolerance: float) -> float:
     return float(area * tolerance * np.ptp(vertices, axis=0).max())
 
 
-def _exports(blobs: dict[str, bytes], wanted: tuple[str, ...], vertices: np.ndarray, faces: np.ndarray) -> dict:
+def _exports(
+    blobs: dict[str, bytes], wanted: tuple[str, ...], vertices: np.ndarray, faces: np.ndarray
+) -> dict[str, bytes]:
     exports = {name: blobs.get(name, b"") for name in wanted if name != "stl"}
     for name, data in exports.items():
         if not data.startswith(FIRST_BYTES[name]):
@@ -162,18 +164,18 @@ def _exports(blobs: dict[str, bytes], wanted: tuple[str, ...], vertices: np.ndar
     return {**exports, "stl": stl_bytes(vertices, faces)} if "stl" in wanted else exports
 
 
-def _natural(value) -> int:
+def _natural(value: object) -> int:
     return value if type(value) is int and value > 0 else 1
 
 
-def _notes(header: dict) -> tuple[str, ...]:
+def _notes(header: dict[str, Any]) -> tuple[str, ...]:
     notes = header.get("notes", [])
     if not isinstance(notes, list) or len(notes) > MAX_NOTES or not all(isinstance(note, str) for note in notes):
         raise ValueError("notes are not a short list of texts")
     return tuple(map(one_line, notes))
 
 
-def _bodies(header: dict, vertex_count: int) -> tuple[int, ...]:
+def _bodies(header: dict[str, Any], vertex_count: int) -> tuple[int, ...]:
     sizes = header.get("bodies", [])
     if not isinstance(sizes, list) or not all(type(size) is int and size > 0 for size in sizes):
         raise ValueError("bodies without vertex counts")

@@ -28,14 +28,18 @@ import math
 import os
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from cadcode.errors import InputError, SandboxError, UsageError
 from cadcode.sandbox.allowlist import check
 from cadcode.sandbox.client import Worker
 from cadcode.sandbox.outcome import EXPORTS, CadMesh, Failed, Outcome, validate_mesh, validate_report
+
+T = TypeVar("T")
 
 PROTECTIONS = ("auto", "limits", "process")
 FORMATS = {".step": "step", ".stp": "step", ".iges": "iges", ".igs": "iges", ".brep": "brep", ".brp": "brep"}
@@ -56,7 +60,7 @@ class SandboxOptions:
     workers: int = 1
     protection: str = "auto"  # 'limits': no seccomp; 'process': as on macOS and Windows
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.protection not in PROTECTIONS:
             raise UsageError(f"protection must be one of {', '.join(PROTECTIONS)}, not '{self.protection}'")
         numbers = (
@@ -92,7 +96,7 @@ class Sandbox:
     def __enter__(self) -> "Sandbox":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -137,7 +141,7 @@ class Sandbox:
         with ThreadPoolExecutor(self.options.workers) as pool:
             return list(pool.map(lambda text: self.run(text, export), texts))
 
-    def read_cad(self, path) -> CadMesh:
+    def read_cad(self, path: Path | str) -> CadMesh:
         """Mesh of a STEP, IGES or BREP file, with vertex counts of its solids and with notes.
 
         Lengths are in millimetres for STEP and IGES (converted by the kernel), and unconverted for BREP. Raises
@@ -152,17 +156,17 @@ class Sandbox:
             raise InputError(path, f"cannot be used: {mesh.reason}", "open it in a CAD program and save it again")
         return mesh
 
-    def _header(self, kind: str, seconds: float, memory_mb: int) -> dict:
+    def _header(self, kind: str, seconds: float, memory_mb: int) -> dict[str, Any]:
         options = self.options
         limits = {"seconds": seconds, "memory_mb": memory_mb, "max_bytes": options.max_bytes}
         mesh = {"tolerance": options.tolerance, "angle": options.angle, "max_triangles": options.max_triangles}
         return {"kind": kind, **limits, **mesh}
 
-    def _ask(self, header: dict, text: bytes) -> tuple[bytes, float] | Failed:
+    def _ask(self, header: dict[str, Any], text: bytes) -> tuple[bytes, float] | Failed:
         """The report of a successful job and its seconds, or the failure."""
         return self._with_worker(lambda worker: self._ask_worker(worker, header, text))
 
-    def _ask_worker(self, worker: Worker, header: dict, text: bytes) -> tuple[bytes, float] | Failed:
+    def _ask_worker(self, worker: Worker, header: dict[str, Any], text: bytes) -> tuple[bytes, float] | Failed:
         forks = worker.hello()["forks"]
         if not forks and not header.get("checked", True):
             raise SandboxError("unchecked programs need the resource limits and processes that Linux has")
@@ -173,7 +177,7 @@ class Sandbox:
         failure = _failure_of(ending, blobs["report"], header["seconds"])
         return failure or (blobs["report"], ending["seconds"])
 
-    def _with_worker(self, use):
+    def _with_worker(self, use: Callable[[Worker], T]) -> T:
         """`use(worker)`, with a new worker in place of a dead one or one interrupted in a request."""
         if self._closed.is_set():
             raise SandboxError("the sandbox is closed")
@@ -209,7 +213,7 @@ def _worker_died(worker: Worker, limit: float) -> Failed:
     return Failed("crash", f"the worker ended: {_ending_text(worker.exit_code())}")
 
 
-def _failure_of(ending: dict, report: bytes, limit: float) -> Failed | None:
+def _failure_of(ending: dict[str, Any], report: bytes, limit: float) -> Failed | None:
     cause, code, seconds = ending["cause"], ending["code"], ending["seconds"]
     if cause == "timeout" or code == -24:
         return Failed("timeout", f"took longer than {limit:g} s", seconds)

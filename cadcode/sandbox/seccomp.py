@@ -10,6 +10,7 @@ import os
 import platform
 import struct
 import sys
+from typing import Any
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 RET_KILL, RET_EPERM, RET_ALLOW = 0x80000000, 0x00050000 | 1, 0x7FFF0000
@@ -132,7 +133,7 @@ def install(reading: bool = False) -> None:
     set_process_option(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program))
 
 
-def set_process_option(option: int, value: int, pointer=None) -> None:
+def set_process_option(option: int, value: int, pointer: Any = None) -> None:
     """Call `prctl`. Raises OSError if the kernel refuses."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), pointer, None, None) != 0:

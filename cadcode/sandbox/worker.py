@@ -14,6 +14,8 @@ import os
 import shutil
 import sys
 import time
+import types
+from typing import Any
 
 import cadquery as cq
 import numpy as np
@@ -64,10 +66,10 @@ class Captured:
 
     error: BaseException | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> "Captured":
         return self
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         self.error = error
         return True
 
@@ -112,20 +114,20 @@ def _private_pipes() -> tuple[int, int]:
     return requests, replies
 
 
-def _in_child(header: dict, blobs: dict[str, bytes], requests: int, filters: bool) -> bytes:
+def _in_child(header: dict[str, Any], blobs: dict[str, bytes], requests: int, filters: bool) -> bytes:
     limits = jail.Limits(header["seconds"], header["memory_mb"], header["max_bytes"], filters, header["kind"] == "read")
     ending = jail.run_forked(functools.partial(work, header, blobs["text"]), limits, requests)
     header = {"cause": ending.cause, "code": ending.code, "seconds": ending.seconds}
     return pack(header, {"report": ending.report})
 
 
-def _in_worker(header: dict, blobs: dict[str, bytes]) -> bytes:
+def _in_worker(header: dict[str, Any], blobs: dict[str, bytes]) -> bytes:
     start = time.monotonic()
     report = work(header, blobs["text"])
     return pack({"cause": "exit", "code": 0, "seconds": time.monotonic() - start}, {"report": report})
 
 
-def work(header: dict, text: bytes) -> bytes:
+def work(header: dict[str, Any], text: bytes) -> bytes:
     """Packed report for one request: a mesh, or the reason of a failure."""
     with Captured() as captured:
         if header["kind"] == "read":
@@ -134,7 +136,7 @@ def work(header: dict, text: bytes) -> bytes:
     return pack(_failure(captured.error))
 
 
-def run_program(text: str, header: dict) -> bytes:
+def run_program(text: str, header: dict[str, Any]) -> bytes:
     shape = find_solid(execute(text, header["checked"]))
     exports = {name: EXPORTERS[name](shape) for name in header["export"] if name in EXPORTERS}
     vertices, faces = tessellate(shape, header)
@@ -147,9 +149,9 @@ def run_program(text: str, header: dict) -> bytes:
     return pack(facts, {"vertices": vertices.tobytes(), "faces": faces.tobytes(), **exports})
 
 
-def execute(text: str, checked: bool) -> list:
+def execute(text: str, checked: bool) -> list[Any]:
     """Run a program in an empty namespace; returns its values, the most likely result first."""
-    shown: list = []
+    shown: list[Any] = []
     allowed = {name: getattr(builtins, name) for name in BUILTINS if hasattr(builtins, name)}
     allowed |= {"print": lambda *values, **options: None, "__import__": _import}
     namespace = {"__builtins__": allowed if checked else builtins, "show_object": lambda v, *_, **__: shown.append(v)}
@@ -158,13 +160,15 @@ def execute(text: str, checked: bool) -> list:
     return named + shown[::-1] + list(namespace.values())[::-1]
 
 
-def _import(name, globals=None, locals=None, fromlist=(), level=0):
+def _import(
+    name: str, globals: Any = None, locals: Any = None, fromlist: tuple[str, ...] = (), level: int = 0
+) -> types.ModuleType:
     if name not in MODULES:
         raise ImportError(f"import of '{name}'")
     return __import__(name, globals, locals, fromlist, level)
 
 
-def find_solid(values: list) -> cq.Shape:
+def find_solid(values: list[Any]) -> cq.Shape:
     """Solid of the first value that can be a result: of a Shape, or of a Workplane's stack or its parents."""
     result = next((value for value in values if isinstance(value, cq.Workplane | cq.Shape | cq.Sketch)), None)
     if result is None:
@@ -189,7 +193,7 @@ def united(solids: list[cq.Solid]) -> cq.Shape:
     return shapes[0] if len(shapes) == 1 else cq.Compound.makeCompound(shapes)
 
 
-def _boxes_overlap(a, b) -> bool:
+def _boxes_overlap(a: cq.BoundBox, b: cq.BoundBox) -> bool:
     return (
         a.xmin < b.xmax
         and b.xmin < a.xmax
@@ -208,7 +212,7 @@ def _fused(solids: list[cq.Solid]) -> list[cq.Shape]:
     return fused.Solids() if fused.Volume() < total * (1 - SHARED) else solids
 
 
-def _solids(result) -> list[cq.Solid]:
+def _solids(result: Any) -> list[cq.Solid]:
     if isinstance(result, cq.Sketch):
         return []
     if isinstance(result, cq.Shape):
@@ -219,7 +223,7 @@ def _solids(result) -> list[cq.Solid]:
     return own if own or emptied or result.parent is None else _solids(result.parent)
 
 
-def tessellate(shape: cq.Shape, header: dict) -> tuple[np.ndarray, np.ndarray]:
+def tessellate(shape: cq.Shape, header: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (V, 3) float64, merged, and faces (F, 3) int32; chords within `tolerance` times the longest side.
 
     Uses the faster algorithm of the kernel (15 times faster on a plate with 200 holes), and the older algorithm if the
@@ -233,7 +237,7 @@ def tessellate(shape: cq.Shape, header: dict) -> tuple[np.ndarray, np.ndarray]:
     return vertices, faces
 
 
-def _meshed(shape: cq.Shape, header: dict, size: float, algorithm) -> tuple[np.ndarray, np.ndarray]:
+def _meshed(shape: cq.Shape, header: dict[str, Any], size: float, algorithm: Any) -> tuple[np.ndarray, np.ndarray]:
     parameters = IMeshTools_Parameters()
     parameters.Deflection, parameters.Angle = header["tolerance"] * size, header["angle"]
     parameters.MeshAlgo = algorithm
@@ -260,18 +264,18 @@ def _longest_side(shape: cq.Shape) -> float:
     return max(high.X() - low.X(), high.Y() - low.Y(), high.Z() - low.Z())
 
 
-def _triangulation(face: cq.Face) -> tuple:
+def _triangulation(face: cq.Face) -> tuple[Any, ...]:
     location = TopLoc_Location()
     poly = BRep_Tool.Triangulation_s(face.wrapped, location)
     return poly, location.Transformation(), face.wrapped.Orientation() == TopAbs_Orientation.TopAbs_REVERSED
 
 
-def _nodes(poly, place) -> np.ndarray:
+def _nodes(poly: Any, place: Any) -> np.ndarray:
     points = (poly.Node(i).Transformed(place) for i in range(1, poly.NbNodes() + 1))
     return np.array([(p.X(), p.Y(), p.Z()) for p in points])
 
 
-def _corners(poly) -> np.ndarray:
+def _corners(poly: Any) -> np.ndarray:
     return np.array([(t.Value(1), t.Value(2), t.Value(3)) for t in poly.Triangles()], dtype=np.int32)
 
 
@@ -283,7 +287,7 @@ def _merge(vertices: np.ndarray, faces: np.ndarray, step: float) -> tuple[np.nda
     return vertices[first], np.ascontiguousarray(faces[(a != b) & (b != c) & (c != a)])
 
 
-def read_file(path: str, header: dict) -> bytes:
+def read_file(path: str, header: dict[str, Any]) -> bytes:
     shape = READERS[header["format"]](path)
     if shape.IsNull():
         raise Refused("empty", "it contains no shape")
@@ -323,7 +327,7 @@ def _sewn_rest(shape: cq.Shape) -> tuple[cq.Shape, list[str]]:
     return sewn, [f"sewed {len(surfaces)} surfaces into {count}"] if count < len(surfaces) else []
 
 
-def _explored(shape: TopoDS_Shape, kind, but_in) -> list[TopoDS_Shape]:
+def _explored(shape: TopoDS_Shape, kind: TopAbs_ShapeEnum, but_in: TopAbs_ShapeEnum) -> list[TopoDS_Shape]:
     """Subshapes of one kind that are in no subshape of the kind `but_in`."""
     explorer, subshapes = TopExp_Explorer(shape, kind, but_in), []
     while explorer.More():
@@ -332,7 +336,7 @@ def _explored(shape: TopoDS_Shape, kind, but_in) -> list[TopoDS_Shape]:
     return subshapes
 
 
-def _read_mesh(part: cq.Shape, header: dict) -> tuple[np.ndarray, np.ndarray]:
+def _read_mesh(part: cq.Shape, header: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     vertices, faces = tessellate(part, header)
     if _is_closed(faces) and mesh_volume(vertices, faces) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
@@ -344,7 +348,7 @@ def _is_closed(faces: np.ndarray) -> bool:
     return bool((np.unique(edges, axis=0, return_counts=True)[1] == 2).all())
 
 
-def _read_translated(reader, path: str) -> TopoDS_Shape:
+def _read_translated(reader: Any, path: str) -> TopoDS_Shape:
     if reader.ReadFile(path) != IFSelect_ReturnStatus.IFSelect_RetDone:
         raise Refused("error", "the file cannot be parsed")
     reader.TransferRoots()
@@ -392,7 +396,7 @@ EXPORTERS = {"step": _write_step, "brep": _write_brep}  # run before meshing, so
 READERS = {"step": _read_step, "iges": _read_iges, "brep": _read_brep}
 
 
-def _failure(error: BaseException | None) -> dict:
+def _failure(error: BaseException | None) -> dict[str, Any]:
     if isinstance(error, Refused):
         return {"failed": error.kind, "reason": error.reason}
     text = f"{type(error).__name__}: {str(error)[:1000]}".rstrip(": ")
@@ -400,8 +404,8 @@ def _failure(error: BaseException | None) -> dict:
     return {"failed": "memory" if out_of_memory else "error", "reason": _line_of(error) + text}
 
 
-def _line_of(error: BaseException) -> str:
-    lines, step = [], error.__traceback__
+def _line_of(error: BaseException | None) -> str:
+    lines, step = [], error.__traceback__ if error is not None else None
     while step is not None:
         lines += [step.tb_lineno] if step.tb_frame.f_code.co_filename == PROGRAM else []
         step = step.tb_next

@@ -49,12 +49,12 @@ def is_scrap(claim: Claim) -> bool:
     return len(claim.triangles) <= (SCRAP_PLANE if isinstance(claim.surface, Plane) else SCRAP)
 
 
-def touches(mesh: Mesh, inside, loose) -> bool:
+def touches(mesh: Mesh, inside: np.ndarray, loose: np.ndarray) -> bool:
     first, second = mesh.pairs.T
     return bool(((inside[first] & loose[second]) | (inside[second] & loose[first])).any())
 
 
-def scraps_of(mesh: Mesh, claim: Claim, inside, unit, loose) -> np.ndarray:
+def scraps_of(mesh: Mesh, claim: Claim, inside: np.ndarray, unit: np.ndarray, loose: np.ndarray) -> np.ndarray:
     """Triangles (T,) of complete units that the claim absorbs."""
     if not touches(mesh, inside, loose):
         return np.zeros(0, dtype=int)
@@ -87,7 +87,7 @@ def wide_chords(mesh: Mesh, claim: Claim, pool: np.ndarray) -> np.ndarray:
     return exact & (np.abs(surface.signed(centres)) <= DEEPER * depth) & (agree > np.cos(LOOSE))
 
 
-def well_joined(mesh: Mesh, inside, unit, fits, least: float) -> np.ndarray:
+def well_joined(mesh: Mesh, inside: np.ndarray, unit: np.ndarray, fits: np.ndarray, least: float) -> np.ndarray:
     """Bool (F,): those of `fits` whose units share `least` of their border with the face or with such units."""
     if not fits.any():
         return fits
@@ -108,6 +108,6 @@ def well_joined(mesh: Mesh, inside, unit, fits, least: float) -> np.ndarray:
     return fits
 
 
-def box_of(mesh: Mesh, triangles):
+def box_of(mesh: Mesh, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     points = mesh.vertices[mesh.faces[triangles]].reshape(-1, 3)
     return points.min(axis=0), points.max(axis=0)

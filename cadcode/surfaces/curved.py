@@ -1,6 +1,7 @@
 """Curved faces of a mesh, claimed in rounds from seeds of several kinds."""
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from cadcode.surfaces.faces import Cone, Cylinder
 from cadcode.surfaces.facets import rows_by_group
@@ -15,13 +16,16 @@ RIM = 0.05  # share of a border beyond which smooth neighbours across a rim make
 RULING = 0.98  # cosine between an edge and the line of the cone or cylinder
 
 
-def claim_curved(state: State, gate: Gate, known: dict) -> bool:
+Known = dict[bytes, list[tuple[Claim, bool]]]
+Failed = set[tuple[str | bytes, ...]]
+
+
+def claim_curved(state: State, gate: Gate, known: Known, failed: Failed) -> bool:
     """One round over all patches; claims that may be part of a larger face wait until no other claim is found.
 
-    `known` caches the result of each patch, by its triangles, and the seeds that failed.
+    `known` caches the result of each patch, by its triangles; `failed` are the seeds that failed.
     """
     done, waiting = False, []
-    failed = known.setdefault("failed", set())
     for patch in state.patches(failed=failed):
         key = patch.triangles.tobytes()
         if key not in known:
@@ -42,7 +46,7 @@ def claim_curved(state: State, gate: Gate, known: dict) -> bool:
     return done
 
 
-def curved_claims(patch: Patch, gate: Gate):
+def curved_claims(patch: Patch, gate: Gate) -> list[tuple[Claim, bool]]:
     """(claim, whether it must wait) of one patch, from all kinds of seeds; only waiting claims may overlap."""
     everything = np.arange(len(patch.triangles))
     claim = try_kinds(patch, everything, gate)
@@ -56,7 +60,7 @@ def curved_claims(patch: Patch, gate: Gate):
     return pairs
 
 
-def ring_claims(patch: Patch, gate: Gate, taken: np.ndarray, least_depth: int):
+def ring_claims(patch: Patch, gate: Gate, taken: np.ndarray, least_depth: int) -> list[tuple[Claim, bool]]:
     """Claims from rings around the innermost triangles; marks `taken` (K,)."""
     depth = depths(patch)
     if depth.max() < least_depth:
@@ -84,7 +88,7 @@ def ring_claims(patch: Patch, gate: Gate, taken: np.ndarray, least_depth: int):
     return pairs
 
 
-def row_claims(patch: Patch, gate: Gate, taken: np.ndarray):
+def row_claims(patch: Patch, gate: Gate, taken: np.ndarray) -> list[tuple[Claim, bool]]:
     """Claims from rows of facets: strips of cylinders and cones; marks `taken` (K,) for claims that need not wait."""
     neighbours, normals = facet_neighbours(patch), facet_normals(patch)
     members = rows_by_group(patch.facet, len(normals))
@@ -113,7 +117,7 @@ def row_claims(patch: Patch, gate: Gate, taken: np.ndarray):
     return pairs
 
 
-def row_claim(patch: Patch, row, members, gate: Gate) -> Claim | None:
+def row_claim(patch: Patch, row: list[int], members: csr_matrix, gate: Gate) -> Claim | None:
     """Claim of a row of facets, or of its middle three."""
     middle = len(row) // 2
     for part, kinds in ((row, ("cylinder", "cone")), (row[middle - 1 : middle + 2], ("cylinder",))):
@@ -142,7 +146,7 @@ def smooth_rim(patch: Patch, claim: Claim) -> bool:
     return bool(length[cosine < RULING].sum() > RIM * around)
 
 
-def inner_length(patch: Patch, inside) -> float:
+def inner_length(patch: Patch, inside: np.ndarray) -> float:
     edges = patch.edges[inside[patch.links].all(axis=1)]
     ends = patch.mesh.vertices[patch.mesh.ends[edges]]
     return float(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).sum())
@@ -155,17 +159,19 @@ def belt_claims(state: State, waiting: list[Claim], gate: Gate) -> list[Claim]:
         label[claim.triangles] = row
     sides = label[state.mesh.pairs[state.smooth]]
     sides = np.unique(np.sort(sides[(sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1])], axis=1), axis=0)
-    merged, done, patches = [], set(), list(state.patches()) if len(sides) > 1 else []
+    merged: list[Claim] = []
+    done: set[int] = set()
+    patches = list(state.patches()) if len(sides) > 1 else []
     for middle in range(len(waiting)):
         near = [*sides[sides[:, 0] == middle, 1].tolist(), *sides[sides[:, 1] == middle, 0].tolist()]
         if len(near) != 2 or done & {middle, *near}:
             continue
         seeds = np.concatenate([waiting[row].triangles for row in (middle, *near)])
         patch = next(patch for patch in patches if seeds[0] in patch.triangles)
-        claim = try_kinds(patch, np.searchsorted(patch.triangles, np.sort(seeds)), gate, ("sphere", "torus"))
-        if claim is not None:
-            done |= set(label[claim.triangles].tolist())
-            merged.append(claim)
+        whole = try_kinds(patch, np.searchsorted(patch.triangles, np.sort(seeds)), gate, ("sphere", "torus"))
+        if whole is not None:
+            done |= set(label[whole.triangles].tolist())
+            merged.append(whole)
     return merged
 
 

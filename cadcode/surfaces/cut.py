@@ -46,7 +46,7 @@ def facet_claims(mesh: Mesh, claims: list[Claim], label: np.ndarray, flat: np.nd
     """Cylinders and cones of which only planes were found; `flat` (len(claims) + 1,) marks planes."""
     label, claims = label.copy(), list(claims)
     ridges = flat_ridges(mesh, label, flat)
-    neighbours = [[] for _ in claims]
+    neighbours: list[list[int]] = [[] for _ in claims]
     for first, second in ridges:
         neighbours[first].append(second)
         neighbours[second].append(first)
@@ -61,7 +61,7 @@ def facet_claims(mesh: Mesh, claims: list[Claim], label: np.ndarray, flat: np.nd
                 yield claim
 
 
-def flat_ridges(mesh: Mesh, label, flat) -> dict[tuple[int, int], np.ndarray]:
+def flat_ridges(mesh: Mesh, label: np.ndarray, flat: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
     """Rows of the edges between each two planes that meet at a small angle."""
     sides = np.sort(label[mesh.pairs], axis=1)
     edges = np.flatnonzero((sides[:, 0] >= 0) & (sides[:, 0] != sides[:, 1]) & (mesh.angles < SMOOTH))
@@ -71,11 +71,19 @@ def flat_ridges(mesh: Mesh, label, flat) -> dict[tuple[int, int], np.ndarray]:
     return {tuple(sides[group[0]].tolist()): group for group in np.split(order, starts[1:]) if len(group)}
 
 
-def facet_claim(mesh: Mesh, claims, label, row, ridges, normals, flat) -> Claim | None:
+def facet_claim(
+    mesh: Mesh,
+    claims: list[Claim],
+    label: np.ndarray,
+    row: list[int],
+    ridges: dict[tuple[int, int], np.ndarray],
+    normals: np.ndarray,
+    flat: np.ndarray,
+) -> Claim | None:
     """Cylinder or cone through the ridges of a row of facets, with all facets that are its chords."""
     edges = np.concatenate([ridges[min(pair), max(pair)] for pair in zip(row[:-1], row[1:], strict=True)])
     points = mesh.vertices[np.unique(mesh.ends[edges])]
-    surface = surface_through(mesh, points, np.array([claims[member].surface.point for member in row]), normals[row])
+    surface = surface_through(mesh, points, np.array([claims[member].surface.origin for member in row]), normals[row])
     if surface is None:
         return None
     towards = mesh.vertices[mesh.ends[edges, 0]]
@@ -91,16 +99,16 @@ def facet_claim(mesh: Mesh, claims, label, row, ridges, normals, flat) -> Claim 
     return Claim(surface, sign, members)
 
 
-def surface_through(mesh: Mesh, points, centres, normals) -> Surface | None:
+def surface_through(mesh: Mesh, points: np.ndarray, centres: np.ndarray, normals: np.ndarray) -> Cylinder | Cone | None:
     """Cylinder, else cone, through points (N, 3) on the ridges between facets."""
     weights = np.ones(len(normals))
-    candidates = [fit.fit_cylinder(points, fit.common_direction(normals, weights))]
+    candidates: list[Cylinder | Cone | None] = [fit.fit_cylinder(points, fit.common_direction(normals, weights))]
     cone = fit.cone_start(centres, normals, weights)
     candidates.append(fit.fit_cone(points, *cone) if cone else None)
     tolerance = EXACT * mesh.size + 2 * mesh.rounding
-    for surface in candidates:
-        surface = surface and refit(surface, points)
-        if surface is None or np.abs(surface.signed(points)).max() > tolerance:
+    for candidate in candidates:
+        surface = candidate and refit(candidate, points)
+        if not isinstance(surface, Cylinder | Cone) or np.abs(surface.signed(points)).max() > tolerance:
             continue
         if enough(surface, points, tolerance) and evidence(surface, points, mesh.rounding) > CHANCE:
             return surface
@@ -123,7 +131,9 @@ def chord_of(mesh: Mesh, claim: Claim) -> tuple[float, float]:
     return sagitta, float(np.arccos(np.clip(claim.sign * agree, -1, 1)).max())
 
 
-def chords_of(mesh: Mesh, claim: Claim, inside, label, flat, sagitta: float, half: float) -> np.ndarray:
+def chords_of(
+    mesh: Mesh, claim: Claim, inside: np.ndarray, label: np.ndarray, flat: np.ndarray, sagitta: float, half: float
+) -> np.ndarray:
     """Triangles (T,) of flat facets joined to `inside` (F,) that are chords of a surface."""
     loose = flat[label] & (label != -2) & ~inside
     unit = np.where(label >= 0, label, len(flat) + np.arange(len(label)))  # a loose triangle is a unit of its own

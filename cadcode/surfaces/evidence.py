@@ -67,7 +67,7 @@ def regular(angles: np.ndarray, tolerance: float) -> bool:
     return bool(np.ptp(inner) < 0.03 * inner.mean())
 
 
-def distinct(angles: np.ndarray, apart: float):
+def distinct(angles: np.ndarray, apart: float) -> tuple[np.ndarray, np.ndarray]:
     """(distinct angles (M,), rising, gaps (M,) from each to the next around the circle)."""
     angles = np.sort(angles)
     if len(angles) == 0:
@@ -78,7 +78,7 @@ def distinct(angles: np.ndarray, apart: float):
     return values, np.diff(values, append=values[0] + 2 * pi) if len(values) else values
 
 
-def turns(points, origin, direction):
+def turns(points: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Angle (N,) of points about an axis."""
     across = across_of(direction)
     x, y = across @ (points - origin).T

@@ -180,7 +180,7 @@ def unit_length(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(length, 1e-300)[..., None]
 
 
-def polar(points: np.ndarray, origin: np.ndarray, direction: np.ndarray):
+def polar(points: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(height (N,) along an axis, distance (N,) from it, unit vectors (N, 3) away from it) of points (N, 3)."""
     offset = points - origin
     height = offset @ direction

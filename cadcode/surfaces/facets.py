@@ -60,7 +60,9 @@ def doubt_of(height: np.ndarray, rounding: float) -> np.ndarray:
     return np.minimum(2 * rounding / np.maximum(height, 1e-300), np.pi)
 
 
-def written_rounding(corners, height, pairs, angles, least: float) -> float:
+def written_rounding(
+    corners: np.ndarray, height: np.ndarray, pairs: np.ndarray, angles: np.ndarray, least: float
+) -> float:
     """Rounding error of coordinates that were written with few decimals, else `least`.
 
     Round numbers alone are no evidence; the evidence is edges that are nearly flat, but less flat than `least` implies.
@@ -76,7 +78,7 @@ def written_rounding(corners, height, pairs, angles, least: float) -> float:
     return least
 
 
-def shared_edges(faces: np.ndarray):
+def shared_edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(triangles (E, 2), vertices (E, 2)) of the edges that exactly two triangles share."""
     ends = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     key = ends[:, 0] * (int(faces.max()) + 1) + ends[:, 1]
@@ -89,7 +91,9 @@ def shared_edges(faces: np.ndarray):
     return pairs[keep], ends[order[start]][keep]
 
 
-def edge_angles(vertices, faces, normals, pairs, ends):
+def edge_angles(
+    vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray, pairs: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """(radians (E,) between the normals on both sides, bool (E,) whether the edge is convex)."""
     first, second = normals[pairs[:, 0]], normals[pairs[:, 1]]
     sine = np.linalg.norm(np.cross(first, second), axis=1)
@@ -99,7 +103,15 @@ def edge_angles(vertices, faces, normals, pairs, ends):
     return angles, np.einsum("ij,ij->i", beyond, first) <= 0
 
 
-def flat_facets(corners, normals, weights, doubt, pairs, angles, rounding):
+def flat_facets(
+    corners: np.ndarray,
+    normals: np.ndarray,
+    weights: np.ndarray,
+    doubt: np.ndarray,
+    pairs: np.ndarray,
+    angles: np.ndarray,
+    rounding: float,
+) -> np.ndarray:
     """Number (F,) of the flat facet of each triangle: neighbours with equal normals that fit one plane."""
     near = angles < FLAT + doubt[pairs].max(axis=1).clip(max=0.3)
     sound = (doubt[pairs] < 0.3).all(axis=1)  # the normal of a needle is meaningless: it joins at the end
@@ -109,14 +121,16 @@ def flat_facets(corners, normals, weights, doubt, pairs, angles, rounding):
     return np.unique(facet, return_inverse=True)[1]
 
 
-def bent(group, corners, normals, weights, rounding):
+def bent(
+    group: np.ndarray, corners: np.ndarray, normals: np.ndarray, weights: np.ndarray, rounding: float
+) -> np.ndarray:
     """Bool (G,): groups of triangles whose corners are not coplanar."""
     count = int(group.max()) + 1
     total = np.bincount(group, weights, count)
-    normal = np.stack([np.bincount(group, weights * normals[:, axis], count) for axis in range(3)], axis=1)
+    normal: np.ndarray = np.stack([np.bincount(group, weights * normals[:, axis], count) for axis in range(3)], axis=1)
     normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-300)[:, None]
     centre = corners.mean(axis=1)
-    point = np.stack([np.bincount(group, weights * centre[:, axis], count) for axis in range(3)], axis=1)
+    point: np.ndarray = np.stack([np.bincount(group, weights * centre[:, axis], count) for axis in range(3)], axis=1)
     point /= np.maximum(total, 1e-300)[:, None]
     off = np.abs(np.einsum("fcx,fx->fc", corners - point[group][:, None], normal[group])).max(axis=1)
     worst = np.zeros(count)

@@ -14,12 +14,12 @@ SMOOTH = 0.05  # radians between the surfaces' normals at a shared edge, up to w
 
 
 def finish(mesh: Mesh, claims: list[Claim], label: np.ndarray, tolerance: float) -> Segmentation:
-    faces = [measured(mesh, claim) for claim in claims]
-    order = sorted(range(len(faces)), key=lambda row: -faces[row].area)
-    place = np.full(len(faces) + 1, -1)
-    place[order] = np.arange(len(faces))
+    unsorted = [measured(mesh, claim) for claim in claims]
+    order = sorted(range(len(unsorted)), key=lambda row: -unsorted[row].area)
+    place = np.full(len(unsorted) + 1, -1)
+    place[order] = np.arange(len(unsorted))
     labels = place[label]
-    faces = tuple(faces[row] for row in order)
+    faces = tuple(unsorted[row] for row in order)
     return Segmentation(faces, np.flatnonzero(labels < 0), contacts(mesh, faces, labels), tolerance, labels)
 
 
@@ -50,7 +50,7 @@ def measured(mesh: Mesh, claim: Claim) -> AnalyticFace:
     )
 
 
-def covered(mesh: Mesh, triangles, origin, direction) -> float:
+def covered(mesh: Mesh, triangles: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> float:
     """Angle about an axis that triangles cover, up to 2 pi."""
     corners = mesh.vertices[mesh.faces[triangles]]
     angle = turns(corners.reshape(-1, 3), origin, direction).reshape(-1, 3)
@@ -68,7 +68,7 @@ def covered(mesh: Mesh, triangles, origin, direction) -> float:
     return float(max(2 * pi - gap[: len(order)].sum(), 0.0))
 
 
-def contacts(mesh: Mesh, faces, labels) -> tuple[Contact, ...]:
+def contacts(mesh: Mesh, faces: tuple[AnalyticFace, ...], labels: np.ndarray) -> tuple[Contact, ...]:
     """Pairs of faces that share edges, by their row numbers."""
     sides = np.sort(labels[mesh.pairs], axis=1)
     shared = np.flatnonzero((sides[:, 0] >= 0) & (sides[:, 0] != sides[:, 1]))

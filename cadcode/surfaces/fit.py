@@ -50,7 +50,7 @@ def fit_sphere(points: np.ndarray) -> Sphere | None:
     return Sphere(middle + size * values[:3], float(size * values[3])) if 0 < values[3] < LARGEST else None
 
 
-def fit_cylinder(points, direction) -> Cylinder | None:
+def fit_cylinder(points: np.ndarray, direction: np.ndarray) -> Cylinder | None:
     """Cylinder through points, from the `direction` (3,) of its axis."""
     cone = fit_turned_line(points, direction, 0.0, turns=False)
     if cone is None:
@@ -59,7 +59,7 @@ def fit_cylinder(points, direction) -> Cylinder | None:
     return Cylinder(point, axis, radius)
 
 
-def fit_cone(points, apex, direction, half_angle) -> Cone | None:
+def fit_cone(points: np.ndarray, apex: np.ndarray, direction: np.ndarray, half_angle: float) -> Cone | None:
     """Cone through points, from initial values; None if it is close to a cylinder or a plane."""
     axis_point = points.mean(axis=0)
     axis_point = apex + direction * ((axis_point - apex) @ direction)
@@ -74,7 +74,9 @@ def fit_cone(points, apex, direction, half_angle) -> Cone | None:
     return Cone(point - axis * (radius / np.tan(angle)), axis, angle)
 
 
-def fit_turned_line(points, direction, angle, turns, point=None):
+def fit_turned_line(
+    points: np.ndarray, direction: np.ndarray, angle: float, turns: bool, point: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, float, float] | None:
     """(point of the axis nearest to the points' middle, axis, radius there, half angle); `turns` frees the angle."""
     middle, size = scale_of(points)
     scaled = (points - middle) / size
@@ -94,10 +96,10 @@ def fit_turned_line(points, direction, angle, turns, point=None):
         tip = radius < TIP * radius.max()  # at an apex the distance from the axis has no slope
         radius, side = np.where(tip, 0.0, radius), np.where(tip[:, None], 0.0, outward @ across.T)  # (N, 2)
         c, s = cos(angle), sin(angle)
-        slope = [-c * side, -(c * height + s * radius)[:, None] * side, np.full((len(points), 1), -1.0)]
+        columns = [-c * side, -(c * height + s * radius)[:, None] * side, np.full((len(points), 1), -1.0)]
         if turns:
-            slope.append((-radius * s - height * c)[:, None])
-        slope, rest = np.concatenate(slope, axis=1), level - (radius * c - height * s)
+            columns.append((-radius * s - height * c)[:, None])
+        slope, rest = np.concatenate(columns, axis=1), level - (radius * c - height * s)
         if turns and tip.any():  # so its residuals are both coordinates across the axis
             aside = (scaled[tip] - origin) @ across.T
             for way in range(2):
@@ -122,7 +124,7 @@ def fit_turned_line(points, direction, angle, turns, point=None):
     return middle + size * origin, axis, float(size * radius), float(angle)
 
 
-def fit_torus(points, point, direction) -> Torus | None:
+def fit_torus(points: np.ndarray, point: np.ndarray, direction: np.ndarray) -> Torus | None:
     """Torus through points, from a `point` (3,) on its axis and the `direction` (3,)."""
     middle, size = scale_of(points)
     scaled = (points - middle) / size
@@ -159,13 +161,15 @@ def fit_torus(points, point, direction) -> Torus | None:
     return Torus(middle + size * centre, axis, float(size * major), float(size * minor))
 
 
-def common_direction(normals, weights) -> np.ndarray:
+def common_direction(normals: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Direction (3,) most nearly perpendicular to all `normals` (M, 3): the axis of a cylinder."""
     moments = (normals * weights[:, None]).T @ normals
     return np.linalg.eigh(moments)[1][:, 0]
 
 
-def cone_start(centres, normals, weights):
+def cone_start(
+    centres: np.ndarray, normals: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float] | None:
     """(apex, direction, half angle) of the cone tangent to the facets; None if the normals do not spread."""
     mean = weights @ normals / weights.sum()
     spread = normals - mean
@@ -184,7 +188,7 @@ def cone_start(centres, normals, weights):
     return apex, direction, asin(min(abs(slant), 1.0))
 
 
-def turning_axis(centres, normals, weights):
+def turning_axis(centres: np.ndarray, normals: np.ndarray, weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """[(point, direction)] of axes that intersect the normal lines of the facets, the best first."""
     middle, size = scale_of(centres)
     arm = np.cross((centres - middle) / size, normals)
@@ -206,13 +210,13 @@ def distances(surface: Surface, points: np.ndarray) -> np.ndarray:
     return np.abs(surface.signed(points))
 
 
-def scale_of(points):
+def scale_of(points: np.ndarray) -> tuple[np.ndarray, float]:
     """(middle (3,), size) of points, for normalisation."""
     low, high = points.min(axis=0), points.max(axis=0)
     return (low + high) / 2, max(hypot(*(high - low)) / 2, 1e-300)
 
 
-def across_of(axis):
+def across_of(axis: np.ndarray) -> np.ndarray:
     """Two unit vectors (2, 3) perpendicular to the unit vector `axis` and to each other (Duff et al., JCGT 6, 2017)."""
     x, y, z = axis.tolist()
     sign = 1.0 if z >= 0 else -1.0
@@ -221,7 +225,7 @@ def across_of(axis):
     return np.array([[1.0 + sign * x * x * a, sign * b, -sign * x], [b, sign + y * y * a, -y]])
 
 
-def fit_circle(points):
+def fit_circle(points: np.ndarray) -> tuple[np.ndarray, float] | None:
     """(centre (2,), radius) of the circle by linear least squares through points (N, 2), None for a line."""
     middle = points.mean(axis=0)
     offset = points - middle
@@ -231,7 +235,7 @@ def fit_circle(points):
     return (middle + solution[:2], float(np.sqrt(square))) if rank == 3 and square > 0 else None
 
 
-def solve(slope, rest):
+def solve(slope: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """Least squares step by normal equations: derivatives are of size 1, and a damped step is sufficient."""
     moments = slope.T @ slope
     moments.flat[:: len(moments) + 1] += 1e-14 * np.trace(moments)

@@ -27,7 +27,7 @@ class Gate:
     chance: float = CHANCE  # minimum log odds that the fit is not by chance
 
 
-def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds=CURVED) -> Claim | None:
+def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds: tuple[str, ...] = CURVED) -> Claim | None:
     """Claim of the simplest curved surface through the corners of `seeds` (local triangles), or None."""
     key = (*kinds, patch.triangles[seeds].tobytes())
     if key in patch.failed:
@@ -44,7 +44,15 @@ def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds=CURVED) -> Clai
     return None
 
 
-def starts(patch, seeds, points, centres, normals, weights, kinds) -> Iterator[Surface | None]:
+def starts(
+    patch: Patch,
+    seeds: np.ndarray,
+    points: np.ndarray,
+    centres: np.ndarray,
+    normals: np.ndarray,
+    weights: np.ndarray,
+    kinds: tuple[str, ...],
+) -> Iterator[Surface | None]:
     """Surfaces fitted to one set of points, the simplest kind first."""
     if len(normals) < 2:
         return
@@ -75,9 +83,10 @@ def grow(patch: Patch, surface: Surface, seeds: np.ndarray, gate: Gate) -> Claim
             break
         if len(region) < SPREADS * len(last) and len(widenings) > 1:
             widenings.pop(0)
-        surface = refit(surface, points_of(patch, region))
-        if surface is None:
+        fitted = refit(surface, points_of(patch, region))
+        if fitted is None:
             return None
+        surface = fitted
     region = connected(patch, on_surface(patch, surface, sign, tolerance), seeds)
     points = points_of(patch, region, JUDGED)
     if len(region) < 2 or not enough(surface, points, tolerance):

@@ -92,10 +92,10 @@ def drop_polygons(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[l
     """
     label, claims = label.copy(), list(claims)
     steps = largest_steps(mesh, claims, label)
-    rows = [row for row, claim in enumerate(claims) if isinstance(claim.surface, Cylinder)]
-    finer = [(claims[row].surface.radius, FINER * steps[row]) for row in rows if steps[row] > 0]
-    for row in rows:
-        surface, triangles, step = claims[row].surface, claims[row].triangles, steps[row]
+    cylinders = {row: claim.surface for row, claim in enumerate(claims) if isinstance(claim.surface, Cylinder)}
+    finer = [(surface.radius, FINER * steps[row]) for row, surface in cylinders.items() if steps[row] > 0]
+    for row, surface in cylinders.items():
+        triangles, step = claims[row].triangles, steps[row]
         if step < COARSE or not any(radius <= surface.radius and least < step for radius, least in finer):
             continue
         if covered(mesh, triangles, surface.point, surface.direction) > 2 * pi - 1e-6:
@@ -120,7 +120,7 @@ def flat_claim(mesh: Mesh, triangles: np.ndarray) -> Claim:
     return Claim(fit_plane(mesh.vertices[np.unique(mesh.faces[triangles])], outward), 1, triangles)
 
 
-def perimeters(mesh: Mesh, unit, top) -> np.ndarray:
+def perimeters(mesh: Mesh, unit: np.ndarray, top: int) -> np.ndarray:
     """Length (top,) of the border of each unit."""
     corners = mesh.vertices[mesh.faces]
     total = np.bincount(unit, np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).sum(axis=1), top)

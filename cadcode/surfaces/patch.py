@@ -30,7 +30,7 @@ class Patch:
     facet: np.ndarray  # (K,) local facets
     links: np.ndarray  # (L, 2) local triangles that share a smooth edge
     edges: np.ndarray  # (L,) rows of the mesh's edges
-    failed: set = field(default_factory=set)  # seeds that need not be tried again
+    failed: set[tuple[str | bytes, ...]] = field(default_factory=set)  # seeds that need not be tried again
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -46,14 +46,22 @@ class Claim:
     triangles: np.ndarray  # (K,) rows of the mesh
 
 
-def make_patch(mesh: Mesh, triangles, links, edges, failed: set | None = None) -> Patch:
+def make_patch(
+    mesh: Mesh,
+    triangles: np.ndarray,
+    links: np.ndarray,
+    edges: np.ndarray,
+    failed: set[tuple[str | bytes, ...]] | None = None,
+) -> Patch:
     vertices, corners = np.unique(mesh.faces[triangles], return_inverse=True)
     facet = np.unique(mesh.facet[triangles], return_inverse=True)[1]
     failed = set() if failed is None else failed
     return Patch(mesh, triangles, vertices, corners.reshape(-1, 3), facet, links, edges, failed)
 
 
-def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: bool = True) -> np.ndarray:
+def on_surface(
+    patch: Patch, surface: Surface, sign: int, tolerance: float | np.ndarray, by_facet: bool = True
+) -> np.ndarray:
     """Bool (K,): triangles with corners on the surface, normals that agree with it, and interiors close to it.
 
     `tolerance` is a number, or an array (K,) per triangle. A flat facet is accepted or rejected as a whole.
@@ -113,7 +121,7 @@ def sign_of(patch: Patch, surface: Surface, rows: np.ndarray) -> int:
     return 1 if agree >= 0 else -1
 
 
-def facet_data(patch: Patch, rows: np.ndarray):
+def facet_data(patch: Patch, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(centres (M, 3), normals (M, 3), weights (M,)) of the flat facets of local triangles, without needles.
 
     The centre is the mean of the facet's corners: the normal of a trapezoid at this point meets its axis of rotation.
@@ -131,7 +139,7 @@ def facet_data(patch: Patch, rows: np.ndarray):
     return centres, normals, weights
 
 
-def vertex_data(patch: Patch, rows: np.ndarray):
+def vertex_data(patch: Patch, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(points (M, 3), normals (M, 3), weights (M,)) of vertices with all their triangles in `rows`.
 
     Normals by the weights of Max, "Weights for computing vertex normals from facet normals", 1999: exact on a sphere.
@@ -148,7 +156,7 @@ def vertex_data(patch: Patch, rows: np.ndarray):
     return patch.points[inner], normals[inner] / np.maximum(length, 1e-300), np.ones(len(inner))
 
 
-def surrounded(corners, count) -> np.ndarray:
+def surrounded(corners: np.ndarray, count: int) -> np.ndarray:
     """Bool (count,): interior vertices, whose edges are all shared by two triangles."""
     edges = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     key, times = np.unique(edges[:, 0] * count + edges[:, 1], return_counts=True)
@@ -159,5 +167,5 @@ def surrounded(corners, count) -> np.ndarray:
     return closed
 
 
-def sums(group, values, count):
+def sums(group: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     return np.stack([np.bincount(group, values[:, axis], count) for axis in range(3)], axis=1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cadcode.surfaces.absorb import absorb
-from cadcode.surfaces.curved import claim_curved, extend
+from cadcode.surfaces.curved import Failed, Known, claim_curved, extend
 from cadcode.surfaces.cut import read_cuts
 from cadcode.surfaces.faces import Segmentation
 from cadcode.surfaces.facets import Mesh, prepare
@@ -33,7 +33,7 @@ class SegmentOptions:
     rough: tuple[float, ...] = (20.0, 200.0)  # multiples of it, for corners on curves that the kernel approximated
     sharp: float = 38.0  # degrees from which an edge ends a face
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 < self.tolerance < 0.1 or not 0 < self.sharp < 90:
             raise ValueError("tolerance must be between 0 and 0.1, sharp between 0 and 90 degrees")
 
@@ -49,8 +49,9 @@ def segment(vertices: np.ndarray, faces: np.ndarray, options: SegmentOptions | N
     tolerance = options.tolerance * mesh.size + 2 * mesh.rounding
     claim_many_cornered(state)
     for gate in gates(mesh, options):
-        known = {}
-        while claim_curved(state, gate, known) or claim_wide(state):
+        known: Known = {}
+        failed: Failed = set()
+        while claim_curved(state, gate, known, failed) or claim_wide(state):
             pass
         extend(state, options.rough[0] * tolerance)
     claim_flat(state)

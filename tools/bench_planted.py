@@ -37,8 +37,8 @@ def moved_numbers(program: Program, reach: float, rng) -> Program | None:
     parameters = Parameters(program)
     for _ in range(TRIES):
         shift = rng.uniform(-reach, reach, len(parameters.values))
-        if (found := parameters.program(parameters.values + shift)) is not None:
-            return found
+        if (moved := parameters.program(parameters.values + shift)) is not None:
+            return moved
     return None
 
 
@@ -57,7 +57,7 @@ def _plate(program: Program) -> bool:
     return len(program.steps) == 1 and program.steps[0].body.height < 100
 
 
-def one(number: int, reach: float, sandbox: Sandbox) -> tuple[float, float, float] | None:
+def measured(number: int, reach: float, sandbox: Sandbox) -> tuple[float, float, float] | None:
     """IoU before, IoU after and seconds of the refinement on one core; None for an unusable draw."""
     rng = np.random.default_rng([20_261_125, number])
     program = planted_program(number, rng)
@@ -66,9 +66,9 @@ def one(number: int, reach: float, sandbox: Sandbox) -> tuple[float, float, floa
         return None
     shape = Shape.from_arrays(solid.vertices, solid.faces)
     started = time.process_time()
-    found = refine(moved, measure_fit(shape, FRAME)).program()
+    refined = refine(moved, measure_fit(shape, FRAME)).program()
     seconds = time.process_time() - started
-    return iou(moved, shape, sandbox), iou(found, shape, sandbox), seconds
+    return iou(moved, shape, sandbox), iou(refined, shape, sandbox), seconds
 
 
 def iou(program: Program, shape: Shape, sandbox: Sandbox) -> float:
@@ -86,7 +86,7 @@ def main():
     results, number = [], 0
     with Sandbox() as sandbox:
         while len(results) < arguments.parts:
-            if (result := one(number, arguments.reach, sandbox)) is not None:
+            if (result := measured(number, arguments.reach, sandbox)) is not None:
                 results.append((number, *result))
             number += 1
     table = np.array(results)

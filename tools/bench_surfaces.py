@@ -62,15 +62,20 @@ def main() -> None:
 def line(counts) -> str:
     """Recall and precision of the kinds of a part; a star marks incomplete results."""
     return "; ".join(
-        f"{kind} {a}/{b} {c}/{d}" + (" *" if a < b or c < d else "")
-        for kind, (a, b, c, d) in counts.items() if b or d
-    )  # fmt: skip
+        f"{kind} {a}/{b} {c}/{d}" + (" *" if a < b or c < d else "") for kind, (a, b, c, d) in counts.items() if b or d
+    )
 
 
 def summary(count) -> dict:
     hits, truth, right, found = (int(number) for number in count)
-    return dict(found=hits, of=truth, recall=round(hits / max(truth, 1), 3), right=right, read=found,
-                precision=round(right / max(found, 1), 3))  # fmt: skip
+    return dict(
+        found=hits,
+        of=truth,
+        recall=round(hits / max(truth, 1), 3),
+        right=right,
+        read=found,
+        precision=round(right / max(found, 1), 3),
+    )
 
 
 def measured(mesh: Path, step: Path):

@@ -82,11 +82,9 @@ def session(args: argparse.Namespace, started: float) -> bool:
         left = args.minutes - args.reserve - (time.monotonic() - started) / 60
         if left < LEAST_MINUTES:
             break
-        found = newest(args.out)
-        say(f"training for {left:.1f} minutes, {'compiled' if fuse else 'not compiled'}, from {found or args.start}")
-        training = multiprocessing.get_context("spawn").Process(
-            target=work, args=(args, left, fuse, found or args.start)
-        )
+        start = newest(args.out) or args.start
+        say(f"training for {left:.1f} minutes, {'compiled' if fuse else 'not compiled'}, from {start}")
+        training = multiprocessing.get_context("spawn").Process(target=work, args=(args, left, fuse, start))
         training.start()
         training.join(60 * (left + args.reserve / 2))
         if training.is_alive():

@@ -131,8 +131,8 @@ def ours(options: argparse.Namespace) -> dict:
         return first, torch.stack(ids, 1).tolist()
 
     begin, (first, ids) = prepared(write, loaded, options)
-    found = figures(options, loaded - started, begin, first, ids)
-    return found | dict(of_limit=round(share_of_limit(model, options), 3))
+    result = figures(options, loaded - started, begin, first, ids)
+    return result | dict(of_limit=round(share_of_limit(model, options), 3))
 
 
 def share_of_limit(model, options: argparse.Namespace) -> float:
@@ -227,13 +227,13 @@ def main() -> None:
         return
     if not (options.folder / "config.json").is_file():
         write_checkpoint(options)
-    found = {}
+    results = {}
     for engine in ENGINES:
         call = [sys.executable, *sys.argv, "--engine", engine]
-        said = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)
-        found[engine] = json.loads(said.stdout.splitlines()[-1])
-        print(engine, {name: value for name, value in found[engine].items() if name != "ids"})
-    print("same tokens:", found["ours"]["ids"] == found["transformers"]["ids"])
+        completed = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)
+        results[engine] = json.loads(completed.stdout.splitlines()[-1])
+        print(engine, {name: value for name, value in results[engine].items() if name != "ids"})
+    print("same tokens:", results["ours"]["ids"] == results["transformers"]["ids"])
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ def crossed(rng) -> list[Step]:
     return union(*bodies)
 
 
-def beside(rng) -> list[Step]:
+def adjacent(rng) -> list[Step]:
     """Two prisms side by side, flush on one face: levers, links, handles, steps."""
     w, h = size(rng)
     z = thickness(rng, w, h)

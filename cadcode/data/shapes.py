@@ -8,7 +8,7 @@ Seeded: the same generator state gives the same program.
 import numpy as np
 
 from cadcode.data.assembled import arm, cut_across, finned, flange, housing, keyed_shaft, rod_and_plate, stand, tee
-from cadcode.data.families import beside, boxes, bracket, crossed, prism, several_prisms, shaft, stacked
+from cadcode.data.families import adjacent, boxes, bracket, crossed, prism, several_prisms, shaft, stacked
 from cadcode.data.loops import pick
 from cadcode.data.machined import pocketed, tray
 from cadcode.data.pieces import meeting, one_piece
@@ -29,7 +29,7 @@ FAMILIES = {
     pocketed: 6,
     tray: 3,
     crossed: 2,
-    beside: 4,
+    adjacent: 4,
     boxes: 3,
     several_prisms: 1,
     flange: 2.5,

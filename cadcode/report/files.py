@@ -4,7 +4,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def plan(inputs: list[Path], output: str, suffixes: tuple[str, ...]) -> list[Job
     else:
         jobs = [Job(path, Path(output), stem_of(path)) for path in inputs]
     _check_stems(jobs)
-    check_inputs(inputs, (job.folder / f"{job.stem}.{suffix}" for job in jobs for suffix in suffixes))
+    check_inputs(inputs, ((job.folder or Path()) / f"{job.stem}.{suffix}" for job in jobs for suffix in suffixes))
     return jobs
 
 
@@ -53,7 +53,7 @@ def _check_stems(jobs: list[Job]) -> None:
     for job in jobs:
         other = first.setdefault(job.stem.casefold(), job)  # some file systems are case-insensitive
         if other is not job:
-            written = job.folder / f"{job.stem}.py"
+            written = (job.folder or Path()) / f"{job.stem}.py"
             raise UsageError(
                 f"{other.input} and {job.input} would both be written to {written}; convert them separately"
             )
@@ -111,7 +111,7 @@ def write_result(result, folder: Path, stem: str, picture: bool = False, force: 
     return write_files(folder, files, remove=[f"{stem}.{suffix}" for suffix in stale])
 
 
-def write_files(folder: Path, files: dict[str, bytes], remove: list[str] = ()) -> list[Path]:
+def write_files(folder: Path, files: dict[str, bytes], remove: Sequence[str] = ()) -> list[Path]:
     """Write files by name, first under temporary names, then remove the files in `remove`. Raises OutputError."""
     folder = Path(folder)
     temporary = {name: folder / f".cadcode-{os.getpid()}-{i}" for i, name in enumerate(files)}

@@ -24,7 +24,7 @@ COLUMNS = (  # title, key in the row's error, decimals or significant digits
     ("CD x1000", "cd_x1000", "{:.3g}"),
 )
 PAGE = Path(__file__).parent / "page"
-MAX_MESH_CHARACTERS = 60_000_000  # of all meshes on one page; the best parts above the limit have thumbnails only
+MAX_MESH_CHARACTERS = 60_000_000  # total of one page; the best parts above the limit have thumbnails only
 
 
 def report_page(rows: list[dict], folder: Path, title: str = "cadcode batch") -> str:

@@ -12,6 +12,7 @@ def three_js() -> str | None:
     """Script with three.js, TrackballControls and their licence; None if this version of trimesh contains none."""
     page = scene_to_html(trimesh.Scene(trimesh.creation.box()))
     script = re.search(r"<script>(.*)</script>", page, re.DOTALL)
-    viewer = VIEWER.search(script[1]) if script else None
-    library = script[1][: viewer.start()] if viewer else ""
+    text = script[1] if script else ""
+    viewer = VIEWER.search(text)
+    library = text[: viewer.start()] if viewer else ""
     return library if "THREE.TrackballControls" in library and "</script" not in library else None

@@ -120,7 +120,7 @@ def simplified(vertices: np.ndarray, faces: np.ndarray, most: int) -> tuple[np.n
     Vertices in one grid cell are merged into the point nearest to the planes of their faces (Lindstrom 2000,
     "Out-of-core simplification of large polygonal models"), on coarser and coarser grids.
     """
-    cells = CELLS
+    cells: float = CELLS
     while len(faces) > most and cells > 4:
         vertices, faces = _clustered(vertices, faces, int(cells))
         cells /= 1.5
@@ -139,7 +139,7 @@ def _clustered(vertices: np.ndarray, faces: np.ndarray, cells: int) -> tuple[np.
 
 def _meeting_points(vertices: np.ndarray, faces: np.ndarray, cell: np.ndarray) -> np.ndarray:
     """Points (C, 3): for each cell the point nearest to the planes of its faces, weighted by area, else to its mean."""
-    count, a, b, c = cell.max() + 1, *np.moveaxis(vertices[faces], 1, 0)
+    count, (a, b, c) = int(cell.max()) + 1, np.moveaxis(vertices[faces], 1, 0)
     owner, normals = cell[faces].ravel(), np.repeat(np.cross(b - a, c - a), 3, axis=0)
 
     def summed(values: np.ndarray) -> np.ndarray:

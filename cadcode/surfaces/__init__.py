@@ -5,6 +5,20 @@ from cadcode.surfaces.relations import Axis, Direction, RelationOptions, Relatio
 from cadcode.surfaces.segment import SegmentOptions, segment
 
 __all__ = [
-    "AnalyticFace", "Axis", "Cone", "Contact", "Cylinder", "Direction", "Plane", "RelationOptions", "Relations",
-    "SegmentOptions", "Segmentation", "Sphere", "Surface", "Torus", "relate", "segment",
-]  # fmt: skip
+    "AnalyticFace",
+    "Axis",
+    "Cone",
+    "Contact",
+    "Cylinder",
+    "Direction",
+    "Plane",
+    "RelationOptions",
+    "Relations",
+    "SegmentOptions",
+    "Segmentation",
+    "Sphere",
+    "Surface",
+    "Torus",
+    "relate",
+    "segment",
+]

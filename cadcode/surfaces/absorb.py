@@ -12,15 +12,15 @@ from cadcode.surfaces.facets import Mesh, components, edge_lengths
 from cadcode.surfaces.join import LOOSE, neighbours_of, perimeters, renumbered
 from cadcode.surfaces.patch import Claim, make_patch, on_surface
 
-ROUGH = 5e-4  # of the longest side
-ROUGH_BEND = 0.03  # of the smallest radius of curvature
-TILT = 0.05  # of a triangle's height
+ROUGH = 5e-4  # share of the longest side
+ROUGH_BEND = 0.03  # share of the smallest radius of curvature
+TILT = 0.05  # share of a triangle's height
 SCRAP = 40  # triangles of a curved scrap at most
 SCRAP_PLANE = 3  # triangles of a flat one
 RANK = {"plane": 0, "cylinder": 1, "sphere": 1, "cone": 2, "torus": 3}  # a simpler face takes scraps of its own size
 LARGER = 3.0  # times as many triangles, or so much area, has another face that takes it
 SHARED = 0.6  # share of a scrap's border
-EXACT = 2e-6  # of the longest side
+EXACT = 2e-6  # share of the longest side
 DEEPER = 4.0  # times as far inside the surface as its other triangles
 
 

@@ -10,7 +10,7 @@ from cadcode.surfaces.patch import Claim, Patch, connected, on_surface
 from cadcode.surfaces.seeds import DEEP, Rings, chains, depths, facet_neighbours, facet_normals
 from cadcode.surfaces.state import State
 
-TILT = 0.02  # of a facet's height
+TILT = 0.02  # share of a facet's height
 MANY = 30  # consecutive seeds that may fail in one patch before the next kind of seed
 RIM = 0.05  # share of a border beyond which smooth neighbours across a rim make a claim wait
 RULING = 0.98  # cosine between an edge and the line of the cone or cylinder

@@ -21,10 +21,10 @@ from cadcode.surfaces.patch import Claim
 from cadcode.surfaces.seeds import chains
 
 SMOOTH = radians(38)
-EXACT = 4e-6  # of the longest side
+EXACT = 4e-6  # share of the longest side
 FEWEST = 5  # facets in a row
 SHARED = 0.2  # share of a chord's border, which long cuts may lengthen
-SLACK = 0.05  # of the sagitta
+SLACK = 0.05  # share of the sagitta
 
 
 def read_cuts(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:

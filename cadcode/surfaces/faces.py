@@ -158,7 +158,7 @@ class Contact:
 
     first: int  # row numbers in `Segmentation.faces`, first < second
     second: int
-    length: float  # of the shared edges
+    length: float  # length of the shared edges
     angle: float  # radians between the normals across the shared edges, the mean; 0 goes straight on
     convex: bool  # the shared edges stick out of the part
     smooth: bool  # tangent: the surfaces' own normals agree along the shared edges

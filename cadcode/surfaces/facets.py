@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-ROUNDING = 2.0**-24  # of float32, in which most meshes are stored
+ROUNDING = 2.0**-24  # rounding of float32, in which most meshes are stored
 DECIMALS = (2, 3, 4, 5, 6)
 ODD = 0.02  # share of the edges
 NEARLY_FLAT = 0.02  # radians

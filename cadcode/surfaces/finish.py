@@ -82,12 +82,18 @@ def contacts(mesh: Mesh, faces: tuple[AnalyticFace, ...], labels: np.ndarray) ->
     angle = np.bincount(group, length * mesh.angles[shared]) / total
     convex = np.bincount(group, length * mesh.convex[shared]) > total / 2
     order = np.argsort(group, kind="stable")
-    points = np.split(ends[order], np.cumsum(np.bincount(group))[:-1])  # of each pair
+    points = np.split(ends[order], np.cumsum(np.bincount(group))[:-1])  # points of each pair
     return tuple(
-        Contact(first, second, float(total[row]), float(angle[row]), bool(convex[row]),
-                tangent(faces[first], faces[second], points[row].reshape(-1, 3)))
+        Contact(
+            first,
+            second,
+            float(total[row]),
+            float(angle[row]),
+            bool(convex[row]),
+            tangent(faces[first], faces[second], points[row].reshape(-1, 3)),
+        )
         for row, (first, second) in enumerate(pairs.tolist())
-    )  # fmt: skip
+    )
 
 
 def tangent(first: AnalyticFace, second: AnalyticFace, points: np.ndarray) -> bool:

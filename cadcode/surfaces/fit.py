@@ -17,7 +17,7 @@ from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus
 
 STEPS = 7
 STILL = 1e-11  # a step this small, in sizes of the points, ends the iteration
-TIP = 0.02  # of the largest distance from the axis
+TIP = 0.02  # share of the largest distance from the axis
 FLATTEST = 1e-4  # radians; cones that differ less from a cylinder or a plane are rejected
 LARGEST = 1e4  # radii beyond so many sizes of the points are flat
 
@@ -142,10 +142,16 @@ def fit_torus(points: np.ndarray, point: np.ndarray, direction: np.ndarray) -> T
         off = radius - major
         length = np.maximum(np.hypot(off, height), 1e-12)
         side = outward @ across.T
-        slope = np.concatenate([
-            -(off / length)[:, None] * side, -(height / length)[:, None], (major * height / length)[:, None] * side,
-            -(off / length)[:, None], np.full((len(points), 1), -1.0),
-        ], axis=1)  # fmt: skip
+        slope = np.concatenate(
+            [
+                -(off / length)[:, None] * side,
+                -(height / length)[:, None],
+                (major * height / length)[:, None] * side,
+                -(off / length)[:, None],
+                np.full((len(points), 1), -1.0),
+            ],
+            axis=1,
+        )
         step = solve(slope, minor - length)
         step *= min(1.0, 0.5 * minor / max(np.abs(step).max(), 1e-300))  # keep the minor radius positive
         centre = centre + step[:2] @ across + step[2] * axis

@@ -136,5 +136,7 @@ def renumbered(claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.
     rows, place = np.unique(label, return_inverse=True)
     skip = int(rows[0] < 0)
     label = place - skip
-    return [Claim(claims[row].surface, claims[row].sign, np.flatnonzero(label == new))
-            for new, row in enumerate(rows[skip:].tolist())], label  # fmt: skip
+    return [
+        Claim(claims[row].surface, claims[row].sign, np.flatnonzero(label == new))
+        for new, row in enumerate(rows[skip:].tolist())
+    ], label

@@ -12,8 +12,12 @@ from cadcode.surfaces.faces import Cone, Surface
 from cadcode.surfaces.facets import Mesh
 
 TURN = {  # radians between a facet's normal and the surface's at its corners: half the coarsest angle step
-    "plane": radians(2), "cylinder": radians(19.5), "cone": radians(19.5), "sphere": radians(27), "torus": radians(27),
-}  # fmt: skip
+    "plane": radians(2),
+    "cylinder": radians(19.5),
+    "cone": radians(19.5),
+    "sphere": radians(27),
+    "torus": radians(27),
+}
 INSIDE = 0.6  # share of this angle at the middle of a facet
 NEEDLE = 0.3  # radians of doubt from which a triangle has no normal
 FIT_POINTS = 400  # as many vertices determine a surface as well as all do

@@ -62,9 +62,10 @@ def relate(segmentation: Segmentation, options: RelationOptions | None = None) -
     directions = tuple(Direction(direction_of(faces[group[0]]), group) for group in parallel)
     square = tuple(
         (first, second)
-        for first in range(len(directions)) for second in range(first + 1, len(directions))
+        for first in range(len(directions))
+        for second in range(first + 1, len(directions))
         if abs(directions[first].direction @ directions[second].direction) < sin(turn)
-    )  # fmt: skip
+    )
     planes = [row for row, face in enumerate(faces) if isinstance(face.surface, Plane)]
     coplanar = grouped(planes, lambda a, b: same_surface(faces[a], faces[b], turn, length))
     curved = [row for row in range(len(faces)) if row not in planes]
@@ -72,10 +73,14 @@ def relate(segmentation: Segmentation, options: RelationOptions | None = None) -
     round_ = [row for row, face in enumerate(faces) if isinstance(face.surface, Cylinder | Sphere | Torus)]
     radii = grouped(round_, lambda a, b: abs(radius_of(faces[a]) - radius_of(faces[b])) <= length)
     return Relations(
-        directions, square, axes_of(faces, turn, length), several(coplanar),
-        tuple((radius_of(faces[group[0]]), group) for group in radii), several(same),
+        directions,
+        square,
+        axes_of(faces, turn, length),
+        several(coplanar),
+        tuple((radius_of(faces[group[0]]), group) for group in radii),
+        several(same),
         tuple((contact.first, contact.second) for contact in segmentation.contacts if contact.smooth),
-    )  # fmt: skip
+    )
 
 
 def grouped(rows: Iterable[int], alike: Callable[[int, int], bool]) -> list[tuple[int, ...]]:
@@ -146,8 +151,10 @@ def same_surface(first: AnalyticFace, second: AnalyticFace, turn: float, length:
     away = second.surface.origin - first.surface.origin
     match first.surface, second.surface:
         case Plane(), Plane():
-            return are_parallel(direction_of(first), direction_of(second), turn) and abs(
-                away @ first.surface.normal) <= length  # fmt: skip
+            return (
+                are_parallel(direction_of(first), direction_of(second), turn)
+                and abs(away @ first.surface.normal) <= length
+            )
         case Cylinder(), Cylinder():
             return are_coaxial(first, second, turn, length) and abs(radius_of(first) - radius_of(second)) <= length
         case Cone(half_angle=first_angle), Cone(half_angle=second_angle):

@@ -71,7 +71,7 @@ class TrainOptions:
     uneven: float = 0.1  # share of samples with random points, denser on one side
     missing: float = 0.1  # share of samples with a side missing
     fewer: float = 0.1  # share of steps with half of the points
-    hardness: tuple[float, float] = (0.5, 0.5)  # of programs, at the start and the end (`DataOptions`)
+    hardness: tuple[float, float] = (0.5, 0.5)  # difficulty of programs at the start and the end (`DataOptions`)
     workers: int = 1
     threads: int = 0  # 0: all cores
     device: str = "auto"

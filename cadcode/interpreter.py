@@ -1,4 +1,4 @@
-"""A fresh Python interpreter of our own: where it finds modules, and the environment it inherits."""
+"""Settings of a new Python interpreter: import paths and environment variables."""
 
 import os
 import sys
@@ -9,14 +9,14 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 
 
 def import_paths() -> list[str]:
-    """Where our own process finds modules, last resort first to last; not the current folder."""
-    here = os.getcwd()
+    """Import paths of this process in order, without the current folder, and the parent folder of this package."""
+    current = os.getcwd()
     package = str(Path(__file__).resolve().parents[1])
-    return [path for path in (*sys.path, package) if os.path.isabs(path) and not _same(path, here)] + [package]
+    return [path for path in (*sys.path, package) if os.path.isabs(path) and not _same(path, current)] + [package]
 
 
 def environment(home: str) -> dict[str, str]:
-    """What it inherits: no tokens, no proxies, no user configuration."""
+    """Inherited environment variables: no tokens, no proxies, no user configuration."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**kept, **ONE_THREAD, "HOME": home, "LANG": "C.UTF-8"}
 

@@ -1,5 +1,5 @@
-"""Units: of length in files, and of the frames that programs and networks work in (see `geometry.frame`)."""
+"""Length units of files, and units of the program and model frames (see `geometry.frame`)."""
 
 MILLIMETRES = {"micron": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4, "foot": 304.8}
-NAMED = ("mm", "cm", "m", "inch")  # the units that --units takes
-PROGRAM_UNITS = 100.0  # program units per model unit: a part's longest side is 200 of them
+NAMED = ("mm", "cm", "m", "inch")  # values of --units
+PROGRAM_UNITS = 100.0  # program units per model unit; the longest side of a part is 200 program units

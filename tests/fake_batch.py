@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-from cadcode.batch.ledger import DONE, NO_PROGRAM, open_ledger, sha256_of
 from cadcode.batch.plan import Part, Shard, plan
 from cadcode.batch.pool import Pool
+from cadcode.batch.results_log import DONE, NO_PROGRAM, open_results_log, sha256_of
 from cadcode.batch.run import clear, run
 from cadcode.batch.setup import row
 from cadcode.errors import ModelError
@@ -107,26 +107,26 @@ def living_workers(folder: Path) -> list[int]:
 
 
 class Listener:
-    """Remembers what it is told."""
+    """Records its calls."""
 
     def __init__(self):
-        self.fresh, self.old, self.in_hand = [], [], None
+        self.fresh, self.old, self.unfinished = [], [], None
 
-    def starts(self, todo, done):
+    def on_start(self, todo, done):
         self.todo, self.done = todo, done
 
-    def has(self, row, fresh):
+    def on_row(self, row, fresh):
         (self.fresh if fresh else self.old).append(row["name"])
 
-    def stops(self, in_hand):
-        self.in_hand = in_hand
+    def on_stop(self, unfinished):
+        self.unfinished = unfinished
 
 
 def convert_folder(folder, setup: FakeSetup, workers=1, shard=WHOLE, resume=True, listener=None, pool=Pool):
     parts = plan(folder, setup.output, ("py", "json"), shard)
-    with open_ledger(setup.output, shard) as ledger:
+    with open_results_log(setup.output, shard) as log:
         clear(setup.output, shard)
-        return run(parts, setup, ledger, pool(converter, setup, workers), resume, listener or Listener())
+        return run(parts, setup, log, pool(converter, setup, workers), resume, listener or Listener())
 
 
 if __name__ == "__main__":

@@ -122,7 +122,9 @@ def test_the_second_command_is_what_the_checks_run():
 
 
 def test_the_suffixes_are_those_that_are_read():
-    rows = [line for line in README.splitlines() if re.match(r"\| (meshes|CAD files|point clouds|packed files) ", line)]
+    rows = [
+        line for line in README.splitlines() if re.match(r"\| (meshes|CAD files|point clouds|compressed files) ", line)
+    ]
     assert set(re.findall(r"`(\.\w+)`", "".join(rows))) == SUFFIXES
 
 

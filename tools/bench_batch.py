@@ -1,13 +1,13 @@
-"""What `cadcode batch` promises, measured: speed, being killed, and a long run with broken and hostile input.
+"""Measurements of `cadcode batch`: speed, recovery after kills, and a long run with broken and hostile input.
 
-    python tools/bench_batch.py make parts --count 200        meshes of generated parts, to measure on
-    python tools/bench_batch.py speed parts --loop 20         parts a minute, against `cadcode generate` in a loop
-    python tools/bench_batch.py kill parts --kills 20         killed at random moments: the same results in the end?
+    python tools/bench_batch.py make parts --count 200        meshes of generated parts for the measurements
+    python tools/bench_batch.py speed parts --loop 20         parts per minute, against `cadcode generate` in a loop
+    python tools/bench_batch.py kill parts --kills 20         kills at random moments: same results as without?
     python tools/bench_batch.py soak --count 1000             memory, orphans, and a reason for every failure
-    python tools/bench_batch.py ray parts                     on Ray, a worker killed: the same results as without?
+    python tools/bench_batch.py ray parts                     Ray with a killed worker: same results as without?
 
-Options of `generate` and `batch` follow after --. Each prints its figures as JSON and ends with 1 where the promise
-does not hold. Linux only (it reads /proc).
+Options of `generate` and `batch` follow after --. Each command prints its figures as JSON and has exit code 1 on
+failure. Linux only (uses /proc).
 """
 
 import argparse
@@ -70,7 +70,7 @@ def make(arguments) -> tuple[dict, bool]:
 
 
 def speed(arguments) -> tuple[dict, bool]:
-    """The loop on some parts, the batch on all of them, with the same options; each with what its process starts."""
+    """Speed of the loop on some parts and of the batch on all parts, with the same options, start-up included."""
     from cadcode.geometry.io.load import SUFFIXES
 
     parts = sorted(path for path in arguments.folder.rglob("*") if path.suffix.lower() in SUFFIXES)
@@ -98,7 +98,7 @@ def batch_words(arguments, out) -> list[str]:
 
 
 def kill(arguments) -> tuple[dict, bool]:
-    """An undisturbed run, then one that is killed at random moments; both must leave the same."""
+    """An undisturbed run, then a run with kills at random moments; both must give the same results."""
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as calm, tempfile.TemporaryDirectory() as rough:
         first = undisturbed(arguments, calm)
@@ -106,7 +106,7 @@ def kill(arguments) -> tuple[dict, bool]:
         at, killed = [], 0
         for _ in range(arguments.kills):
             process = subprocess.Popen(batch_words(arguments, rough))
-            more = chance.randint(0, most)  # results before it is killed; without any, while it starts
+            more = chance.randint(0, most)  # results before the kill; 0: kill during start-up
             wait_for(process, rough, len(rows(rough)) + more, chance.uniform(0, 0.5 if more else first))
             killed += process.poll() is None
             process.kill()
@@ -120,7 +120,7 @@ def kill(arguments) -> tuple[dict, bool]:
 
 
 def undisturbed(arguments, out) -> float:
-    """A whole run; the seconds to its first result."""
+    """A complete run; returns the seconds to its first result."""
     started, process = time.monotonic(), subprocess.Popen(batch_words(arguments, out))
     while process.poll() is None and not rows(out):
         time.sleep(0.05)
@@ -130,7 +130,7 @@ def undisturbed(arguments, out) -> float:
 
 
 def wait_for(process, out, count: int, seconds: float) -> None:
-    """Until there are `count` results, and then some `seconds`; no longer than the process lives."""
+    """Wait for `count` results and then some `seconds`, or for the end of the process."""
     while process.poll() is None and len(rows(out)) < count:
         time.sleep(0.05)
     end = time.monotonic() + seconds
@@ -139,7 +139,7 @@ def wait_for(process, out, count: int, seconds: float) -> None:
 
 
 def on_ray(arguments) -> tuple[dict, bool]:
-    """A run here, then one on Ray on this machine, of which a worker is killed after the first result."""
+    """A local run, then a run on Ray on this machine with one worker killed after the first result."""
     with tempfile.TemporaryDirectory() as calm, tempfile.TemporaryDirectory() as rough:
         subprocess.run(batch_words(arguments, calm), check=False)
         process = subprocess.Popen([*batch_words(arguments, rough), "--engine", "ray"])
@@ -164,22 +164,22 @@ def command_line(pid: int) -> bytes:
 
 
 def rows(folder) -> list[dict]:
-    """The whole lines of a list of results."""
+    """Rows of the complete lines of a results log."""
     path = Path(folder) / "results.jsonl"
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def facts(folder) -> dict[str, dict]:
-    """What must not differ from run to run."""
+    """Facts of a row that must be the same in every run."""
     return {row["name"]: {k: v for k, v in row.items() if k not in ("finished", "seconds")} for row in rows(folder)}
 
 
 def content(folder) -> dict[str, bytes]:
-    """Programs, pictures and views; STEP files hold the time they were written. Half written files would be seen."""
+    """Programs, images and views, and incomplete files. STEP files contain the time of writing, so they are skipped."""
     paths = [path for path in Path(folder).rglob("*") if path.is_file() and path.suffix in (".py", ".png", ".view")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths} | {
-        str(path): b"left behind" for path in Path(folder).rglob(".cadcode-*")
+        str(path): b"incomplete" for path in Path(folder).rglob(".cadcode-*")
     }
 
 
@@ -199,7 +199,7 @@ def soak(arguments) -> tuple[dict, bool]:
         stop.set()
         watcher.join()
         time.sleep(3)
-        orphans = len(descendants(os.getpid())) - 1  # multiprocessing keeps one for its resources
+        orphans = len(descendants(os.getpid())) - 1  # multiprocessing has one for its resources
         unexplained = [row["name"] for row in done.rows.values() if row["status"] != "done" and not row["reason"]]
     tenth = max(1, len(memory) // 10)
     early, late = (sorted(part)[len(part) // 2] for part in (memory[tenth : 2 * tenth + 1], memory[-tenth:]))
@@ -218,7 +218,7 @@ def soak(arguments) -> tuple[dict, bool]:
 
 
 def soak_parts(folder: Path, count: int, chance: random.Random) -> int:
-    """Boxes of many sizes in folders, one in twenty of them cut off; how many are."""
+    """Write boxes of many sizes in folders, one in twenty truncated; returns the number of truncated files."""
     import trimesh
 
     broken = 0
@@ -233,7 +233,7 @@ def soak_parts(folder: Path, count: int, chance: random.Random) -> int:
 
 
 def watch(memory: list[float], stop: threading.Event) -> None:
-    """Megabytes of this process and all below it, every second; pages that they share count once."""
+    """Sample the memory of this process and its descendants in MB, every second; shared pages count once."""
     while not stop.wait(1.0):
         memory.append(sum(map(own_mb, [os.getpid(), *descendants(os.getpid())])))
 
@@ -247,16 +247,16 @@ def descendants(pid: int) -> list[int]:
             continue
         if fields[0] != "Z":
             children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    found, todo = [], [pid]
+    pids, todo = [], [pid]
     while todo:
         below = children.get(todo.pop(), [])
-        found += below
+        pids += below
         todo += below
-    return found
+    return pids
 
 
 def own_mb(pid: int) -> float:
-    """The proportional set size: programs run in children that share nearly all memory with the sandbox's process."""
+    """Proportional set size in MB: programs run in children that share almost all memory with the sandbox worker."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

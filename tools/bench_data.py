@@ -1,4 +1,4 @@
-"""How fast training parts are made on one core: program, surface points, the 256 farthest of them, token ids.
+"""Rate of training parts on one core: program, surface points, the farthest 256 of them, token ids.
 
 python tools/bench_data.py [COUNT]
 """

@@ -1,4 +1,4 @@
-"""A model that writes good, bad and hostile programs at random, and a batch with it: for the soak run."""
+"""A fake model that writes valid, invalid and hostile programs at random, and a batch with it, for the soak run."""
 
 import sys
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from cadcode.batch.ledger import open_ledger
 from cadcode.batch.plan import Shard, plan
 from cadcode.batch.pool import Pool
+from cadcode.batch.results_log import open_results_log
 from cadcode.batch.run import Batch, run
 from cadcode.batch.setup import Convert, Setup
 from cadcode.batch.work import convert
@@ -28,7 +28,7 @@ TEXTS = (
     HEAD + "r=cq.Workplane('XY').sphere(80)",  # not in the dialect
     HEAD + "r=cq.Workplane('XY').box(1,1,1).faces('>Q')",  # fails
     HEAD + "r=cq.Workplane('XY').rarray(2,2,300,300).sphere(1.5)",  # busy in native code for minutes
-    HEAD + "r=cq.Workplane('XY').box(9**9**9,1,1)",  # a number without end
+    HEAD + "r=cq.Workplane('XY').box(9**9**9,1,1)",  # a huge number
     HEAD + "x=[0]*10**11\nr=cq.Workplane('XY').box(1,1,1)",  # memory
     HEAD + "r=cq.Workplane('XY').box(1,1,1)\nwhile True:\n    pass",
     HEAD + "import os\nos._exit(0)",
@@ -42,11 +42,11 @@ HOSTILE = Told(*TEXTS, spec=ModelSpec("hostile", "none", free_text=True))
 
 
 class Quiet:
-    """A listener that says nothing."""
+    """A listener without output."""
 
-    def starts(self, todo: int, done: int) -> None: ...
-    def has(self, row: dict, fresh: bool) -> None: ...
-    def stops(self, in_hand: int) -> None: ...
+    def on_start(self, todo: int, done: int) -> None: ...
+    def on_row(self, row: dict, fresh: bool) -> None: ...
+    def on_stop(self, unfinished: int) -> None: ...
 
 
 @contextmanager
@@ -57,9 +57,9 @@ def converter(setup: Setup) -> Iterator[Convert]:
 
 
 def hostile_batch(parts: Path, out: Path, workers: int) -> Batch:
-    """Convert a folder with the hostile model; programs have a second each."""
+    """Convert a folder with the hostile model; the time limit of a program is one second."""
     options = Options(decoding=DecodeOptions("sample", candidates=6, max_new_tokens=4))
     options = replace(options, search=replace(options.search, refine=False))
     setup = Setup(out, options, "hostile", "hostile", sandbox=SandboxOptions(timeout=1.0))
-    with open_ledger(out, Shard()) as ledger:
-        return run(plan(parts, out), setup, ledger, Pool(converter, setup, workers), True, Quiet())
+    with open_results_log(out, Shard()) as log:
+        return run(plan(parts, out), setup, log, Pool(converter, setup, workers), True, Quiet())

@@ -1,11 +1,11 @@
-"""Can the refinement find its way back? Programs whose numbers were all moved, refined against the part they came from.
+"""Recovery by refinement: programs with all numbers perturbed, refined against the original part.
 
     python tools/bench_planted.py --parts 200 --reach 5
 
-Programs of the training generator are made into meshes by CadQuery. Then every number of the program, bulges of arcs
-included, is moved by up to `reach` units (the longest side is 200), and `refine` alone has to bring it back: no edits,
-no sections, no other draft. Every tenth part is a plate thinner than 1 % of its length. IoU is measured by executing
-the refined program.
+CadQuery makes meshes of programs of the training generator. Then every number of the program, bulges of arcs included,
+is perturbed by up to `reach` units (the longest side is 200), and `refine` alone must recover it, without
+restructuring, sections or other candidates. Every tenth part is a plate thinner than 1 % of its length. IoU is measured
+by execution of the refined program.
 """
 
 import argparse
@@ -27,18 +27,18 @@ from cadcode.search.refine import refine
 from cadcode.search.volume_goal import measure_volume_goal
 
 FRAME = Frame(np.zeros(3), 100.0)  # the mesh is in program units
-ENOUGH = 0.99  # IoU of a part that was brought back
-PLATE_EVERY, PLATE_HEIGHT = 10, 1.6  # a plate among so many parts; 0.8 % of the longest side
+ENOUGH = 0.99  # IoU of a recovered part
+PLATE_EVERY, PLATE_HEIGHT = 10, 1.6  # one plate per 10 parts; 0.8 % of the longest side
 TRIES = 200
 
 
 def moved_numbers(program: Program, reach: float, rng) -> Program | None:
-    """The program with each number moved by up to `reach`; None where no draw keeps it sound."""
+    """The program with each number perturbed by up to `reach`; None if no draw gives a valid program."""
     parameters = Parameters(program)
     for _ in range(TRIES):
         shift = rng.uniform(-reach, reach, len(parameters.values))
-        if (found := parameters.program(parameters.values + shift)) is not None:
-            return found
+        if (moved := parameters.program(parameters.values + shift)) is not None:
+            return moved
     return None
 
 
@@ -57,8 +57,8 @@ def _plate(program: Program) -> bool:
     return len(program.steps) == 1 and program.steps[0].body.height < 100
 
 
-def one(number: int, reach: float, sandbox: Sandbox) -> tuple[float, float, float] | None:
-    """IoU before, IoU after and seconds of one core in the refinement; None for a draw that cannot be used."""
+def measured(number: int, reach: float, sandbox: Sandbox) -> tuple[float, float, float] | None:
+    """IoU before, IoU after and seconds of the refinement on one core; None for an unusable draw."""
     rng = np.random.default_rng([20_261_125, number])
     program = planted_program(number, rng)
     solid, moved = sandbox.run(compact(program)), moved_numbers(program, reach, rng)
@@ -66,9 +66,9 @@ def one(number: int, reach: float, sandbox: Sandbox) -> tuple[float, float, floa
         return None
     shape = Shape.from_arrays(solid.vertices, solid.faces)
     started = time.process_time()
-    found = refine(moved, measure_volume_goal(shape, FRAME)).program()
+    refined = refine(moved, measure_volume_goal(shape, FRAME)).program()
     seconds = time.process_time() - started
-    return iou(moved, shape, sandbox), iou(found, shape, sandbox), seconds
+    return iou(moved, shape, sandbox), iou(refined, shape, sandbox), seconds
 
 
 def iou(program: Program, shape: Shape, sandbox: Sandbox) -> float:
@@ -86,7 +86,7 @@ def main():
     results, number = [], 0
     with Sandbox() as sandbox:
         while len(results) < arguments.parts:
-            if (result := one(number, arguments.reach, sandbox)) is not None:
+            if (result := measured(number, arguments.reach, sandbox)) is not None:
                 results.append((number, *result))
             number += 1
     table = np.array(results)

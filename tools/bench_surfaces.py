@@ -1,11 +1,11 @@
-"""How many faces of STEP parts `cadcode.surfaces` reads from their meshes, by kind: recall, precision, seconds a part.
+"""Face detection of `cadcode.surfaces` on meshes of STEP parts, by kind: recall, precision, seconds per part.
 
     python tools/bench_surfaces.py FOLDER             pairs x.stl and x.step of one part
-    python tools/bench_surfaces.py FOLDER --angle 20  the same parts meshed anew from their STEP, in steps of 20 degrees
+    python tools/bench_surfaces.py FOLDER --angle 20  the same parts, remeshed from STEP with angle steps of 20 degrees
 
 Two faces match if they are of one kind, if their axes agree to 1 degree and their radii and places to 0.2 % of the
 longest side (apexes of cones to 0.6 %, their half angles to 1 degree), and if their boxes overlap. Faces of one surface
-count once. A face that lies on a STEP face of no analytic kind counts neither way. One core.
+count once. A face on a STEP face of no analytic kind is ignored. One core.
 """
 
 import argparse
@@ -44,7 +44,7 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--angle", type=float, help="mesh the STEP files anew, in steps of so many degrees")
+    parser.add_argument("--angle", type=float, help="remesh the STEP files with this angle step, in degrees")
     arguments = parser.parse_args()
     total, seconds = {kind: np.zeros(4, dtype=int) for kind in KINDS}, []
     for step in sorted(arguments.folder.glob("*.step")):
@@ -60,17 +60,22 @@ def main() -> None:
 
 
 def line(counts) -> str:
-    """Recall and precision of the kinds that a part has; a star marks what is not all."""
+    """Recall and precision of the kinds of a part; a star marks incomplete results."""
     return "; ".join(
-        f"{kind} {a}/{b} {c}/{d}" + (" *" if a < b or c < d else "")
-        for kind, (a, b, c, d) in counts.items() if b or d
-    )  # fmt: skip
+        f"{kind} {a}/{b} {c}/{d}" + (" *" if a < b or c < d else "") for kind, (a, b, c, d) in counts.items() if b or d
+    )
 
 
 def summary(count) -> dict:
     hits, truth, right, found = (int(number) for number in count)
-    return dict(found=hits, of=truth, recall=round(hits / max(truth, 1), 3), right=right, read=found,
-                precision=round(right / max(found, 1), 3))  # fmt: skip
+    return dict(
+        found=hits,
+        of=truth,
+        recall=round(hits / max(truth, 1), 3),
+        right=right,
+        read=found,
+        precision=round(right / max(found, 1), 3),
+    )
 
 
 def measured(mesh: Path, step: Path):
@@ -95,7 +100,7 @@ def measured(mesh: Path, step: Path):
 
 
 def on_others(row: Row, boxes, tolerance: float) -> bool:
-    """Is the box of a face inside the box of a STEP face that is of no analytic kind?"""
+    """Whether the box of a face is inside the box of a STEP face of no analytic kind."""
     return any((row.low >= low - tolerance).all() and (row.high <= high + tolerance).all() for low, high in boxes)
 
 
@@ -116,7 +121,7 @@ def same(one: Row, other: Row, tolerance: float) -> bool:
 
 
 def merged(rows: list[Row], tolerance: float) -> list[Row]:
-    """Rows of one surface as one, with their common box."""
+    """Rows merged by surface, with their common box."""
     out: list[Row] = []
     for row in rows:
         for place, other in enumerate(out):
@@ -203,7 +208,7 @@ def cad_row(face):
 
 
 def meshed(step: Path, degrees: float, folder: Path) -> Path:
-    """A binary STL of a STEP file, with angle steps of so many degrees and a loose chord error."""
+    """Binary STL of a STEP file, with an angle step in degrees and a loose chord error."""
     import cadquery as cq
 
     triangles = []

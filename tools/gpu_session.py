@@ -1,4 +1,4 @@
-"""One session on a lent GPU, start to end: train for the time there is, keep checkpoints, export the weights.
+"""One session on a GPU: train for the available time, keep checkpoints, export the weights.
 
     python tools/gpu_session.py --minutes 30 --out /scratch/run --from cadcode/weights/cadcode-small --daemon
     python tools/gpu_session.py --minutes 30 --out /scratch/run --hidden-size 512 --layers 8 --daemon
@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 SHARD_BYTES = 15 * 2**20
 INTERRUPT_SECONDS = 15
-LEAST_MINUTES = 0.2  # of training that are worth a new start
+LEAST_MINUTES = 0.2  # minimum training time of a restart
 
 
 def main() -> None:
@@ -33,34 +33,38 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1" if args.device != "cpu" else str(os.cpu_count()))
     say(f"{args.minutes} minutes from now, process {os.getpid()}")
     if not session(args, started):
-        sys.exit("no checkpoint was written: what went wrong stands above")
+        sys.exit("no checkpoint was written; see the error above")
     say("done")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="checkpoints, log and weights; outside the repository")
-    parser.add_argument("--minutes", type=float, default=30.0, help="all that there are, from now")
-    parser.add_argument("--reserve", type=float, default=1.5, help="minutes kept for starting and exporting")
-    parser.add_argument("--from", dest="start", type=Path, help="a stable.pt or the folder of a model")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of checkpoints, log and weights; outside the repository"
+    )
+    parser.add_argument("--minutes", type=float, default=30.0, help="total minutes from now")
+    parser.add_argument("--reserve", type=float, default=1.5, help="minutes reserved for start-up and export")
+    parser.add_argument("--from", dest="start", type=Path, help="stable.pt or model folder to start from")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--points", default="128,256,256,256,256", help="as of cadcode train")
     parser.add_argument("--hidden-size", type=int, default=512)
     parser.add_argument("--layers", type=int, default=8)
-    parser.add_argument("--hardness", default="0.4,0.6", help="of the programs, at the start and at the end")
-    parser.add_argument("--decay-share", type=float, default=0.6, help="of the minutes, at the end")
+    parser.add_argument("--hardness", default="0.4,0.6", help="difficulty of programs at the start and the end")
+    parser.add_argument(
+        "--decay-share", type=float, default=0.6, help="last share of the minutes, with learning rate decay"
+    )
     parser.add_argument("--muon-lr", type=float, default=0.015)
     parser.add_argument("--adam-lr", type=float, default=0.002)
     parser.add_argument("--warmup", type=int, default=300, help="steps")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--daemon", action="store_true", help="go on in the background")
+    parser.add_argument("--daemon", action="store_true", help="continue in the background")
     return parser.parse_args()
 
 
 def detach(log: Path) -> None:
-    """Leave the terminal: a new session, output to `log`. The process that was started says so and ends."""
+    """Detach from the terminal: a new session with output to `log`; the original process prints a line and ends."""
     if child := os.fork():
         print(f"process {child} goes on; tail -f {log}")
         os._exit(0)
@@ -73,16 +77,14 @@ def detach(log: Path) -> None:
 
 
 def session(args: argparse.Namespace, started: float) -> bool:
-    """Train, once more where that failed, and export what there is; whether there was anything."""
+    """Train, retry after a failure, and export the last checkpoint; returns whether a checkpoint exists."""
     for fuse in (True, False):
         left = args.minutes - args.reserve - (time.monotonic() - started) / 60
         if left < LEAST_MINUTES:
             break
-        found = newest(args.out)
-        say(f"training for {left:.1f} minutes, {'compiled' if fuse else 'not compiled'}, from {found or args.start}")
-        training = multiprocessing.get_context("spawn").Process(
-            target=work, args=(args, left, fuse, found or args.start)
-        )
+        start = newest(args.out) or args.start
+        say(f"training for {left:.1f} minutes, {'compiled' if fuse else 'not compiled'}, from {start}")
+        training = multiprocessing.get_context("spawn").Process(target=work, args=(args, left, fuse, start))
         training.start()
         training.join(60 * (left + args.reserve / 2))
         if training.is_alive():
@@ -96,7 +98,7 @@ def session(args: argparse.Namespace, started: float) -> bool:
 
 
 def interrupt(training: multiprocessing.Process) -> None:
-    """End a training that started late: it writes latest.pt when interrupted, for which it gets some seconds."""
+    """Interrupt a training that started late, with some seconds to write latest.pt."""
     say("training started late and is interrupted")
     os.kill(training.pid, signal.SIGINT)
     training.join(INTERRUPT_SECONDS)
@@ -110,7 +112,7 @@ def newest(out: Path) -> Path | None:
 
 
 def work(args: argparse.Namespace, minutes: float, fuse: bool, start: Path | None) -> None:
-    """The training itself, in its own process."""
+    """Training in its own process."""
     from cadcode.train.supervised import options_from, train
 
     counts = tuple(int(count) for count in args.points.split(","))
@@ -138,7 +140,7 @@ def work(args: argparse.Namespace, minutes: float, fuse: bool, start: Path | Non
     )
     train(options, args.out, start, log=say)
     sys.stdout.flush()
-    os._exit(0)  # at once: the processes that make data would be waited for, and they end when this one has
+    os._exit(0)  # without waiting for the data workers, which end after this process
 
 
 def export(checkpoint: Path, folder: Path) -> bool:

@@ -1,7 +1,7 @@
-"""Write the shape files of `samples/`, each from the program beside it: `python tools/make_samples.py [FOLDER]`.
+"""Write the shape files of `samples/`, each from the program of the same name: `python tools/make_samples.py [FOLDER]`.
 
-Programs run in the sandbox as any other program does. Their meshes are written in many formats, four of them as point
-clouds. One version of the CAD kernel always writes the same bytes. cadcode has to be installed (`pip install .`).
+Programs run in the sandbox. Their meshes are written in many formats, four of them as point clouds. The same version of
+the CAD kernel always writes the same bytes. cadcode must be installed (`pip install .`).
 """
 
 import io
@@ -21,15 +21,15 @@ from cadcode.program.text.compact import number
 from cadcode.sandbox import Failed, Sandbox, SandboxOptions, Solid, stl_bytes
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-MESH = SandboxOptions(angle=0.15)  # a little coarser than usual, to keep the files small
-POINTS = 4000  # of a cloud
+MESH = SandboxOptions(angle=0.15)  # coarser than the default, for small files
+POINTS = 4000  # points per cloud
 SCAN_NOISE = 0.15  # mm, standard deviation
 SEED = 0
-STEP_TIME = b"2025-01-01T00:00:00"  # a STEP file names the time it was written at
+STEP_TIME = b"2025-01-01T00:00:00"  # fixed time stamp of STEP files
 
 
 def main(folder: Path = SAMPLES) -> list[Path]:
-    """Run every program of `samples/` and write its shape file to `folder`; the paths written."""
+    """Run every program of `samples/` and write its shape file to `folder`; returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     with Sandbox(MESH) as sandbox:
         return [
@@ -84,7 +84,7 @@ def ply_cloud(solid: Solid) -> bytes:
 
 
 def glb(solid: Solid) -> bytes:
-    """In metres, as glTF 2.0 asks for: a node scales the millimetres, whose numbers are shorter."""
+    """GLB in metres, as required by glTF 2.0: a node scales the coordinates, which are in millimetres."""
     scene = trimesh.Scene()
     mesh = trimesh.Trimesh(*usable_mesh(solid.vertices, solid.faces), process=False)
     scene.add_geometry(mesh, node_name="part", geom_name="part", transform=np.diag([1e-3, 1e-3, 1e-3, 1.0]))
@@ -106,7 +106,7 @@ def npy(solid: Solid) -> bytes:
 
 
 def noisy_csv(solid: Solid) -> bytes:
-    """A scan: points with noise in every direction, a header, numbers of three decimals."""
+    """CSV of a simulated scan: points with isotropic noise, a header, three decimals."""
     points = cloud(solid)[0]
     points = points + np.random.default_rng([SEED, 1]).normal(0, SCAN_NOISE, points.shape)
     return _text(["x,y,z", *(",".join(f"{value:.3f}" for value in point) for point in points)])
@@ -126,7 +126,7 @@ def package_3mf(solid: Solid) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as package:
         for name, text in parts.items():
-            package.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)  # a fixed date, not today's
+            package.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)  # fixed date
     return file.getvalue()
 
 

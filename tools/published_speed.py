@@ -1,12 +1,12 @@
-"""Speed and memory of a published model's shape with random weights: our decoder beside transformers.
+"""Speed and memory of a published architecture with random weights: cadcode's decoder and transformers.
 
     python tools/published_speed.py /tmp/random-v1.5              # writes 3.1 GB there, then measures both
     python tools/published_speed.py /tmp/tiny --layers 2 --hidden 64 --vocabulary 400
 
-Each engine runs in a process of its own: load, embed 256 points, write `--tokens` tokens greedily; on CUDA once more,
-because the first time it prepares itself, and the second time counts. Printed: seconds to load, seconds to the first
-token, tokens a second after it, the share of the rate at which memory could deliver the weights (steps and readings in
-turns), and the most memory that the process ever held. `--dtype int8` is ours alone: `--engine ours`.
+Each engine runs in its own process: load, embed 256 points, decode `--tokens` tokens greedily; on CUDA twice, and the
+second run counts, because the first includes warm-up. Output: seconds to load, seconds to the first token, tokens per
+second after it, the share of the memory bandwidth limit (decoding steps and reads of the weights in turns), and the
+peak memory of the process. Only cadcode's decoder has `--dtype int8`: `--engine ours`.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def write_settings(folder: Path, sizes) -> None:
 
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-    end = min(151643, sizes.vocab_size - len(SPECIAL))  # where Qwen2 has it
+    end = min(151643, sizes.vocab_size - len(SPECIAL))  # as in Qwen2
     words = sorted(pre_tokenizers.ByteLevel.alphabet())
     words += [f"filler{i}" for i in range(end - len(words))]
     tokenizer = Tokenizer(models.BPE(vocab={word: i for i, word in enumerate(words)}, merges=[]))
@@ -131,13 +131,13 @@ def ours(options: argparse.Namespace) -> dict:
         return first, torch.stack(ids, 1).tolist()
 
     begin, (first, ids) = prepared(write, loaded, options)
-    found = figures(options, loaded - started, begin, first, ids)
-    return found | dict(of_limit=round(share_of_limit(model, options), 3))
+    result = figures(options, loaded - started, begin, first, ids)
+    return result | dict(of_limit=round(share_of_limit(model, options), 3))
 
 
 def share_of_limit(model, options: argparse.Namespace) -> float:
-    """Seconds in which memory delivers the weights, over those of a step: medians of both, taken in turns, because
-    memory that others use as well is faster one second and slower the next.
+    """Seconds to read the weights over seconds of a decoding step: medians of both, measured in turns, because other
+    load changes the memory bandwidth.
     """
     from statistics import median
 
@@ -199,7 +199,7 @@ ENGINES = {"ours": ours, "transformers": theirs}
 
 
 def prepared(write, loaded: float, options: argparse.Namespace):
-    """When it began, and what `write` returned; on CUDA the second time."""
+    """Start time and result of `write`; on CUDA those of the second run."""
     if not options.device.startswith("cuda"):
         return loaded, write()
     write()
@@ -227,13 +227,13 @@ def main() -> None:
         return
     if not (options.folder / "config.json").is_file():
         write_checkpoint(options)
-    found = {}
+    results = {}
     for engine in ENGINES:
         call = [sys.executable, *sys.argv, "--engine", engine]
-        said = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)
-        found[engine] = json.loads(said.stdout.splitlines()[-1])
-        print(engine, {name: value for name, value in found[engine].items() if name != "ids"})
-    print("same tokens:", found["ours"]["ids"] == found["transformers"]["ids"])
+        completed = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)
+        results[engine] = json.loads(completed.stdout.splitlines()[-1])
+        print(engine, {name: value for name, value in results[engine].items() if name != "ids"})
+    print("same tokens:", results["ours"]["ids"] == results["transformers"]["ids"])
 
 
 if __name__ == "__main__":

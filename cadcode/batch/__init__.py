@@ -1,1 +1,1 @@
-"""Many parts: `plan` finds them, `pool` has them converted by `work`, `ledger` keeps what became of each."""
+"""Conversion of many parts: `plan` lists them, `pool` runs `work` on them, `results_log` keeps one row per part."""

@@ -1,11 +1,11 @@
-"""The results of several runs in one place, as if one run had made them."""
+"""Merging of the results of several runs into one folder, as if one run had made them."""
 
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from cadcode.batch.ledger import lists_in, locked, read_rows, write_rows
+from cadcode.batch.results_log import locked, logs_in, read_rows, write_rows
 from cadcode.errors import OutputError, UsageError
 from cadcode.report.files import make_folder, write_files
 
@@ -13,44 +13,44 @@ SHARD = re.compile(r"results-(\d+)-of-(\d+)\.jsonl")
 
 
 @dataclass(frozen=True)
-class Gathered:
+class Merged:
     folder: Path
     rows: list[dict]  # by name
-    missing: list[str]  # lists of shards that should be there
+    missing: list[str]  # results logs of missing shards
 
 
-def gather(folders: list[Path], output: Path | None = None) -> Gathered:
-    """Gather what shards wrote to `folders` under `output`: their files, and one `results.jsonl`.
+def merge_shards(folders: list[Path], output: Path | None = None) -> Merged:
+    """Merge the output folders of shards into `output`: their files, and one `results.jsonl`.
 
-    With one folder it is gathered there; the lists of its shards go away once all of them are there. Raises UsageError
-    for a folder without results, for a list that is still being written, and where two folders hold different results
-    of one part; OutputError.
+    The default target is the only folder; shard logs in the target are deleted once all shards are complete. Raises
+    UsageError for a folder without results, for a locked log, and if two folders have different results of one part;
+    OutputError.
     """
     if output is None and len(folders) > 1:
-        raise UsageError("name the folder to gather in with -o")
+        raise UsageError("name the target folder with -o")
     target = output or folders[0]
-    lists = [path for folder in folders for path in lists_in(folder)]
-    if empty := [folder for folder in folders if not lists_in(folder)]:
-        raise UsageError(f"{empty[0]} holds no results.jsonl and no results-1-of-2.jsonl or the like")
+    logs = [path for folder in folders for path in logs_in(folder)]
+    if empty := [folder for folder in folders if not logs_in(folder)]:
+        raise UsageError(f"{empty[0]} contains no results.jsonl and no shard log such as results-1-of-2.jsonl")
     make_folder(target)
     with ExitStack() as stack:
-        for path in {target / "results.jsonl", *lists}:
+        for path in {target / "results.jsonl", *logs}:
             stack.enter_context(locked(path))
         rows = _copied(folders, target)
         write_rows(target / "results.jsonl", [rows[name] for name in sorted(rows)])
-        missing = _missing(lists)
+        missing = _missing(logs)
         if not missing:
-            _remove([path for path in lists_in(target) if path.name != "results.jsonl"])
-    return Gathered(target, [rows[name] for name in sorted(rows)], missing)
+            _remove([path for path in logs_in(target) if path.name != "results.jsonl"])
+    return Merged(target, [rows[name] for name in sorted(rows)], missing)
 
 
 def _copied(folders: list[Path], target: Path) -> dict[str, dict]:
-    """The rows of all folders, after the files they name are under `target`."""
-    rows = read_rows(lists_in(target))
+    """Rows of all folders; copies their files to `target`."""
+    rows = read_rows(logs_in(target))
     for folder in folders:
         if folder.resolve() == target.resolve():
             continue
-        for name, row in read_rows(lists_in(folder)).items():
+        for name, row in read_rows(logs_in(folder)).items():
             _check_same(row, rows.get(name), folder)
             for file in filter(None, [*row.get("files", ()), row.get("thumbnail"), row.get("view")]):
                 _copy(folder / file, target / file)
@@ -62,8 +62,8 @@ def _check_same(row: dict, other: dict | None, folder: Path) -> None:
     facts = ("sha256", "settings", "seed")
     if other is not None and any(row.get(fact) != other.get(fact) for fact in facts):
         raise UsageError(
-            f"{row['name']}: {folder} holds another result of it, of another file or with other options; "
-            "gather them apart"
+            f"{row['name']}: {folder} has a different result, from another file or with other options; "
+            "merge such folders separately"
         )
 
 
@@ -77,15 +77,15 @@ def _copy(source: Path, target: Path) -> None:
     write_files(target.parent, {target.name: data})
 
 
-def _missing(lists: list[Path]) -> list[str]:
-    """Of every count of shards that is there, the lists that are not."""
-    found = {tuple(map(int, match.groups())) for path in lists if (match := SHARD.fullmatch(path.name))}
-    counts = {count for _, count in found}
+def _missing(logs: list[Path]) -> list[str]:
+    """Missing logs of every shard count that occurs."""
+    present = {tuple(map(int, match.groups())) for path in logs if (match := SHARD.fullmatch(path.name))}
+    counts = {count for _, count in present}
     return [
         f"results-{number}-of-{count}.jsonl"
         for count in sorted(counts)
         for number in range(1, count + 1)
-        if (number, count) not in found
+        if (number, count) not in present
     ]
 
 

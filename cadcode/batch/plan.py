@@ -1,4 +1,4 @@
-"""What there is to do in a folder: its parts, each with a name and a seed that depend on nothing but its place."""
+"""The parts of a folder, each with a name and a seed that depend only on its relative path."""
 
 import hashlib
 import os
@@ -15,33 +15,33 @@ UNREADABLE, DUPLICATE = "unreadable", "duplicate"
 
 @dataclass(frozen=True)
 class Part:
-    """One file to convert; `name` is its path from the folder, with slashes and suffix.
+    """One file to convert; `name` is its path relative to the folder, with slashes and suffix.
 
-    `whole_name` keeps its files apart from those of another part that differs in the suffix alone: of b.step and b.stl,
-    the second becomes b.stl.py and so on.
+    `keeps_suffix` separates the files of parts that differ only in their suffix: of b.step and b.stl, the second
+    becomes b.stl.py and so on.
     """
 
     path: Path
     name: str
-    whole_name: bool = False
+    keeps_suffix: bool = False
 
     @property
     def stem(self) -> str:
-        """Where its files go, from the output folder and without a suffix."""
-        if self.whole_name:
+        """Path of its output files, relative to the output folder and without suffix."""
+        if self.keeps_suffix:
             return self.name
         return str(PurePosixPath(self.name).with_name(stem_of(self.name)))
 
     def seed(self, seed: int) -> int:
-        """A seed of its own, the same in every order, on every number of workers and every system."""
+        """Seed of the part, independent of the order of parts, the number of workers and the system."""
         name = unicodedata.normalize("NFC", self.name)
         digest = hashlib.sha256(f"{seed}\n{name}".encode("utf-8", "surrogatepass")).digest()
         return int.from_bytes(digest[:4], "big")
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A file or folder that is not even tried: `status` is 'unreadable' or 'duplicate'."""
+class Skipped:
+    """A file or folder that is not converted: `status` is 'unreadable' or 'duplicate'."""
 
     part: Part
     status: str
@@ -50,14 +50,14 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Shard:
-    """The `number`-th of `count` runs that share a folder; each part belongs to one, by its name alone."""
+    """Run `number` of `count` runs that share a folder; the name of a part determines its shard."""
 
     number: int = 1
     count: int = 1
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """'2/4' is the second of four. UsageError for other things."""
+        """Parse '2/4', the second of four. UsageError for other texts."""
         words = text.split("/")
         if len(words) != 2 or not all(word.strip().isdecimal() for word in words):
             raise UsageError(f"--shard {text}: write it as 2/4, the second of four")
@@ -66,40 +66,40 @@ class Shard:
             raise UsageError(f"--shard {text}: the first number runs from 1 to the second")
         return cls(number, count)
 
-    def holds(self, part: Part) -> bool:
+    def contains(self, part: Part) -> bool:
         return part.seed(0) % self.count == self.number - 1
 
     @property
     def file(self) -> str:
-        """The name of its list of results."""
+        """File name of its results log."""
         return "results.jsonl" if self.count == 1 else f"results-{self.number}-of-{self.count}.jsonl"
 
 
 @dataclass(frozen=True)
 class Plan:
     parts: tuple[Part, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
 
 def plan(folder, output, suffixes: tuple[str, ...] = (), shard: Shard = Shard()) -> Plan:
-    """The parts under `folder` whose files, with `suffixes`, go to the same places under `output`, by name.
+    """Parts under `folder`, by name; their files, with `suffixes`, have the same relative paths under `output`.
 
-    Of files that differ in their suffix alone the first has the plain stem, the others keep their suffix in it. Raises
-    UsageError where there is nothing to do or an input would be overwritten. Nothing is written.
+    Of files that differ only in their suffix, the first has the plain stem; the others keep their suffix in the stem.
+    Raises UsageError if the folder has no parts or an input would be overwritten. Nothing is written.
     """
     folder, output = Path(folder), Path(output)
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; `cadcode generate` takes single files")
     if identity(folder) == identity(output):
         raise UsageError(f"-o {output} is the folder of the inputs; name another one")
-    files, closed = _walk(folder, output)
-    if not files and not closed:
-        raise UsageError(f"{folder} holds no mesh, point cloud or CAD file")
+    files, unreadable = _walk(folder, output)
+    if not files and not unreadable:
+        raise UsageError(f"{folder} contains no mesh, point cloud or CAD file")
     parts = sorted((_part(path, folder) for path in files), key=lambda part: part.name)
-    chosen, left_out = _without_duplicates(_told_apart(parts))
+    chosen, skipped = _without_duplicates(_disambiguated(parts))
     check_inputs(files, (output / f"{part.stem}.{suffix}" for part in chosen for suffix in suffixes))
-    left_out += [LeftOut(_part(path, folder), UNREADABLE, reason) for path, reason in closed]
-    return Plan(tuple(filter(shard.holds, chosen)), tuple(other for other in left_out if shard.holds(other.part)))
+    skipped += [Skipped(_part(path, folder), UNREADABLE, reason) for path, reason in unreadable]
+    return Plan(tuple(filter(shard.contains, chosen)), tuple(other for other in skipped if shard.contains(other.part)))
 
 
 def _part(path: Path, folder: Path) -> Part:
@@ -107,48 +107,48 @@ def _part(path: Path, folder: Path) -> Part:
 
 
 def _walk(folder: Path, output: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
-    """Files with a known suffix, and folders that cannot be read with the reason.
+    """Files with a known suffix, and (folder, reason) of folders that cannot be read.
 
-    Every folder is visited once, at its own place rather than through a link, so that links cannot loop. Names with a
-    dot in front, and `output`, are left out.
+    Every folder is visited once, preferably not through a link, so that links cannot loop. Hidden names and `output`
+    are skipped.
     """
-    files, closed, seen = [], [], {identity(output)}
+    files, unreadable, seen = [], [], {identity(output)}
     folders, links = [folder], []
     while folders or links:
-        here = folders.pop() if folders else links.pop(0)
-        if identity(here) in seen:
+        current = folders.pop() if folders else links.pop(0)
+        if identity(current) in seen:
             continue
-        seen.add(identity(here))
+        seen.add(identity(current))
         try:
-            paths = sorted(path for path in here.iterdir() if not path.name.startswith("."))
+            paths = sorted(path for path in current.iterdir() if not path.name.startswith("."))
         except OSError as error:
-            closed.append((here, f"cannot be opened ({error.strerror}); check its permissions"))
+            unreadable.append((current, f"cannot be opened ({error.strerror}); check its permissions"))
             continue
         for path in paths:
             if os.path.isdir(path):
                 (links if os.path.islink(path) else folders).append(path)
             elif is_shape_file(path):
                 files.append(path)
-    return files, closed
+    return files, unreadable
 
 
-def _told_apart(parts: list[Part]) -> list[Part]:
-    """The parts, with their whole name where an earlier one has the same stem."""
+def _disambiguated(parts: list[Part]) -> list[Part]:
+    """The parts; a part keeps its suffix if an earlier part has the same stem."""
     stems: set[str] = set()
-    found = []
+    distinct = []
     for part in parts:
-        stem = part.stem.casefold()  # as file systems without upper and lower case see it
-        found.append(replace(part, whole_name=stem in stems))
+        stem = part.stem.casefold()  # some file systems are case-insensitive
+        distinct.append(replace(part, keeps_suffix=stem in stems))
         stems.add(stem)
-    return found
+    return distinct
 
 
-def _without_duplicates(parts: list[Part]) -> tuple[list[Part], list[LeftOut]]:
+def _without_duplicates(parts: list[Part]) -> tuple[list[Part], list[Skipped]]:
     first: dict[str, Part] = {}
-    left_out = []
+    skipped = []
     for part in parts:
         other = first.setdefault(part.stem.casefold(), part)
         if other is not part:
-            reason = f"its files would be those of {other.name}; rename one of them"
-            left_out.append(LeftOut(part, DUPLICATE, reason))
-    return list(first.values()), left_out
+            reason = f"its output files would be those of {other.name}; rename one of them"
+            skipped.append(Skipped(part, DUPLICATE, reason))
+    return list(first.values()), skipped

@@ -1,4 +1,4 @@
-"""A batch: what is done already is left as it is, the rest goes through the pool, each row is kept at once."""
+"""Run of a batch: finished parts are skipped, the others are converted by a pool, and each row is logged at once."""
 
 import os
 import signal
@@ -7,20 +7,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from cadcode.batch.ledger import CRASHED, DONE, NO_PROGRAM, Ledger
 from cadcode.batch.plan import Part, Plan, Shard
+from cadcode.batch.results_log import CRASHED, DONE, NO_PROGRAM, ResultsLog
 from cadcode.batch.setup import Setup, row
 from cadcode.errors import OutputError
 from cadcode.model.machine import free_cores
 
-WORKER_BYTES = 2 << 30  # torch, a model, CadQuery and a program beside it
-ON_GPU = 4  # workers that share one
-LEFT_BEHIND = ".cadcode-*"  # files that a killed process had not finished
+WORKER_BYTES = 2 << 30  # memory of a worker: torch, a model, CadQuery and a program
+WORKERS_PER_GPU = 4
+TEMPORARY = ".cadcode-*"  # incomplete files of killed processes
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What became of a plan: the rows of its parts by name; `interrupted` says that some are missing."""
+    """Result of a plan: rows of its parts by name; some are missing if `interrupted`."""
 
     rows: dict[str, dict]
     interrupted: bool = False
@@ -32,7 +32,7 @@ class Batch:
 
 
 class Pool(Protocol):
-    """Where parts are converted: `cadcode.batch.pool` on this machine, `cadcode.batch.ray_pool` on a cluster."""
+    """Pool of workers: `cadcode.batch.pool` on this machine, `cadcode.batch.ray_pool` on a cluster."""
 
     def __enter__(self) -> "Pool": ...
     def __exit__(self, *_) -> None: ...
@@ -41,53 +41,53 @@ class Pool(Protocol):
 
 
 class Listener(Protocol):
-    """Somebody who watches."""
+    """Observer of a batch."""
 
-    def starts(self, todo: int, done: int) -> None: ...  # done in an earlier run
-    def has(self, row: dict, fresh: bool) -> None: ...  # not fresh: from an earlier run
-    def stops(self, in_hand: int) -> None: ...
+    def on_start(self, todo: int, done: int) -> None: ...  # done: in an earlier run
+    def on_row(self, row: dict, fresh: bool) -> None: ...  # not fresh: from an earlier run
+    def on_stop(self, unfinished: int) -> None: ...
 
 
 def default_workers(device: str) -> int:
-    """As many as there are free processors and memory for; on a GPU few, who share it."""
-    most = free_cores() if device == "cpu" else min(free_cores(), ON_GPU)
+    """Number of workers that free cores and memory allow; few on a GPU, which they share."""
+    most = free_cores() if device == "cpu" else min(free_cores(), WORKERS_PER_GPU)
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         most = min(most, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // WORKER_BYTES)
     return max(1, most)
 
 
-def run(plan: Plan, setup: Setup, ledger: Ledger, pool: Pool, resume: bool, listener: Listener) -> Batch:
-    """Convert the parts of a plan in a `pool` and keep their rows in `ledger`.
+def run(plan: Plan, setup: Setup, log: ResultsLog, pool: Pool, resume: bool, listener: Listener) -> Batch:
+    """Convert the parts of a plan in a `pool` and append their rows to `log`.
 
-    Ctrl-C finishes the parts in hand, a second one ends at once with KeyboardInterrupt. Raises OutputError where rows
-    cannot be kept, and CadcodeError where workers do not start.
+    The first Ctrl-C finishes the parts in progress; the second raises KeyboardInterrupt at once. Raises OutputError if
+    rows cannot be written, and CadcodeError if workers do not start.
     """
-    done = {part.name: ledger.settled(part, setup.settings) for part in plan.parts} if resume else {}
+    done = {part.name: log.finished(part, setup.settings) for part in plan.parts} if resume else {}
     rows = {name: known for name, known in done.items() if known is not None}
     todo = [part for part in plan.parts if part.name not in rows]
-    ledger.begin({part.name for part in todo} | {other.part.name for other in plan.left_out})
-    listener.starts(len(todo) + len(plan.left_out), len(rows))
+    log.begin({part.name for part in todo} | {other.part.name for other in plan.skipped})
+    listener.on_start(len(todo) + len(plan.skipped), len(rows))
     for known in rows.values():
-        listener.has(known, fresh=False)
+        listener.on_row(known, fresh=False)
     with pool, _stopping_on_interrupt(pool.stop) as interrupted:
-        for fresh in _all_rows(plan, setup, pool.rows(todo, listener.stops)):
-            ledger.append(fresh)
+        for fresh in _all_rows(plan, setup, pool.rows(todo, listener.on_stop)):
+            log.append(fresh)
             rows[fresh["name"]] = fresh
-            listener.has(fresh, fresh=True)
-    return Batch(rows, interrupted() and len(rows) < len(plan.parts) + len(plan.left_out))
+            listener.on_row(fresh, fresh=True)
+    return Batch(rows, interrupted() and len(rows) < len(plan.parts) + len(plan.skipped))
 
 
 def _all_rows(plan: Plan, setup: Setup, converted: Iterator[dict]) -> Iterator[dict]:
-    for other in plan.left_out:
+    for other in plan.skipped:
         yield row(other.part, setup, other.status, other.reason)
     yield from converted
 
 
 def clear(folder, shard: Shard) -> None:
-    """Remove what killed runs have left half written. Other shards may be writing: then nothing is touched."""
+    """Remove incomplete files of killed runs, unless other shards may be writing."""
     if shard.count > 1:
         return
-    for path in folder.rglob(LEFT_BEHIND):
+    for path in folder.rglob(TEMPORARY):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
@@ -96,7 +96,7 @@ def clear(folder, shard: Shard) -> None:
 
 @contextmanager
 def _stopping_on_interrupt(stop: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C calls `stop`, the second one interrupts. Yields whether there was one."""
+    """The first Ctrl-C calls `stop`, the second interrupts. Yields a function that tells whether Ctrl-C was pressed."""
     seen = []
 
     def first(*_) -> None:

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from cadcode.batch.ledger import DONE, NO_PROGRAM, NOT_WRITTEN, UNREADABLE, sha256_of
 from cadcode.batch.plan import Part
+from cadcode.batch.results_log import DONE, NO_PROGRAM, NOT_WRITTEN, UNREADABLE, sha256_of
 from cadcode.batch.setup import Convert, Setup, row
 from cadcode.cli.generate import load, options_for, suited, why_not_valid
 from cadcode.cli.options import named, reading

@@ -1,1 +1,1 @@
-"""Measurements: of programs, of models, of speed."""
+"""Benchmarks of programs, models and speed."""

@@ -1,4 +1,4 @@
-"""Measure programs against the shapes they should make, without any model."""
+"""Measure programs against reference shapes, without a model."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ MEASURED, MISSING, UNREADABLE = "measured", "missing", "unreadable reference"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One program against one reference.
+    """Evaluation of one program against one reference.
 
-    `status` is 'measured', 'missing' (no program), 'unreadable reference' (nothing to measure against; says nothing
-    about the program) or the sandbox's kind of failure; every status but 'measured' has a `reason` and no errors.
+    `status` is 'measured', 'missing' (no program), 'unreadable reference' (independent of the program) or the failure
+    kind of the sandbox; every status except 'measured' has a `reason` and no errors.
     """
 
     name: str
     status: str
     reason: str | None = None
-    strict: Errors | None = None  # place and size count
-    paper: PaperErrors | None = None  # the published protocol, blind to them
-    has_volume: bool | None = None  # of the reference: whether an IoU was to be had
+    strict: Errors | None = None  # position and size count
+    paper: PaperErrors | None = None  # published protocol, invariant to position and size
+    has_volume: bool | None = None  # whether the reference has a volume, and so an IoU
 
     def as_dict(self) -> dict:
         """Plain values for JSON."""
@@ -37,22 +37,22 @@ class Evaluation:
 
 
 def evaluate_program(text: str, shape, sandbox, options: MetricOptions = DEFAULTS, name: str = "") -> Evaluation:
-    """Run `text` in the sandbox and measure its solid against `shape`, both in the units of the reference's file.
+    """Run `text` in the sandbox and measure its solid against `shape`, both in the units of the reference file.
 
-    A program that fails is an `Evaluation` with the reason; raises InputError for a shape that cannot be measured and
-    SandboxError where the sandbox does not work.
+    A failed program gives an `Evaluation` with the reason. Raises InputError for a shape that cannot be measured, and
+    SandboxError if the sandbox does not work.
     """
-    return _judged(text, measure_target(shape, options), sandbox, options, name)
+    return _evaluate(text, measure_target(shape, options), sandbox, options, name)
 
 
 def evaluate_folder(
     programs, references, sandbox, options: MetricOptions = DEFAULTS, reading: ReadOptions = AS_IT_SAYS
 ) -> list[Evaluation]:
-    """Every reference under a folder against the program of the same relative stem: `a/b.stl` and `a/b.py`; where there
-    is `a/b.stl.py`, as `batch` names it beside other results, against that.
+    """Evaluate every reference under a folder against the program of the same relative stem, in the order of names.
 
-    In the order of the names. Programs without a reference are left out. Raises UsageError where either is no folder
-    or there are no references.
+    The program of `a/b.stl` is `a/b.stl.py`, a name that `batch` uses to resolve conflicts, if it exists, else
+    `a/b.py`. Programs without a reference are skipped. Raises UsageError if either path is no folder, or without
+    references.
     """
     programs, references = Path(programs), Path(references)
     for folder in (programs, references):
@@ -60,15 +60,15 @@ def evaluate_folder(
             raise UsageError(f"{folder} is not a folder")
     paths = sorted(path for path in references.rglob("*") if is_shape_file(path) and path.is_file())
     if not paths:
-        raise UsageError(f"{references} holds no mesh, point cloud or CAD file")
+        raise UsageError(f"{references} contains no mesh, point cloud or CAD file")
     return [_evaluate_file(path, path.relative_to(references), programs, sandbox, options, reading) for path in paths]
 
 
 def summary(rows: list[Evaluation]) -> dict:
-    """Plain figures for a list of evaluations, strict and as published side by side.
+    """Averages of a list of evaluations, with the strict and the published protocol.
 
-    IoU is over the parts whose reference has a volume; there a program without one counts as 0, except in
-    `iou_mean_valid`. CD is over the measured programs. None where there is nothing to average.
+    IoU averages over the parts whose reference has a volume; a program without IoU counts as 0, except in
+    `iou_mean_valid`. CD averages over the measured programs. An average over no parts is None.
     """
     parts = [row for row in rows if row.status != UNREADABLE]
     invalid = sum(row.status != MEASURED for row in parts)
@@ -90,16 +90,16 @@ def _evaluate_file(
         target = measure_target(load_shape(path, sandbox.read_cad, reading), options)
     except InputError as error:
         return Evaluation(name, UNREADABLE, str(error))
-    whole = programs / f"{relative.as_posix()}.py"
-    program = whole if whole.is_file() else programs / f"{name}.py"
+    with_suffix = programs / f"{relative.as_posix()}.py"
+    program = with_suffix if with_suffix.is_file() else programs / f"{name}.py"
     try:
         text = program.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         return Evaluation(name, MISSING, f"no program: {program}: {error.strerror}", has_volume=target.has_volume)
-    return _judged(text, target, sandbox, options, name)
+    return _evaluate(text, target, sandbox, options, name)
 
 
-def _judged(text: str, target: Target, sandbox, options: MetricOptions, name: str) -> Evaluation:
+def _evaluate(text: str, target: Target, sandbox, options: MetricOptions, name: str) -> Evaluation:
     outcome = sandbox.run(text)
     if isinstance(outcome, Failed):
         return Evaluation(name, outcome.kind, outcome.reason, has_volume=target.has_volume)
@@ -116,13 +116,13 @@ def _figures(parts: list[Evaluation], errors: list[Errors | PaperErrors | None])
     cds = [error.cd_x1000 for error in errors if error is not None]
     return {
         "iou_parts": len(ious),
-        "iou_mean": _over(np.mean, counted),
-        "iou_median": _over(np.median, counted),
-        "iou_mean_valid": _over(np.mean, valid),
-        "cd_mean": _over(np.mean, cds),
-        "cd_median": _over(np.median, cds),
+        "iou_mean": _average(np.mean, counted),
+        "iou_median": _average(np.median, counted),
+        "iou_mean_valid": _average(np.mean, valid),
+        "cd_mean": _average(np.mean, cds),
+        "cd_median": _average(np.median, cds),
     }
 
 
-def _over(average, values: list[float]) -> float | None:
+def _average(average, values: list[float]) -> float | None:
     return float(average(values)) if values else None

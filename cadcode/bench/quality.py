@@ -1,6 +1,6 @@
-"""How good a model is: greedy and best of N, on parts of our own generator kept for this, or on a folder of meshes.
+"""Quality of a model: greedy decoding and best of N, on held-out generated parts or on a folder of meshes.
 
-Means come with 95 % intervals by bootstrap over the parts; a part without a valid program counts as IoU 0.
+Means have 95 % bootstrap intervals over the parts; a part without a valid program counts as IoU 0.
 """
 
 from dataclasses import dataclass, replace
@@ -36,16 +36,16 @@ class QualityOptions:
 
 @dataclass(frozen=True)
 class Figure:
-    """One configuration over all parts: IoU per part, None where no program was valid, and the programs."""
+    """One configuration over all parts: IoU per part (None without a valid program), and the programs."""
 
     name: str
     ious: tuple[float | None, ...]
     texts: tuple[str | None, ...] = ()
 
     @classmethod
-    def of(cls, name: str, found: list[tuple[float | None, str | None]]) -> "Figure":
-        """From the IoU and the text of every part."""
-        return cls(name, *zip(*found, strict=True))
+    def of(cls, name: str, parts: list[tuple[float | None, str | None]]) -> "Figure":
+        """A figure from (IoU, program text) of every part."""
+        return cls(name, *zip(*parts, strict=True))
 
     def as_dict(self, resamples: int, seed: int) -> dict:
         values = np.array([iou or 0.0 for iou in self.ious])
@@ -64,11 +64,10 @@ class Figure:
 
 
 def difference(ours: Figure, theirs: Figure, resamples: int, seed: int) -> dict:
-    """Mean of the differences of IoU part by part, with the 95 % interval of that mean by bootstrap over the parts, and
-    how many of the parts got the same program of both.
+    """Mean paired difference of IoU, with its 95 % bootstrap interval over the parts, and the share of equal programs.
 
-    Far narrower than what the intervals of either figure suggest: parts that are hard for one are hard for the other.
-    ValueError where the figures are not of the same parts.
+    The interval is much narrower than those of the figures, because both models find the same parts hard. ValueError if
+    the figures have different numbers of parts.
     """
     pairs = zip(ours.ious, theirs.ious, strict=True)
     gaps = np.array([(a or 0.0) - (b or 0.0) for a, b in pairs])
@@ -90,26 +89,26 @@ def difference(ours: Figure, theirs: Figure, resamples: int, seed: int) -> dict:
 
 
 def generated_quality(model: LoadedModel, options: QualityOptions, progress=lambda done: None) -> list[Figure]:
-    """Greedy and best of N (chosen by distance to the points) on held-out programs, without the CAD kernel."""
+    """Greedy decoding and best of N (by distance to the points) on held-out programs, without the CAD kernel."""
     parts = held_out(options.parts)
     best = f"best of {options.candidates}"
-    found: dict[str, list] = {"greedy": [], best: []}
+    measured: dict[str, list] = {"greedy": [], best: []}
     for start in range(0, len(parts), options.batch):
         group = [_Part.of(s.program, start + i, options) for i, s in enumerate(parts[start : start + options.batch])]
         points = torch.from_numpy(np.stack([p.cloud for p in group])).to(model.device)
         decoding = DecodeOptions(mode="sample", candidates=options.candidates, seed=options.seed)
         for part, drafts in zip(group, decode(model.engine, model.language, points, decoding), strict=True):
-            found["greedy"].append(part.measured(next((d.text for d in drafts if d.source == "greedy"), None)))
+            measured["greedy"].append(part.measured(next((d.text for d in drafts if d.source == "greedy"), None)))
             nearest = min((d.text for d in drafts), key=lambda text: part.distance(parse(text)), default=None)
-            found[best].append(part.measured(nearest))
+            measured[best].append(part.measured(nearest))
         progress(min(start + options.batch, len(parts)))
-    return [Figure.of(name, values) for name, values in found.items()]
+    return [Figure.of(name, values) for name, values in measured.items()]
 
 
 def robust_quality(model: LoadedModel, options: QualityOptions, progress=lambda done: None) -> list[Figure]:
-    """Greedy on held-out programs as `generated_quality`, from clean points and from points as scanners give them."""
+    """Greedy decoding on held-out programs, from clean points and from points with the defects of scans."""
     parts = held_out(options.parts)
-    found: dict[str, list] = {name: [] for name in SCANS}
+    measured: dict[str, list] = {name: [] for name in SCANS}
     for start in range(0, len(parts), options.batch):
         group = [_Part.of(s.program, start + i, options) for i, s in enumerate(parts[start : start + options.batch])]
         for name, scan in SCANS.items():
@@ -119,10 +118,10 @@ def robust_quality(model: LoadedModel, options: QualityOptions, progress=lambda 
             ]
             points = torch.from_numpy(np.stack(clouds).astype(np.float32) / 100).to(model.device)
             drafts = decode(model.engine, model.language, points, DecodeOptions(mode="greedy", candidates=1))
-            texts = [one[0].text if one else None for one in drafts]
-            found[name] += [part.measured(text) for part, text in zip(group, texts, strict=True)]
+            texts = [candidates[0].text if candidates else None for candidates in drafts]
+            measured[name] += [part.measured(text) for part, text in zip(group, texts, strict=True)]
         progress(min(start + options.batch, len(parts)))
-    return [Figure.of(name, values) for name, values in found.items()]
+    return [Figure.of(name, values) for name, values in measured.items()]
 
 
 def _clean(surface, rng, count):
@@ -146,9 +145,9 @@ def _uneven(surface, rng, count):
 
 
 def _side_missing(surface, rng, count):
-    """The quarter of the points farthest to one side is missing, all but the outermost: the box stays what it was."""
+    """Points without the quarter farthest to one side; the outermost points are kept, so that the box is unchanged."""
     along = surface @ _direction(rng)
-    kept = along < np.quantile(along, 0.75)
+    kept = along < np.quantile(along, 0.75)  # (N,)
     kept[[*surface.argmax(0), *surface.argmin(0)]] = True
     return _clean(surface[kept], rng, count)
 
@@ -173,7 +172,7 @@ class _Part:
     surface: np.ndarray  # (N, 3) program frame
     cloud: np.ndarray  # (256, 3) float32, model frame
     target: SearchTarget
-    places: np.ndarray  # (M, 3) in a box of side 1, where volumes are compared
+    places: np.ndarray  # (M, 3) in the unit cube, volume samples
 
     @classmethod
     def of(cls, program: Program, number: int, options: QualityOptions) -> "_Part":
@@ -187,11 +186,11 @@ class _Part:
         return distance_to_input(program, self.target) if isinstance(program, Program) else float("inf")
 
     def measured(self, text: str | None) -> tuple[float | None, str | None]:
-        """IoU and text of a draft."""
+        """IoU and text of a candidate."""
         return (None, None) if text is None else (self.iou(parse(text)), text)
 
     def iou(self, program: Program | Rejected) -> float | None:
-        """By points in the box of both, however far the program reaches; None where it is none, 0 without a solid."""
+        """IoU from points in the common box; None if `program` was rejected, 0 for an empty solid."""
         if not isinstance(program, Program):
             return None
         try:
@@ -210,7 +209,7 @@ class _Part:
 def folder_quality(
     folder: Path, model: LoadedModel, sandbox, options: QualityOptions, refined: bool, progress=lambda done: None
 ) -> list[Figure]:
-    """Greedy, best of N and (`refined`) the whole search on the meshes of a folder, executed and measured."""
+    """Greedy decoding, best of N and, if `refined`, the full search on a folder of meshes, executed and measured."""
     paths = sorted(p for p in Path(folder).rglob("*") if is_shape_file(p))
     plain = Options().seeded(options.seed)
     plain = replace(plain, search=replace(plain.search, refine=False, execute=1), export=())
@@ -219,16 +218,16 @@ def folder_quality(
     settings[f"best of {options.candidates}"] = sampled
     if refined:
         settings["refined"] = replace(sampled, search=Options().search)
-    found: dict[str, list] = {name: [] for name in settings}
+    measured: dict[str, list] = {name: [] for name in settings}
     for done, path in enumerate(paths, 1):
         shape = load_shape(path, cad_reader=sandbox.read_cad)
         for name, setting in settings.items():
-            found[name].append(_measured(reconstruct(shape, model, sandbox, setting)))
+            measured[name].append(_measured(reconstruct(shape, model, sandbox, setting)))
         progress(done)
-    return [Figure.of(name, values) for name, values in found.items()]
+    return [Figure.of(name, values) for name, values in measured.items()]
 
 
 def _measured(result: Result) -> tuple[float | None, str | None]:
-    """IoU and text of the chosen program; None where none was valid, the fall-back to the bounding box included."""
+    """IoU and text of the chosen program; None without a valid program, also for the bounding box fallback."""
     chosen = result.chosen
     return (None, None) if chosen is None or chosen.source == "bounding box" else (chosen.error.iou, chosen.text)

@@ -1,4 +1,4 @@
-"""`cadcode check`: limits for the parts of a folder, and which parts fall short of them."""
+"""`cadcode check`: limits for the parts of a folder, and the parts that miss them."""
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -18,14 +18,14 @@ ADVICE = 'write limits as min_iou = 0.9, for single parts below a line such as [
 
 @dataclass(frozen=True)
 class Limits:
-    """What a part must keep to; None asks for nothing. The distance is in the units of the part's file."""
+    """Limits of a part; None means no limit. The distance is in the units of the part's file."""
 
-    min_iou: float | None = None  # not asked of a part without a volume, such as a cloud
+    min_iou: float | None = None  # not checked for a part without a volume, such as a cloud
     max_cd: float | None = None  # CD x1000
     max_deviation: float | None = None
 
     def shortfalls(self, row: dict) -> list[str]:
-        """What is wrong with a row of results, one line each."""
+        """Missed limits of a row of results, one line each."""
         if row["status"] != "done":
             return [f"{row['status']}: {row['reason']}"]
         error = row["error"]
@@ -46,7 +46,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class FolderLimits:
-    """Limits for all parts, and those that differ by the names of parts."""
+    """General limits, and limits of single parts by name."""
 
     general: Limits
     parts: dict[str, dict[str, float]]
@@ -57,7 +57,7 @@ class FolderLimits:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One part: its row of results, its limits, and where it falls short of them."""
+    """One part: its row of results, its limits, and the missed limits."""
 
     row: dict
     limits: Limits
@@ -69,9 +69,9 @@ class Verdict:
 
 
 def read_limits(folder, named: Limits = Limits()) -> FolderLimits:
-    """The limits of `folder`/check.toml, if there is one; those `named` stand above its general ones.
+    """Limits of `folder`/check.toml, if it exists; limits in `named` override its general limits.
 
-    Raises InputError where the file cannot be used.
+    Raises InputError if the file is invalid.
     """
     path = Path(folder) / FILE
     try:
@@ -82,19 +82,19 @@ def read_limits(folder, named: Limits = Limits()) -> FolderLimits:
         raise InputError(path, f"cannot be read ({' '.join(str(error).split())})", ADVICE) from error
     parts = content.pop("parts", {})
     if not isinstance(parts, dict):
-        raise InputError(path, "'parts' is no table", ADVICE)
+        raise InputError(path, "'parts' is not a table", ADVICE)
     general = {**_checked(content, path), **{name: value for name, value in asdict(named).items() if value is not None}}
     return FolderLimits(Limits(**general), {name: _checked(limits, path) for name, limits in parts.items()})
 
 
 def judged(rows: dict[str, dict], limits: FolderLimits) -> list[Verdict]:
-    """A verdict for each row, by name. UsageError where limits are named for a part that is not there."""
-    if lost := sorted(set(limits.parts) - set(rows)):
-        raise UsageError(f"{FILE} has limits for {lost[0]}, which is not in the folder; write its path from there")
+    """A verdict for each row, by name. UsageError if a part with limits does not exist."""
+    if unknown := sorted(set(limits.parts) - set(rows)):
+        raise UsageError(f"{FILE} has limits for {unknown[0]}, which is not in the folder; use its relative path")
     verdicts = []
     for name in sorted(rows):
-        asked = limits.of(name)
-        verdicts.append(Verdict(rows[name], asked, tuple(asked.shortfalls(rows[name]))))
+        own = limits.of(name)
+        verdicts.append(Verdict(rows[name], own, tuple(own.shortfalls(rows[name]))))
     return verdicts
 
 
@@ -105,7 +105,7 @@ def as_dict(verdicts: list[Verdict]) -> dict:
 
 
 def junit_xml(verdicts: list[Verdict], suite: str, printable: Callable[[str], str] = str) -> bytes:
-    """JUnit XML: a test case a part; a part without a program is an error, one beyond a limit a failure."""
+    """JUnit XML with one test case per part; no program is an error, a missed limit is a failure."""
     broken = sum(verdict.row["status"] != "done" for verdict in verdicts)
     failed = sum(bool(verdict.short) for verdict in verdicts) - broken
     seconds = sum(verdict.row.get("seconds") or 0.0 for verdict in verdicts)
@@ -128,17 +128,17 @@ def _add_case(cases, verdict: Verdict, printable: Callable[[str], str]) -> None:
 
 
 def _has_no_volume(error: dict) -> bool:
-    """Of the input: there was no IoU to be had."""
+    """Whether the input has no volume, and so no IoU."""
     return error["iou"] is None and str(error["iou_reason"]).startswith("input:")
 
 
 def _checked(limits, path: Path) -> dict[str, float]:
     known = {field.name for field in fields(Limits)}
     if not isinstance(limits, dict):
-        raise InputError(path, f"{limits!r} is no table of limits", ADVICE)
+        raise InputError(path, f"{limits!r} is not a table of limits", ADVICE)
     for name, value in limits.items():
         if name not in known:
-            raise InputError(path, f"'{name}' is no limit; known: {', '.join(sorted(known))}", ADVICE)
+            raise InputError(path, f"'{name}' is not a limit; known: {', '.join(sorted(known))}", ADVICE)
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-            raise InputError(path, f"{name} = {value!r} is no number from 0 on", ADVICE)
+            raise InputError(path, f"{name} = {value!r} is not a number of at least 0", ADVICE)
     return {name: float(value) for name, value in limits.items()}

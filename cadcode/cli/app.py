@@ -1,6 +1,6 @@
-"""The command line: options in, tables and exit codes out. Everything heavy is imported inside the commands.
+"""The command line: options in, tables and exit codes out. Heavy libraries are imported inside the commands.
 
-Exit codes: 0 all done; 1 some part got no valid program; 2 usage or an unreadable input; 130 interrupted.
+Exit codes: 0 success; 1 no valid program for some part; 2 usage error or unreadable input; 130 interrupted.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from cadcode.cli.options import Debug, Edge, Json, Timeout, install_hook, named,
 from cadcode.errors import InputError, KeptError, UsageError
 
 DONE, NO_PROGRAM, UNREADABLE = 0, 1, 2
-PROMPTED = "part"  # the name of the files of a part without an input
+PROMPTED = "part"  # file name stem of a part without an input file
 
 app = typer.Typer(
     name="cadcode",
@@ -51,33 +51,34 @@ def root(
     pass
 
 
-# --- one part after another ------------------------------------------------------------------------------------------
+# --- conversion of parts, one after the other ------------------------------------------------------------------------
 
 
 @app.command()
 @edge.converting
 def generate(
     inputs: Annotated[
-        list[Path] | None, typer.Argument(metavar="INPUT", help="Meshes, point clouds, CAD files; see --images.")
+        list[Path] | None, typer.Argument(metavar="INPUT", help="Meshes, point clouds or CAD files; see --images.")
     ] = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="A folder, one FILE.py, or - for stdout.")] = ".",
-    attention: Annotated[str | None, typer.Option(help="sdpa or flash_attention_2 (default sdpa).")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="Output folder, one FILE.py, or - for stdout.")] = ".",
+    attention: Annotated[str | None, typer.Option(help="Attention: sdpa or flash_attention_2 (default sdpa).")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of torch threads (default: free cores).")] = None,
     picture: edge.Picture = False,
     split: Annotated[
-        bool, typer.Option("--split", help="Convert each body of a file by itself: part-1.py, part-2.py and so on.")
+        bool, typer.Option("--split", help="Convert each body of a file separately: part-1.py, part-2.py and so on.")
     ] = False,
     force: edge.Force = False,
     images: Annotated[
         bool,
         typer.Option(
             "--images",
-            help="For cadrille: show it four views of each mesh. An INPUT may then also be a "
-            "picture with two rows of two views, or a folder of four pictures.",
+            help="Image input (cadrille only): four rendered views of each mesh. INPUT may also be one "
+            "image with a 2 x 2 grid of views, or a folder of four images.",
         ),
     ] = False,
     prompt: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="For cadrille: describe a part; there is no INPUT then.")
+        str | None,
+        typer.Option(metavar="TEXT", help="Text input (cadrille only): a description of the part, without INPUT."),
     ] = None,
     json: edge.JsonLines = False,
     quiet: edge.Quiet = False,
@@ -87,9 +88,9 @@ def generate(
 ) -> None:
     """Write a CadQuery program and its solid for each mesh, point cloud or CAD file.
 
-    Writes part.py, part.step and part.json for part.stl, in the units and place of the input; files of earlier runs are
-    replaced, but not what was edited since. A part without any program gets part.json alone. What is made from a text
-    or from your own pictures is not measured. Exit code 1 where a part has no valid solid.
+    Writes part.py, part.step and part.json for part.stl, in the units and position of the input. Files of earlier runs
+    are replaced unless they were edited. A part without a program gets only part.json. Results from a text or from
+    images are not measured. Exit code 1 if a part has no valid solid.
     """
     if output == "-" and json:
         raise UsageError("-o - and --json both write to stdout; choose one")
@@ -97,7 +98,7 @@ def generate(
         raise UsageError("-o - holds one program; name a folder with --split")
     model = {name: chosen.pop(name) for name in ("model", "device", "dtype")}
     reading = edge.reading(chosen.pop("units"), chosen.pop("columns"))
-    with _sandbox(chosen.pop("timeout")) as sandbox:  # CadQuery loads over there while torch and the model load here
+    with _sandbox(chosen.pop("timeout")) as sandbox:  # the worker imports CadQuery while the model loads
         from cadcode.cli import generate as parts
         from cadcode.report.files import plan, suffixes_of
         from cadcode.report.table import error_console
@@ -118,7 +119,7 @@ def generate(
 
 
 def _generate(job, model, sandbox, asked, console, debug) -> int:
-    """One file and its exit code: a bad input does not stop the others."""
+    """Convert one file and return its exit code; an input error does not stop the other files."""
     from cadcode.cli import generate as parts
 
     try:
@@ -143,14 +144,14 @@ def _sandbox(timeout: float | None):
 
 @app.command()
 def run(
-    program: Annotated[Path, typer.Argument(metavar="PROGRAM.py", help="A CadQuery program.")],
-    export: Annotated[str | None, typer.Option(help="Solids to write: step, stl, brep, with commas between.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write them to.")] = Path("."),
+    program: Annotated[Path, typer.Argument(metavar="PROGRAM.py", help="CadQuery program.")],
+    export: Annotated[str | None, typer.Option(help="Solid formats, separated by commas: step, stl, brep.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Output folder of the solids.")] = Path("."),
     timeout: Timeout = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Run a program in the sandbox and measure its solid. Exit code 1 where it makes none."""
+    """Run a program in the sandbox and measure its solid. Exit code 1 if it makes no solid."""
     from cadcode.report.files import json_text, write_files
     from cadcode.sandbox.outcome import Failed
 
@@ -170,7 +171,7 @@ def run(
 
 
 def _facts(program: Path, outcome) -> dict:
-    """What is known of a run, in the program's units."""
+    """Properties of a run as plain values; lengths in program units."""
     from cadcode.sandbox.outcome import Failed
 
     if isinstance(outcome, Failed):
@@ -198,17 +199,17 @@ def _shown(value) -> str:
 
 @app.command()
 def evaluate(
-    program: Annotated[Path, typer.Argument(metavar="PROGRAM.py|DIR", help="A program or a folder of them.")],
-    reference: Annotated[Path, typer.Argument(metavar="REFERENCE|DIR", help="The shape it should make.")],
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a part as CSV.")] = None,
+    program: Annotated[Path, typer.Argument(metavar="PROGRAM.py|DIR", help="Program, or a folder of programs.")],
+    reference: Annotated[Path, typer.Argument(metavar="REFERENCE|DIR", help="Reference shape or folder.")],
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one row per part as CSV.")] = None,
     units: edge.Units = None,
     timeout: Timeout = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Measure programs against the shapes they should make, without a model.
+    """Measure programs against reference shapes, without a model.
 
-    Of folders, a/b.py is measured against a/b.stl (or another format). Exit code 1 where a program makes no solid.
+    In folders, a/b.py is measured against a/b.stl (or another format). Exit code 1 if a program makes no solid.
     """
     with _sandbox(timeout) as sandbox:
         from cadcode.bench.evaluate import MEASURED, evaluate_folder, evaluate_program, summary
@@ -242,12 +243,12 @@ def _print_evaluation(rows: list[dict], figures: dict, json: bool, csv: Path | N
         Console(highlight=False).print(evaluation_table(rows), summary_table(figures))
 
 
-# --- what is here ----------------------------------------------------------------------------------------------------
+# --- diagnosis -------------------------------------------------------------------------------------------------------
 
 
 @app.command()
 def doctor(json: Json = False, debug: Debug = False) -> None:
-    """Check everything that a part needs on its way. Exit code 1 where something essential is broken."""
+    """Check the installation. Exit code 1 if an essential component is broken."""
     from cadcode.cli.doctor import examine
     from cadcode.report.files import json_text
 

@@ -1,4 +1,4 @@
-"""`cadcode batch`, `merge` and `check`: many parts at once."""
+"""`cadcode batch`, `merge` and `check`: conversion of folders."""
 
 import tempfile
 from contextlib import nullcontext
@@ -13,11 +13,11 @@ from cadcode.errors import UsageError
 
 ENGINES = ("local", "ray")
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Meshes, point clouds and CAD files, also deeper in.")]
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Processes with a model and a sandbox each (default: free processors).")
+Folder = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="Folder of meshes, point clouds and CAD files; subfolders included.")
 ]
-Threads = Annotated[int, typer.Option(min=1, help="Of torch, in each worker (default 1).")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Number of worker processes (default: free cores).")]
+Threads = Annotated[int, typer.Option(min=1, help="Torch threads per worker (default 1).")]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -29,17 +29,18 @@ def add_commands(app: typer.Typer) -> None:
 @edge.converting
 def batch(
     folder: Folder,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Output folder.")],
     workers: Workers = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Leave parts that are done as they are (default yes).")
+        bool, typer.Option("--resume/--no-resume", help="Skip parts that are done (default yes).")
     ] = True,
     shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Only the I-th of N shares, for array jobs; then cadcode merge.")
+        str | None,
+        typer.Option(metavar="I/N", help="Convert only shard I of N, for array jobs; then run cadcode merge."),
     ] = None,
-    engine: Annotated[str, typer.Option(help="local, or ray for a cluster (default local).")] = ENGINES[0],
+    engine: Annotated[str, typer.Option(help="Execution engine: local or ray (default local).")] = ENGINES[0],
     address: Annotated[
-        str | None, typer.Option(help="Of the Ray cluster; auto for the one that runs here (default: this machine).")
+        str | None, typer.Option(help="Address of the Ray cluster, or auto (default: Ray on this machine).")
     ] = None,
     threads: Threads = 1,
     picture: edge.Picture = False,
@@ -52,9 +53,9 @@ def batch(
 ) -> None:
     """Write a program and its solid for each mesh, point cloud and CAD file of a folder.
 
-    FOLDER/a/b.stl becomes a/b.py, a/b.step and a/b.json in the output folder. results.jsonl there has a line a part,
-    report.html shows them all. The same command again goes on where it was stopped. Every part has a seed of its own,
-    made from --seed and its name. Hidden files are left out.
+    FOLDER/a/b.stl becomes a/b.py, a/b.step and a/b.json in the output folder. results.jsonl has one line per part and
+    report.html shows all parts. The same command resumes an interrupted run. Each part has its own seed, derived from
+    --seed and its name. Hidden files are skipped.
     """
     from cadcode.batch.plan import Shard
     from cadcode.batch.work import setup_for
@@ -63,15 +64,15 @@ def batch(
     pool = _pool(setup, workers, engine, address)
     done = _converted(folder, setup, pool, quiet, Shard.parse(shard or "1/1"), resume, json)
     if done.interrupted:
-        typer.echo("cadcode: interrupted; the same command goes on where this one stopped", err=True)
+        typer.echo("cadcode: interrupted; run the same command again to resume", err=True)
         raise typer.Exit(edge.INTERRUPTED)
     raise typer.Exit(done.exit_code)
 
 
 def _converted(folder: Path, setup, pool, quiet, shard=None, resume=True, json=False, reported=True):
-    """Convert a folder and perhaps write its report; what became of it as a `Batch`."""
-    from cadcode.batch.ledger import open_ledger
+    """Convert a folder, write its report if `reported`, and return the `Batch`."""
     from cadcode.batch.plan import Shard, plan
+    from cadcode.batch.results_log import open_results_log
     from cadcode.batch.run import clear, run
     from cadcode.batch.work import licence_line
     from cadcode.report.files import suffixes_of
@@ -82,19 +83,19 @@ def _converted(folder: Path, setup, pool, quiet, shard=None, resume=True, json=F
     parts = plan(folder, setup.output, suffixes_of(setup.options.export, setup.picture), shard)
     for line in licence_line(setup):
         console.print(line, soft_wrap=True, markup=False)
-    with open_ledger(setup.output, shard) as ledger:
+    with open_results_log(setup.output, shard) as log:
         clear(setup.output, shard)
         with _listener(console, json) as listener:
-            done = run(parts, setup, ledger, pool, resume, listener)
+            done = run(parts, setup, log, pool, resume, listener)
         shown = [summary_line(list(done.rows.values()))]
         if reported and shard.count == 1:
-            shown.append(f"see {write_report(setup.output, list(ledger.rows().values()))}")
+            shown.append(f"see {write_report(setup.output, list(log.rows().values()))}")
     console.print("; ".join(shown), soft_wrap=True, markup=False)
     return done
 
 
 def _pool(setup, workers: int | None, engine: str = ENGINES[0], address: str | None = None):
-    """Where parts are converted. UsageError for an engine that is not there."""
+    """Worker pool of the chosen engine. UsageError for an unknown or missing engine."""
     from cadcode.batch.pool import Pool
     from cadcode.batch.ray_pool import RayPool
     from cadcode.batch.run import default_workers
@@ -117,7 +118,7 @@ def _listener(console, json: bool):
 
 
 def write_report(folder: Path, rows: list[dict]) -> Path:
-    """`report.html` of the results in a folder; where it is. OutputError."""
+    """Write `report.html` for the results in a folder and return its path. OutputError."""
     from cadcode.report.files import write_files
     from cadcode.report.html import report_page
 
@@ -126,36 +127,34 @@ def write_report(folder: Path, rows: list[dict]) -> Path:
 
 
 def merge(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="What shards have written to.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Output folders of the shards.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to gather; the DIR itself if there is but one.")
+        Path | None, typer.Option("--output", "-o", help="Target folder (default: DIR, if only one is named).")
     ] = None,
     quiet: edge.Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Gather the results of shards: one results.jsonl, one report.html. Exit code 1 where a shard is missing."""
-    from cadcode.batch.merge import gather
+    """Merge the results of shards: one results.jsonl, one report.html. Exit code 1 if a shard is missing."""
+    from cadcode.batch.merge import merge_shards
     from cadcode.report.html import summary_line
     from cadcode.report.table import error_console
 
-    gathered = gather(folders, output)
-    page = write_report(gathered.folder, gathered.rows)
-    error_console(quiet).print(f"{summary_line(gathered.rows)}; see {page}", soft_wrap=True, markup=False)
-    for name in gathered.missing:
+    merged = merge_shards(folders, output)
+    page = write_report(merged.folder, merged.rows)
+    error_console(quiet).print(f"{summary_line(merged.rows)}; see {page}", soft_wrap=True, markup=False)
+    for name in merged.missing:
         edge.report(f"{name} is missing; run that shard, then merge again")
-    raise typer.Exit(1 if gathered.missing else 0)
+    raise typer.Exit(1 if merged.missing else 0)
 
 
 def check(
     folder: Folder,
-    min_iou: Annotated[float | None, typer.Option(min=0, max=1, help="The least IoU of a part that has one.")] = None,
-    max_cd: Annotated[float | None, typer.Option(min=0, help="The largest CD x1000.")] = None,
-    max_deviation: Annotated[
-        float | None, typer.Option(min=0, help="The largest distance, in the units of the file.")
-    ] = None,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the outcome as JUnit XML.")] = None,
+    min_iou: Annotated[float | None, typer.Option(min=0, max=1, help="Minimum IoU of parts that have one.")] = None,
+    max_cd: Annotated[float | None, typer.Option(min=0, help="Maximum CD x1000.")] = None,
+    max_deviation: Annotated[float | None, typer.Option(min=0, help="Maximum distance, in file units.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the verdicts as JUnit XML.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Keep the files, as batch does (default: nothing is kept).")
+        Path | None, typer.Option("--output", "-o", help="Output folder, as in batch (default: no files are kept).")
     ] = None,
     workers: Workers = None,
     model: edge.Model = None,
@@ -166,21 +165,21 @@ def check(
     device: Device = None,
     threads: Threads = 1,
     timeout: Timeout = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON to stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON to stdout.")] = False,
     quiet: edge.Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Convert a folder and fail where a part falls short: a smoke test for CI.
+    """Convert a folder and fail if a part misses a limit: a smoke test for CI.
 
-    A part falls short without a valid program, or beyond a limit. Limits for all parts come from the options or from
-    FOLDER/check.toml; those for single parts from its tables such as [parts."sub/flange.step"]. Exit code 1 where a
-    part falls short, 2 where a file cannot be read.
+    A part fails without a valid program, or if it exceeds a limit. Limits for all parts come from the options or from
+    FOLDER/check.toml; limits for single parts come from tables such as [parts."sub/flange.step"] in that file. Exit
+    code 1 if a part fails, 2 if a file cannot be read.
     """
     from cadcode.batch.work import setup_for
     from cadcode.bench.thresholds import Limits, judged, read_limits
 
     limits = read_limits(folder, Limits(min_iou, max_cd, max_deviation))
-    with _kept_or_not(output) as kept:
+    with _output_folder(output) as kept:
         setup = setup_for(
             kept,
             model,
@@ -199,17 +198,17 @@ def check(
     if done.interrupted:
         raise KeyboardInterrupt
     verdicts = judged(done.rows, limits)
-    _tell(verdicts, folder, junit, json, quiet)
+    _report(verdicts, folder, junit, json, quiet)
     raise typer.Exit(max(done.exit_code, *(1 if verdict.short else 0 for verdict in verdicts)))
 
 
-def _kept_or_not(output: Path | None):
+def _output_folder(output: Path | None):
     if output is not None:
         return nullcontext(output)
     return tempfile.TemporaryDirectory(prefix="cadcode-check-", ignore_cleanup_errors=True)
 
 
-def _tell(verdicts, folder: Path, junit: Path | None, json: bool, quiet: bool) -> None:
+def _report(verdicts, folder: Path, junit: Path | None, json: bool, quiet: bool) -> None:
     from cadcode.bench.thresholds import as_dict, junit_xml
     from cadcode.report.files import json_text, write_files
     from cadcode.report.table import check_table, error_console

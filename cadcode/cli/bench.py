@@ -1,4 +1,4 @@
-"""`cadcode bench`: how good and how fast, measured by the same code that works for users."""
+"""`cadcode bench`: quality and speed, measured on the code that users run."""
 
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from cadcode.cli.options import Debug, Device, Dtype, Json, Seed, named
 from cadcode.errors import UsageError
 
-bench = typer.Typer(help="Measure the quality of a model, and its speed.", rich_markup_mode=None)
+bench = typer.Typer(help="Measure the quality and the speed of a model.", rich_markup_mode=None)
 
 
 @bench.callback()
@@ -19,25 +19,30 @@ def _root() -> None:
 
 @bench.command("quality")
 def quality(
-    meshes: Annotated[Path | None, typer.Argument(metavar="[FOLDER]", help="Meshes; without, generated parts.")] = None,
-    model: Annotated[str | None, typer.Option(help="A name or a folder (default cadcode-small).")] = None,
-    parts: Annotated[int | None, typer.Option(min=1, help="Generated parts (default 200).")] = None,
-    candidates: Annotated[int | None, typer.Option(min=2, help="Of best of N (default 10).")] = None,
-    refined: Annotated[bool, typer.Option("--refined", help="The whole search as well (meshes only).")] = False,
+    meshes: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="Folder of meshes (default: generated parts).")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Name or folder of a model (default cadcode-small).")] = None,
+    parts: Annotated[int | None, typer.Option(min=1, help="Number of generated parts (default 200).")] = None,
+    candidates: Annotated[int | None, typer.Option(min=2, help="Candidates of best of N (default 10).")] = None,
+    refined: Annotated[bool, typer.Option("--refined", help="Measure the full search as well (meshes only).")] = False,
     against: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Another on the same parts, --dtype auto: differences in pairs.")
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Model to compare with, on the same parts (paired differences, --dtype auto)."
+        ),
     ] = None,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="Greedy from noisy, few, uneven and missing points (generated parts).")
+        bool, typer.Option("--robustness", help="Greedy decoding of noisy, sparse, uneven and incomplete points.")
     ] = False,
     seed: Seed = None,
     device: Device = None,
     dtype: Dtype = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of torch threads (default: free cores).")] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """IoU of greedy decoding and of the best of N, with 95 % intervals; a part without a valid program counts as 0."""
+    """Measure the IoU of greedy decoding and of the best of N, with 95 % intervals; an invalid part counts as 0."""
     from rich.console import Console
 
     from cadcode.bench.quality import QualityOptions, difference
@@ -84,25 +89,27 @@ def _figures(meshes, model, device, dtype, threads, refined, robustness, options
 
 @bench.command("speed")
 def speed(
-    model: Annotated[str | None, typer.Option(help="A name or a folder (default cadcode-small).")] = None,
-    parts: Annotated[int | None, typer.Option(min=1, help="Generated parts (default 6).")] = None,
-    candidates: Annotated[int | None, typer.Option(min=2, help="Programs of a part (default 32).")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(min=2, help="Of a program, at most (default 128).")] = None,
-    faces: Annotated[int | None, typer.Option(min=0, help="Of a large STL (default 5000000); 0: none.")] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, help="Of short measurements (default 3).")] = None,
-    rivals: Annotated[bool, typer.Option("--rivals/--no-rivals", help="Measure other ways beside ours.")] = True,
+    model: Annotated[str | None, typer.Option(help="Name or folder of a model (default cadcode-small).")] = None,
+    parts: Annotated[int | None, typer.Option(min=1, help="Number of generated parts (default 6).")] = None,
+    candidates: Annotated[int | None, typer.Option(min=2, help="Candidates per part (default 32).")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=2, help="Maximum number of tokens (default 128).")] = None,
+    faces: Annotated[
+        int | None, typer.Option(min=0, help="Faces of the large STL file (default 5000000); 0 skips it.")
+    ] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, help="Repetitions of short measurements (default 3).")] = None,
+    rivals: Annotated[bool, typer.Option("--rivals/--no-rivals", help="Measure reference implementations too.")] = True,
     clock: Annotated[
-        str | None, typer.Option(help="Of decoding: wall, or cpu where other programs run (default wall).")
+        str | None, typer.Option(help="Clock for decoding: wall, or cpu on a busy computer (default wall).")
     ] = None,
     device: Device = None,
     dtype: Dtype = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: free processors).")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of torch threads (default: free cores).")] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Seconds from a cold start, tokens, programs and parts a second, memory; beside transformers and other ways.
+    """Measure start-up time, tokens, programs and parts per second, and memory, with reference implementations.
 
-    Everything is measured in one run, so compare numbers of one run only, and leave the computer alone meanwhile.
+    Compare only numbers of one run, and run nothing else on the computer during it.
     """
     from cadcode.bench.speed.suite import SpeedOptions, measure
     from cadcode.cli.generate import load
@@ -113,7 +120,7 @@ def speed(
     options = SpeedOptions(**named(**counts, clock=clock), rivals=rivals)
     with Sandbox() as sandbox:
         sandbox.level()  # waits for the worker
-        figures = measure(load(model, device, threads, dtype), sandbox, options, _told)
+        figures = measure(load(model, device, threads, dtype), sandbox, options, _announce)
     if json:
         typer.echo(json_text(dict(figures, options=asdict(options))))
     else:
@@ -121,12 +128,12 @@ def speed(
             typer.echo(f"{name:<46} {value if isinstance(value, str) else format(value, '.5g')}")
 
 
-def _told(name: str) -> None:
+def _announce(name: str) -> None:
     typer.echo(f"measuring: {name.replace('_', ' ')}", err=True)
 
 
 def _flat(figures: dict, before: str = ""):
-    """(name, value) of all numbers, nested names with spaces between."""
+    """(name, value) of all numbers; nested names are joined with spaces."""
     for name, value in figures.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{before}{name} ")

@@ -1,4 +1,4 @@
-"""What `cadcode doctor` looks at: is everything there that a part needs on its way from file to solid?"""
+"""Checks of `cadcode doctor`: libraries, sandbox, devices, compiler and weights."""
 
 import importlib
 import platform
@@ -10,14 +10,14 @@ from cadcode.errors import CadcodeError
 from cadcode.model.machine import cores, free_cores
 
 ESSENTIAL = ("numpy", "scipy", "trimesh", "manifold3d", "safetensors", "torch")
-INSTALLED = ("cadquery", "transformers")  # too slow to import for their version alone; the sandbox tries CadQuery
+INSTALLED = ("cadquery", "transformers")  # slow to import, so only the version is read; the sandbox tests CadQuery
 OPTIONAL = {"laspy": "LAS and LAZ clouds", "pye57": "E57 clouds"}
 SCAN_ADVICE = 'pip install "cadcode[scan]"'
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; a `problem` says what does not work and what to do."""
+    """One line of the report; `problem` states the failure and the remedy."""
 
     name: str
     value: str
@@ -28,11 +28,11 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """All findings; something essential is broken where one has a problem."""
+    """All findings; a finding with a problem means that an essential component is broken."""
     findings = [Finding("cadcode", __version__), Finding("python", platform.python_version())]
     findings += [Finding("system", platform.platform())]
     findings += [_imported(name) for name in ESSENTIAL] + [_installed(name) for name in INSTALLED]
-    findings += [Finding("processors", f"{cores()}, {free_cores()} free: as many threads"), _sandbox()]
+    findings += [Finding("processors", f"{cores()}, {free_cores()} free (default number of threads)"), _sandbox()]
     if not any(finding.problem for finding in findings if finding.name in ESSENTIAL):
         findings += [
             Finding("devices", ", ".join(_devices())),
@@ -44,12 +44,12 @@ def examine() -> list[Finding]:
 
 
 def _imported(name: str) -> Finding:
-    """A package that loads, not only one that is installed: broken native libraries show here."""
+    """Import a package, which also detects broken native libraries."""
     try:
         importlib.import_module(name)
     except (ImportError, OSError) as error:
-        said = " ".join(str(error).split())[:200]
-        return Finding(name, "does not load", f"{said}; pip install --force-reinstall {name}")
+        message = " ".join(str(error).split())[:200]
+        return Finding(name, "does not load", f"{message}; pip install --force-reinstall {name}")
     return Finding(name, _version(name) or "unknown version")
 
 
@@ -87,9 +87,9 @@ def _bfloat16() -> str:
 
     from cadcode.model.checkpoints.weights import fast_bfloat16
 
-    there = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
-    where = [device for device in there if fast_bfloat16(device)]
-    return "fast on " + ", ".join(where) if where else "slow here"
+    devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
+    fast = [device for device in devices if fast_bfloat16(device)]
+    return "fast on " + ", ".join(fast) if fast else "slow on this computer"
 
 
 def _compiler() -> str:
@@ -97,9 +97,9 @@ def _compiler() -> str:
     from cadcode.model.engines.kernels import kernels
 
     if kernels() is None:
-        return "none that works: models are slower on the CPU; install gcc or clang"
+        return "none works: models run slower on the CPU; install gcc or clang"
     folder = cache_folder()
-    return f"works; what it made is kept in {folder}" if folder else "works, anew at every start: there is no home"
+    return f"works; cache in {folder}" if folder else "works; no home folder, so kernels are compiled at every start"
 
 
 def _weights() -> Finding:
@@ -114,4 +114,4 @@ def _weights() -> Finding:
 
 
 def _extra(name: str, use: str) -> Finding:
-    return Finding(name, _version(name) or f"not installed; for {use}: {SCAN_ADVICE}")
+    return Finding(name, _version(name) or f"not installed; {use} need it: {SCAN_ADVICE}")

@@ -1,4 +1,4 @@
-"""`cadcode models`: which there are, and writing one down for other programs."""
+"""`cadcode models`: the known models, and their export for serving engines."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ models = typer.Typer(rich_markup_mode=None)
 
 @models.callback(invoke_without_command=True)
 def listed(context: typer.Context, json: Json = False, debug: Debug = False) -> None:
-    """List the models known by name, their licences, and whether they are on this computer."""
+    """List the known models, their licences, and whether they are on this computer."""
     if context.invoked_subcommand is not None:
         return
     from cadcode.model.checkpoints.load import KNOWN, size_on_disk
@@ -24,19 +24,19 @@ def listed(context: typer.Context, json: Json = False, debug: Debug = False) -> 
         if json:
             typer.echo(json_text(row | dict(present=size is not None, bytes=size or 0)))
         else:
-            state = "not here" if size is None else f"here, {size / 1e6:.1f} MB"
+            state = "not on disk" if size is None else f"on disk, {size / 1e6:.1f} MB"
             typer.echo(f"{spec.name:<24} {spec.size:<6} {row['inputs']:<20} {spec.licence:<32} {state}")
 
 
 @models.command("export")
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name of `cadcode models` or a folder.")],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write to.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name from `cadcode models`, or a folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Output folder.")],
     debug: Debug = False,
 ) -> None:
-    """Write a model as a plain Qwen2 checkpoint with the point encoder beside it.
+    """Export a model as a plain Qwen2 checkpoint and a separate point encoder.
 
-    For serving engines that take prompt embeddings; DIR/point_encoder/prompt.json says how a prompt is made.
+    The export is for serving engines that accept prompt embeddings; DIR/point_encoder/prompt.json describes the prompt.
     """
     from cadcode.model.checkpoints.export import export_model
     from cadcode.model.checkpoints.load import load_model

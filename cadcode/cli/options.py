@@ -102,50 +102,50 @@ def _remember_debug(ctx: typer.Context, debug: bool) -> bool:
 
 Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show tracebacks of errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps (default auto).")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random (default 0).")]
-Timeout = Annotated[float | None, typer.Option(help="Seconds a program may run (default 10.0).")]
-Model = Annotated[str | None, typer.Option(help="A name of `cadcode models` or a folder (default cadcode-small).")]
-Decode = Annotated[str | None, typer.Option(help="greedy, beam or sample (default sample).")]
-Beams = Annotated[int | None, typer.Option(help="Width of --decode beam (default 4).")]
-Candidates = Annotated[int | None, typer.Option(help="Programs to write and choose from (default 32); 1 is greedy.")]
-Temperature = Annotated[float | None, typer.Option(help="Of sampling (default 1.0).")]
+Device = Annotated[str | None, typer.Option(help="Device: auto, cpu, cuda or mps (default auto).")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Random seed (default 0).")]
+Timeout = Annotated[float | None, typer.Option(help="Time limit of a program, in seconds (default 10.0).")]
+Model = Annotated[str | None, typer.Option(help="Name from `cadcode models`, or a folder (default cadcode-small).")]
+Decode = Annotated[str | None, typer.Option(help="Decoding: greedy, beam or sample (default sample).")]
+Beams = Annotated[int | None, typer.Option(help="Beam width of --decode beam (default 4).")]
+Candidates = Annotated[int | None, typer.Option(help="Number of candidate programs (default 32); 1 is greedy.")]
+Temperature = Annotated[float | None, typer.Option(help="Sampling temperature (default 1.0).")]
 Refine = Annotated[
     bool | None,
-    typer.Option("--refine/--no-refine", help="Fit numbers and structure of the best to the input (default yes)."),
+    typer.Option("--refine/--no-refine", help="Refine the best candidates by search (default yes)."),
 ]
 Budget = Annotated[
     float | None,
-    typer.Option(min=0, metavar="SECONDS", help="Go on with new drafts until a part fits or its time is up."),
+    typer.Option(min=0, metavar="SECONDS", help="Time budget: sample more candidates until the part fits."),
 ]
 MaxNewTokens = Annotated[
-    int | None, typer.Option(help="Longest program, in tokens (default 128), 768 for published models.")
+    int | None, typer.Option(help="Maximum number of tokens of a program (default 128); 768 for published models.")
 ]
 Dtype = Annotated[
-    str | None, typer.Option(help="auto, float32, bfloat16 or int8: numbers of the model (default auto).")
+    str | None, typer.Option(help="Number format of the weights: auto, float32, bfloat16 or int8 (default auto).")
 ]
 Export = Annotated[
     str | None,
-    typer.Option(callback=words, help="Solids to write: step, stl, brep, with commas between (default step)."),
+    typer.Option(callback=words, help="Solid formats, separated by commas: step, stl, brep (default step)."),
 ]
 Units = Annotated[
     str | None,
     typer.Option(
-        help="Unit of the numbers in the file: mm, cm, m or inch; they are converted to mm (default: what the "
-        "file says, else as they are)."
+        help="Unit of the input coordinates: mm, cm, m or inch; converted to mm (default: the unit in the file, "
+        "or no conversion)."
     ),
 ]
 Columns = Annotated[
     str | None,
-    typer.Option(metavar="X,Y,Z", help="Columns of a table of points, counted from 1; six with the normals."),
+    typer.Option(metavar="X,Y,Z", help="Columns of a point table, counted from 1; six include normals."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace programs that were edited, and files of others.")]
-Picture = Annotated[bool, typer.Option("--picture", help="Write a PNG of input and result side by side.")]
-JsonLines = Annotated[bool, typer.Option("--json", help="Print one line of JSON a part to stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only, no tables.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite edited programs and files that cadcode did not write.")]
+Picture = Annotated[bool, typer.Option("--picture", help="Write a PNG image of input and result.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print one line of JSON per part to stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only, no tables.")]
 
 
-# What every command that converts parts can be told, by the name of the option.
+# Options shared by all commands that convert parts, by option name.
 CONVERSION = dict(
     model=Model,
     decode=Decode,

@@ -1,4 +1,4 @@
-"""Commands around training. They need numpy and torch, and neither CadQuery nor trimesh."""
+"""Training commands. They need numpy and torch, but neither CadQuery nor trimesh."""
 
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from cadcode.cli.options import Debug, Device, Json, Seed, named, numbers
 from cadcode.errors import UsageError
 
-data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The programs that training makes up.")
+data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Procedural training data.")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -20,23 +20,29 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def train(
-    out: Annotated[Path, typer.Option(help="The folder for checkpoints and the log.")],
-    minutes: Annotated[float | None, typer.Option(min=0, help="How long (default 60.0).")] = None,
+    out: Annotated[Path, typer.Option(help="Output folder of checkpoints and the log.")],
+    minutes: Annotated[float | None, typer.Option(min=0, help="Training time, in minutes (default 60.0).")] = None,
     start: Annotated[
-        Path | None, typer.Option("--from", exists=True, help="Go on from a stable.pt or a model's folder.")
+        Path | None, typer.Option("--from", exists=True, help="Resume from a stable.pt or a model folder.")
     ] = None,
     points: Annotated[
-        str | None, typer.Option(help="Points of a part, each number for an equal share (default 64,128,256).")
+        str | None, typer.Option(help="Points per part, a schedule with equal shares (default 64,128,256).")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Parts a step (default 64).")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Batch size, in parts (default 64).")] = None,
     decay_share: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Of the minutes, with a falling learning rate (default 0.25).")
+        float | None, typer.Option(min=0, max=1, help="Share of the time with learning rate decay (default 0.25).")
     ] = None,
-    muon_lr: Annotated[float | None, typer.Option(help="Learning rate of hidden matrices (default 0.01).")] = None,
-    adam_lr: Annotated[float | None, typer.Option(help="Learning rate of all else (default 0.002).")] = None,
-    noise: Annotated[float | None, typer.Option(min=0, help="On half of the samples (default 0.01).")] = None,
+    muon_lr: Annotated[
+        float | None, typer.Option(help="Muon learning rate, for hidden matrices (default 0.01).")
+    ] = None,
+    adam_lr: Annotated[
+        float | None, typer.Option(help="AdamW learning rate, for other weights (default 0.002).")
+    ] = None,
+    noise: Annotated[
+        float | None, typer.Option(min=0, help="Noise scale, on half of the samples (default 0.01).")
+    ] = None,
     uneven: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of samples with points denser on one side (default 0.1).")
+        float | None, typer.Option(min=0, max=1, help="Share of samples with uneven point density (default 0.1).")
     ] = None,
     missing: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of samples with a side missing (default 0.1).")
@@ -45,24 +51,33 @@ def train(
         float | None, typer.Option(min=0, max=1, help="Share of steps with half of the points (default 0.1).")
     ] = None,
     hardness: Annotated[
-        str | None, typer.Option(help="Of the programs, 0 to 1, from the start to the end (default 0.5,0.5).")
+        str | None, typer.Option(help="Difficulty of programs, 0 to 1, at the start and the end (default 0.5,0.5).")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes that make data (default 1).")] = None,
-    hidden_size: Annotated[int | None, typer.Option(min=1, help="Width of a new model (default 256).")] = None,
-    layers: Annotated[int | None, typer.Option(min=1, help="Layers of a new model (default 6).")] = None,
-    intermediate_size: Annotated[int | None, typer.Option(min=1, help="Inner width of a layer (default 768).")] = None,
-    heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of a new model (default 4).")] = None,
-    save_minutes: Annotated[float | None, typer.Option(min=0, help="Between checkpoints (default 3.0).")] = None,
-    log_every: Annotated[int | None, typer.Option(min=1, help="Steps between lines of the log (default 50).")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Number of data worker processes (default 1).")] = None,
+    hidden_size: Annotated[int | None, typer.Option(min=1, help="Hidden size of a new model (default 256).")] = None,
+    layers: Annotated[int | None, typer.Option(min=1, help="Number of layers of a new model (default 6).")] = None,
+    intermediate_size: Annotated[
+        int | None, typer.Option(min=1, help="Feed-forward size of a new model (default 768).")
+    ] = None,
+    heads: Annotated[
+        int | None, typer.Option(min=1, help="Number of attention heads of a new model (default 4).")
+    ] = None,
+    save_minutes: Annotated[
+        float | None, typer.Option(min=0, help="Minutes between checkpoints (default 3.0).")
+    ] = None,
+    log_every: Annotated[int | None, typer.Option(min=1, help="Steps between log lines (default 50).")] = None,
     fuse: Annotated[
-        bool | None, typer.Option("--fuse/--no-fuse", help="Compile; a CPU needs a C++ compiler (default True).")
+        bool | None,
+        typer.Option(
+            "--fuse/--no-fuse", help="Compile element-wise operations; a CPU needs a C++ compiler (default True)."
+        ),
     ] = None,
     device: Device = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of torch (default: all processors).")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of torch threads (default: all cores).")] = None,
     seed: Seed = None,
     debug: Debug = False,
 ) -> None:
-    """Train a model from scratch, or further, on programs made on the fly."""
+    """Train a model, from scratch or from a checkpoint, on programs generated on the fly."""
     from cadcode.report.files import make_folder
     from cadcode.train import supervised as training
 
@@ -94,34 +109,47 @@ def train(
 
 
 def train_rl(
-    out: Annotated[Path, typer.Option(help="The folder for checkpoints and the log.")],
-    start: Annotated[Path, typer.Option("--from", exists=True, help="A checkpoint or a model's folder.")],
-    minutes: Annotated[float | None, typer.Option(min=0, help="How long (default 40.0).")] = None,
+    out: Annotated[Path, typer.Option(help="Output folder of checkpoints and the log.")],
+    start: Annotated[Path, typer.Option("--from", exists=True, help="Checkpoint or model folder to start from.")],
+    minutes: Annotated[float | None, typer.Option(min=0, help="Training time, in minutes (default 40.0).")] = None,
     lr: Annotated[float | None, typer.Option(min=0, help="Learning rate (default 0.0001).")] = None,
     decay_share: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Of the minutes, with a falling learning rate (default 0.5).")
+        float | None, typer.Option(min=0, max=1, help="Share of the time with learning rate decay (default 0.5).")
     ] = None,
-    clip: Annotated[float | None, typer.Option(min=0, help="How far ratios count (default 0.1).")] = None,
-    supervised: Annotated[float | None, typer.Option(min=0, help="Weight of the true program (default 0.2).")] = None,
-    parts: Annotated[int | None, typer.Option(min=1, help="Parts an update (default 16).")] = None,
+    clip: Annotated[
+        float | None, typer.Option(min=0, help="Clipping range of probability ratios (default 0.1).")
+    ] = None,
+    supervised: Annotated[
+        float | None, typer.Option(min=0, help="Weight of the supervised loss (default 0.2).")
+    ] = None,
+    parts: Annotated[int | None, typer.Option(min=1, help="Parts per update (default 16).")] = None,
     points: Annotated[
-        str | None, typer.Option(help="Points of a part, numbers taken in turn by the updates (default 128,256).")
+        str | None, typer.Option(help="Points per part, cycled over the updates (default 128,256).")
     ] = None,
-    group: Annotated[int | None, typer.Option(min=2, help="Programs sampled for a part (default 16).")] = None,
-    chosen: Annotated[int | None, typer.Option(min=1, help="Of them, learnt from (default 4).")] = None,
-    temperature: Annotated[float | None, typer.Option(min=0.01, help="Of sampling (default 1.0).")] = None,
+    group: Annotated[
+        int | None, typer.Option(min=2, help="Group size: programs sampled per part (default 16).")
+    ] = None,
+    chosen: Annotated[
+        int | None, typer.Option(min=1, help="Programs of a group that enter the loss (default 4).")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(min=0.01, help="Sampling temperature (default 1.0).")] = None,
     distance_scale: Annotated[
-        float | None, typer.Option(min=0, help="What a unit of mean distance costs; IoU 1 is worth 10 (default 0.0).")
+        float | None,
+        typer.Option(min=0, help="Penalty per program unit of mean distance; an IoU of 1 gives 10 (default 0.0)."),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes that sample and score (default 2).")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of the process that learns (default 1).")] = None,
-    measure_minutes: Annotated[float | None, typer.Option(min=0, help="Between checkpoints (default 5.0).")] = None,
-    held_out: Annotated[int | None, typer.Option(min=1, help="Parts measured then (default 128).")] = None,
-    log_every: Annotated[int | None, typer.Option(min=1, help="Updates between lines of the log (default 10).")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Number of worker processes that sample and score (default 2).")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Torch threads of the learner (default 1).")] = None,
+    measure_minutes: Annotated[
+        float | None, typer.Option(min=0, help="Minutes between checkpoints (default 5.0).")
+    ] = None,
+    held_out: Annotated[int | None, typer.Option(min=1, help="Number of held-out parts (default 128).")] = None,
+    log_every: Annotated[int | None, typer.Option(min=1, help="Updates between log lines (default 10).")] = None,
     seed: Seed = None,
     debug: Debug = False,
 ) -> None:
-    """Let a model learn from the geometry of what it writes: reinforcement by IoU, without a CAD kernel."""
+    """Train a model by reinforcement learning, with IoU as reward and without a CAD kernel."""
     from cadcode.report.files import make_folder
     from cadcode.train.learner import options_from
     from cadcode.train.reinforce import reinforce
@@ -157,13 +185,13 @@ def _device(name: str | None) -> str | None:
 
 
 def _schedule(points: str | None) -> dict:
-    """`--points` as training options: equal shares of the run."""
+    """Training options of `--points`: a schedule with equal shares."""
     counts = _points(points)
     return {} if counts is None else dict(points=counts, points_shares=(1.0,) * len(counts))
 
 
 def _points(points: str | None) -> tuple[int, ...] | None:
-    """`--points` as numbers. UsageError beyond what a model takes."""
+    """Numbers of `--points`. UsageError outside the range of the model."""
     if points is None:
         return None
     from cadcode.model.nets.small import PREFIX_LENGTH
@@ -175,7 +203,7 @@ def _points(points: str | None) -> tuple[int, ...] | None:
 
 
 def _hardness(text: str | None) -> dict:
-    """`--hardness` as training options: one number for all of the run, or two. UsageError for anything else."""
+    """Training options of `--hardness`: one number, or start and end. UsageError otherwise."""
     if text is None:
         return {}
     try:
@@ -189,15 +217,15 @@ def _hardness(text: str | None) -> dict:
 
 def export_weights(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", exists=True, dir_okay=False, help="A .pt file of `cadcode train`.")
+        Path, typer.Argument(metavar="CHECKPOINT", exists=True, dir_okay=False, help="Training checkpoint (.pt).")
     ],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; --model takes it.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Output folder, a value for --model.")],
     shard_mb: Annotated[
-        int | None, typer.Option(min=1, help="Largest size of a file of weights, in MiB (default: one file).")
+        int | None, typer.Option(min=1, help="Maximum size of a weight file, in MiB (default: one file).")
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Turn a training checkpoint into the folder of a model."""
+    """Convert a training checkpoint to a model folder."""
     from cadcode.model.checkpoints.load import from_training, save_model
     from cadcode.report.files import make_folder
 
@@ -214,12 +242,12 @@ def _root() -> None:
 
 @data.command("sheet")
 def data_sheet(
-    out: Annotated[Path, typer.Argument(metavar="OUT.png", help="The picture to write.")],
-    count: Annotated[int, typer.Option(min=1, help="How many programs.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Of the programs.")] = 0,
+    out: Annotated[Path, typer.Argument(metavar="OUT.png", help="Output image.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of programs.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     debug: Debug = False,
 ) -> None:
-    """Draw programs as training makes them up, side by side."""
+    """Draw a sheet of random training programs."""
     from itertools import islice
 
     import numpy as np
@@ -237,14 +265,15 @@ def data_sheet(
 @data.command("stats")
 def data_stats(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", exists=True, file_okay=False, help="Meshes to compare with.")
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", exists=True, file_okay=False, help="Folder of meshes to compare with."),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many programs.")] = 400,
-    seed: Annotated[int, typer.Option(min=0, help="Of the programs.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Number of programs.")] = 400,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """What generated parts are like (sides, faces, symmetry, holes ...), beside the meshes of a folder."""
+    """Print statistics of generated parts (proportions, faces, symmetry, holes), and of the meshes of a folder."""
     from rich.console import Console
 
     from cadcode.data.statistics import summary
@@ -253,8 +282,8 @@ def data_stats(
 
     figures = {f"{count} generated": summary(_generated_measures(count, seed))}
     if folder is not None:
-        found = _mesh_measures(folder)
-        figures |= {f"{len(found)} meshes": summary(found)}
+        meshes = _mesh_measures(folder)
+        figures |= {f"{len(meshes)} meshes": summary(meshes)}
     if json:
         typer.echo(json_text(figures))
     else:
@@ -267,31 +296,32 @@ def _generated_measures(count: int, seed: int) -> list[dict]:
     import numpy as np
 
     from cadcode.data.dataset import DataOptions, samples
-    from cadcode.data.statistics import measures, skin_of
+    from cadcode.data.statistics import measures, sample_program
 
     rng = np.random.default_rng(seed)
-    found = []
+    rows = []
     for sample in islice(samples(DataOptions(), rng), count):
         lengths = dict(bodies=float(len(sample.program.steps)), tokens=float(len(sample.ids)))
-        found.append(measures(skin_of(sample.program, rng)) | lengths)
-    return found
+        rows.append(measures(sample_program(sample.program, rng)) | lengths)
+    return rows
 
 
 def _mesh_measures(folder: Path) -> list[dict]:
     import numpy as np
 
-    from cadcode.data.statistics import POINTS, Skin, measures
+    from cadcode.data.statistics import POINTS, SurfaceSamples, measures
     from cadcode.geometry.io.load import CAD_SUFFIXES, PLAIN, load_shape
     from cadcode.geometry.mesh import signed_volume
     from cadcode.geometry.skin import curved_faces, sample_faces, through_holes
 
-    rng, found = np.random.default_rng(0), []
+    rng, rows = np.random.default_rng(0), []
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in PLAIN.difference(CAD_SUFFIXES)):
         shape = load_shape(path)
         if not shape.is_cloud:
             points, normals, faces = sample_faces(shape, POINTS, rng)
             volume = abs(signed_volume(shape.vertices, shape.faces))
-            found.append(measures(Skin(points, normals, curved_faces(shape)[faces], volume, through_holes(shape))))
-    if not found:
+            surface = SurfaceSamples(points, normals, curved_faces(shape)[faces], volume, through_holes(shape))
+            rows.append(measures(surface))
+    if not rows:
         raise UsageError(f"{folder}: no meshes in it; name a folder with .stl, .ply or .obj files")
-    return found
+    return rows

@@ -1,6 +1,6 @@
-"""Families of parts with several features that belong together: flanges, fins, stands, rods, tees, housings.
+"""Families of parts with several related features: flanges, fins, stands, rods, tees, housings.
 
-A family makes steps standing upright (z is the way it was built), in free units.
+A family generates upright steps (z is the build direction), in free units.
 """
 
 import math
@@ -16,7 +16,7 @@ from cadcode.program.tree import Circle, Outline, Rect, Step
 
 
 def flange(rng) -> list[Step]:
-    """A plate with bolt holes and a hub on it, most often bored through; now and then a hub on both sides."""
+    """A plate with bolt holes and a hub, most often bored through; sometimes a hub on both sides."""
     w, h = (1.0, 1.0) if rng.random() < 0.75 else (rng.uniform(1.2, 2.0), 1.0)
     base = pick(rng, {P.circle: 5, P.rectangle: 2, P.rounded_rectangle: 2, P.oval_flange: 1, P.stadium: 0.6})(rng, w, h)
     t, r = log_uniform(rng, 0.03, 0.35), rng.uniform(0.12, 0.34)
@@ -35,7 +35,7 @@ def flange(rng) -> list[Step]:
 
 
 def finned(rng) -> list[Step]:
-    """A plate or disc with two to four parallel ribs, or two crossing ones."""
+    """A plate or disc with two to four parallel ribs, or two crossed ribs."""
     w, h = size(rng)
     t, tall = log_uniform(rng, 0.02, 0.25) * min(w, h), log_uniform(rng, 0.08, 0.9) * min(w, h)
     base = P.rectangle(rng, w, h)
@@ -108,7 +108,7 @@ def tee(rng) -> list[Step]:
 
 
 def keyed_shaft(rng) -> list[Step]:
-    """Steps of a shaft with a keyway, a flat, a cross hole, a groove or a bore in one end."""
+    """A stepped shaft with a keyway, a flat, a cross hole, a groove or a bore in one end."""
     n = int(rng.choice([1, 2, 3], p=[0.3, 0.4, 0.3]))
     radii, heights = rng.uniform(0.25, 1, n), np.exp(rng.uniform(np.log(0.4), np.log(3.0), n))
     levels = [0.0, *np.cumsum(heights)]

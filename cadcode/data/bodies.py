@@ -1,4 +1,4 @@
-"""Prisms and boxes in free units, their sizes as designers choose them, and where one stands on another."""
+"""Prisms and boxes in free units, their typical sizes, and their placement on each other."""
 
 from cadcode.data.holes import holes
 from cadcode.data.loops import log_uniform
@@ -23,13 +23,13 @@ def block(x0, x1, y0, y1, z0, z1) -> Extrude:
 
 
 def size(rng) -> tuple[float, float]:
-    """Width and height of a sketch: often square or a simple ratio, sometimes long."""
+    """Width and height of a sketch: often square, sometimes long."""
     ratio = 1.0 if rng.random() < 0.3 else log_uniform(rng, 1, rng.choice([2.5, 8, 25], p=[0.4, 0.42, 0.18]))
     return (ratio, 1.0) if rng.random() < 0.5 else (1.0, ratio)
 
 
 def thickness(rng, w: float, h: float) -> float:
-    """From sheet metal to a rod."""
+    """Thickness, from sheet metal to a rod."""
     low, high = ((0.007, 0.07), (0.06, 0.35), (0.3, 1.2), (1.0, 5.0))[rng.choice(4, p=[0.3, 0.33, 0.25, 0.12])]
     return log_uniform(rng, low, high) * (max(w, h) if high < 0.5 else min(w, h))
 
@@ -37,7 +37,7 @@ def thickness(rng, w: float, h: float) -> float:
 def some_holes(rng, outline, w, h, share=0.55):
     if rng.random() > share:
         return []
-    made = holes(rng, outline, w, h) or holes(rng, outline, w, h)  # the first ones often do not fit
+    made = holes(rng, outline, w, h) or holes(rng, outline, w, h)  # the first attempt often does not fit
     if made and rng.random() < 0.25:
         more = holes(rng, outline, w, h)
         made = made + more if all(_clear(a, b) for a in more for b in made) else made
@@ -50,21 +50,22 @@ def _clear(a: Outline, b: Outline) -> bool:
     return bool((a0 > b1).any() or (b0 > a1).any())
 
 
-def smaller(rng, room):
+def smaller(rng, space):
+    """Width and height of a part that fits into `space` (width, height)."""
     k = rng.uniform(0.12, 0.85)
     if rng.random() < 0.45:
-        s = k * min(room)
+        s = k * min(space)
         return s, s
     if rng.random() < 0.35:  # as long as the base in one direction
-        return (room[0], k * room[1]) if rng.random() < 0.5 else (k * room[0], room[1])
-    return k * room[0], rng.uniform(0.12, 0.85) * room[1]
+        return (space[0], k * space[1]) if rng.random() < 0.5 else (k * space[0], space[1])
+    return k * space[0], rng.uniform(0.12, 0.85) * space[1]
 
 
-def place(rng, room, part, centred):
-    """Where to put a part in a room: centred, flush with a side, or anywhere, in each direction."""
+def place(rng, space, part, centred):
+    """Offset of a part within `space`: centred, flush with a side, or random, per direction."""
 
     def along(free):
         kind = rng.choice(3, p=[centred, (1 - centred) * 0.6, (1 - centred) * 0.4])
         return 0.0 if kind == 0 else (free * rng.choice([-1, 1]) if kind == 1 else rng.uniform(-free, free))
 
-    return tuple(float(along(max(r - p, 0) / 2)) for r, p in zip(room, part, strict=True))
+    return tuple(float(along(max(r - p, 0) / 2)) for r, p in zip(space, part, strict=True))

@@ -1,4 +1,4 @@
-"""Endless, seeded training samples: surface points of random programs and the token ids of their text."""
+"""Endless, seeded training samples: surface points of random programs, and the token ids of their sequences."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,22 +12,25 @@ from cadcode.program.tokens import PAD, START
 from cadcode.program.tree import Program
 
 SLACK = 6.0  # program units: random points seldom reach the very ends of a part
-LONG, LONG_KEPT = 60, 0.4  # of longer texts this share is kept: real parts are short
-HELD_OUT = 20_261_123  # the seed of parts that no training run sees: training seeds are pairs
+LONG, LONG_KEPT = 60, 0.4  # tokens, and the share of longer sequences that is kept: real parts are short
+HELD_OUT = 20_261_123  # seed of the held-out parts; training seeds are pairs, so training never draws these parts
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """`surface_points` are drawn on each part; the training loop thins them to the farthest 64 to 256.
+    """`surface_points` are drawn on each part; the training loop selects the farthest 64 to 256.
 
-    `hardness` goes evenly from its first to its second value over the first `ramp` samples of a stream, then stays.
+    `hardness` rises linearly from its first to its second value over the first `ramp` samples of a stream, then stays.
     """
 
     surface_points: int = 2048
     max_tokens: int = 120
     batch_size: int = 64
     seed: int = 0
-    hardness: tuple[float, float] = (0.5, 0.5)  # 0: single extrusions only, 0.5: the usual mix, 1: few of them
+    hardness: tuple[float, float] = (
+        0.5,
+        0.5,
+    )  # 0: only single extrusions, 0.5: default mix, 1: few of them
     ramp: int = 1
 
 
@@ -35,11 +38,11 @@ class DataOptions:
 class Sample:
     program: Program
     points: np.ndarray  # (N, 3) float32, model frame: program / 100
-    ids: list[int]  # the text's tokens and the end token
+    ids: list[int]  # token ids, with the end token
 
 
 def samples(options: DataOptions, rng: np.random.Generator) -> Iterator[Sample]:
-    """Samples without end, less texts that are too long and programs that leave no solid or do not fill their frame."""
+    """Endless samples; sequences that are too long, empty solids and solids that do not fill the frame are skipped."""
     made, (first, last) = 0, options.hardness
     while True:
         program, ids = random_text(rng, first + (last - first) * min(made / options.ramp, 1.0))
@@ -55,7 +58,7 @@ def samples(options: DataOptions, rng: np.random.Generator) -> Iterator[Sample]:
 
 
 def _fills_frame(points: np.ndarray) -> bool:
-    """Whether the box of the points is centred and 200 long: cuts can take the ends of a part away."""
+    """Whether the box of the points is centred and 200 long: a cut can remove the ends of a part."""
     low, high = points.min(0), points.max(0)
     return bool((high - low).max() > 200 - SLACK and np.abs(low + high).max() < SLACK)
 
@@ -69,7 +72,7 @@ def held_out(count: int, surface_points: int = 2048) -> list[Sample]:
 def batches(options: DataOptions, worker: int = 0, pool: int = 8) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of points (B, N, 3) and ids (B, T), start token first, padded at the end.
 
-    `pool` batches are drawn at once and sorted by length, so that little of a batch is padding.
+    `pool` batches are drawn at once and sorted by length, which keeps padding low.
     """
     rng = np.random.default_rng([options.seed, worker])
     stream = samples(options, rng)

@@ -1,6 +1,6 @@
-"""Families of parts made of prisms that stand on, beside or across each other.
+"""Families of parts made of prisms: stacked, adjacent or crossed.
 
-A family makes steps standing upright (z is the way it was built), in free units.
+A family generates upright steps (z is the build direction), in free units.
 """
 
 import math
@@ -15,7 +15,7 @@ from cadcode.program.tree import Circle, Extrude, Rect, Step
 
 
 def prism(rng) -> list[Step]:
-    """One sketch, extruded: the commonest part of all."""
+    """One extruded sketch: the most common part."""
     w, h = size(rng)
     outline = P.profile(rng, w, h, rare=1.6)
     return union(extrude(outline, 0, thickness(rng, w, h), some_holes(rng, outline, w, h)))
@@ -36,14 +36,14 @@ def several_prisms(rng) -> list[Step]:
 
 
 def stacked(rng) -> list[Step]:
-    """A base with one to three smaller things standing on it, in line with its centre, its edges or its corners."""
+    """A base with one to three smaller prisms on top, aligned with its centre, its edges or its corners."""
     w, h = size(rng)
     z = thickness(rng, w, h)
     base = P.profile(rng, w, h, rare=0.7)
-    steps, z_top, room = [], z, (w, h)
+    steps, z_top, space = [], z, (w, h)
     through, bore = None, rng.random() < 0.3
     for _ in range(rng.choice([1, 2, 3], p=[0.7, 0.22, 0.08])):
-        a, b = smaller(rng, room)
+        a, b = smaller(rng, space)
         outline = P.profile(rng, a, b, rare=0.5)
         dx, dy = _on(base, place(rng, (w, h), (a, b), centred=0.55 if not steps else 0.8))
         tall = thickness(rng, a, b)
@@ -54,7 +54,7 @@ def stacked(rng) -> list[Step]:
             through = through if hole else None
         steps += union(extrude(shifted(outline, dx, dy), z_top, z_top + tall, [shifted(o, dx, dy) for o in hole]))
         if rng.random() < 0.5 and dx == dy == 0:
-            z_top, room = z_top + tall, (a, b)
+            z_top, space = z_top + tall, (a, b)
     holes = [through] if through and through.fits(base, 0.01) else some_holes(rng, base, w, h, 0.3)
     steps += _below(rng, steps, z) if rng.random() < 0.2 else []
     return union(extrude(base, 0, z, holes)) + steps
@@ -69,7 +69,7 @@ def _on(base, at):
 
 
 def _below(rng, steps, z):
-    """The first thing on top again, mirrored to the underside."""
+    """A copy of the first prism on top, mirrored to the underside."""
     top = steps[0].body
     return [Step("union", Extrude(top.plane, -top.height, top.height, top.faces))]
 
@@ -109,7 +109,7 @@ def _cross_hole(rng, bodies):
 
 
 def bracket(rng) -> list[Step]:
-    """A plate with one or two upright walls on its edges, holes in either."""
+    """A plate with one or two upright walls on its edges; plate and walls may have holes."""
     w, h = size(rng)
     t = min(w, h) * rng.uniform(0.04, 0.3)
     tall = log_uniform(rng, 0.3, 1.6) * max(w, h) / 1.3
@@ -155,7 +155,7 @@ def _rib(rng, w, t, x, wall_thickness, tall):
 
 
 def crossed(rng) -> list[Step]:
-    """Profiles on different planes that meet in the middle or run into each other."""
+    """Profiles on different planes that meet in the middle or intersect."""
     bodies = []
     for plane in ("XY", "YZ", "ZX")[: rng.choice([2, 3], p=[0.85, 0.15])]:
         w, h = size(rng)
@@ -168,7 +168,7 @@ def crossed(rng) -> list[Step]:
     return union(*bodies)
 
 
-def beside(rng) -> list[Step]:
+def adjacent(rng) -> list[Step]:
     """Two prisms side by side, flush on one face: levers, links, handles, steps."""
     w, h = size(rng)
     z = thickness(rng, w, h)
@@ -195,7 +195,7 @@ def beside(rng) -> list[Step]:
 
 
 def boxes(rng) -> list[Step]:
-    """Two to four blocks set against each other: furniture, frames, stepped housings."""
+    """Two to four adjacent blocks: furniture, frames, stepped housings."""
     x, y, z = np.exp(rng.uniform(np.log(0.15), 0, 3))
     made = [(np.array([-x, -y, -z]) / 2, np.array([x, y, z]) / 2)]
     for _ in range(rng.choice([1, 2, 3], p=[0.45, 0.35, 0.2])):
@@ -204,7 +204,7 @@ def boxes(rng) -> list[Step]:
 
 
 def _attached(rng, low, high):
-    """A box on a random side of another one."""
+    """A box on a random side of another box."""
     axis, up = rng.integers(3), rng.random() < 0.5
     extent = (high - low) * np.where(rng.random(3) < 0.35, 1.0, rng.uniform(0.1, 0.9, 3))
     extent[axis] = log_uniform(rng, 0.06, 1.0)

@@ -1,6 +1,7 @@
-"""Random holes, windows and patterns of them, that fit inside an outline.
+"""Random holes, windows and hole patterns that fit inside an outline.
 
-A maker takes a numpy Generator, the outline and the width and height of the box it fills, centred on (0, 0).
+A generator function takes a numpy Generator, the outline, and the width and height of the box it fills, centred on
+(0, 0).
 """
 
 import math
@@ -11,7 +12,7 @@ from cadcode.program.tree import Arc, Circle, Line, Loop, Outline
 
 
 def holes(rng, outline: Outline, w: float, h: float) -> list[Outline]:
-    """Holes of one kind that fit inside an outline filling a box of w by h; an empty list when they do not."""
+    """Holes of one kind that fit inside an outline filling a box of w by h; an empty list if they do not fit."""
     made = pick(rng, HOLES)(rng, outline, w, h)
     margin = 0.015 * min(w, h)
     return made if made and all(hole.fits(outline, margin) for hole in made) and _apart(made, margin) else []
@@ -31,7 +32,7 @@ def central_circle(rng, outline, w, h):
 
 
 def offset_outline(rng, outline, w, h):
-    """The same shape, smaller by a wall all round."""
+    """The outline reduced by a wall of constant thickness."""
     wall = min(w, h) * rng.choice([rng.uniform(0.02, 0.1), rng.uniform(0.1, 0.3)])
     if outline.kind == "loop" and 1 - 2 * wall / min(w, h) <= 0.2:
         return []
@@ -97,7 +98,7 @@ def two_windows(rng, outline, w, h):
 
 
 def mirrored_holes(rng, outline, w, h):
-    """Two equal holes off the middle, mirror images in one axis."""
+    """Two equal off-centre holes, mirror images in one axis."""
     r = min(w, h) * rng.uniform(0.03, 0.2)
     x, y = rng.uniform(0.25, 0.85, 2) * (w / 2 - r, h / 2 - r)
     return [Circle((x, y), r), Circle((-x, y) if rng.random() < 0.5 else (x, -y), r)]

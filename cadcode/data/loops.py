@@ -1,4 +1,4 @@
-"""Closed loops from points, with rounded and chamfered corners, and moving them about their plane."""
+"""Closed loops from points, with rounded and chamfered corners, and their motions in the plane."""
 
 import math
 from bisect import bisect
@@ -20,7 +20,7 @@ def polygon(points) -> Loop:
 
 
 def cornered(points, cuts, chamfer: bool = False) -> Loop:
-    """A polygon whose i-th corner is rounded (or chamfered) with radius (or leg) `cuts[i]`; 0 leaves it sharp."""
+    """A polygon whose i-th corner is rounded (or chamfered) with radius (or leg) `cuts[i]`; 0 keeps it sharp."""
     corners = [
         _corner(points[i - 1], p, points[(i + 1) % len(points)], c, chamfer)
         for i, (p, c) in enumerate(zip(points, cuts, strict=True))
@@ -36,7 +36,7 @@ def cornered(points, cuts, chamfer: bool = False) -> Loop:
 
 
 def _corner(before, corner, after, cut, chamfer):
-    """The points of one corner: itself, or where the cut starts, (the middle of its arc,) and where it ends."""
+    """Points of one corner: the corner itself, or the start of the cut, (the middle of its arc,) and its end."""
     if cut <= 0:
         return [(float(corner[0]), float(corner[1]))]
     p, u, v = np.array(corner, float), _unit(before, corner), _unit(after, corner)
@@ -55,12 +55,12 @@ def _unit(to, origin):
 
 
 def without_short_lines(loop: Loop, shortest: float = 1e-6) -> Loop:
-    """The loop without straight edges of no length, as where two roundings meet."""
-    edges, here = [], loop.start
+    """The loop without straight edges of zero length, which occur between two adjacent roundings."""
+    edges, start = [], loop.start
     for edge in loop.edges:
-        if edge.bent or math.dist(here, edge.end) > shortest:
+        if edge.bent or math.dist(start, edge.end) > shortest:
             edges.append(edge)
-            here = edge.end
+            start = edge.end
     return Loop(loop.start, tuple(edges))
 
 
@@ -69,12 +69,12 @@ def box_corners(w: float, h: float) -> list[Point]:
 
 
 def pick(rng, weights: dict):
-    """One of the keys, by weight."""
+    """A random key, drawn by weight."""
     ends = list(accumulate(weights.values()))
     return list(weights)[min(bisect(ends, rng.random() * ends[-1]), len(ends) - 1)]
 
 
-# --- moving ----------------------------------------------------------------------------------------------------------
+# --- motions ---------------------------------------------------------------------------------------------------------
 
 
 def shifted(outline: Outline, dx: float, dy: float) -> Outline:
@@ -82,7 +82,7 @@ def shifted(outline: Outline, dx: float, dy: float) -> Outline:
 
 
 def turned(outline: Outline, quarters: int) -> Outline:
-    """Turned by quarter turns about the origin."""
+    """The outline rotated by quarter turns about the origin."""
     for _ in range(quarters % 4):
         outline = outline.mapped(lambda p: (-p[1], p[0]), swap=True)
     return outline

@@ -1,6 +1,6 @@
 """Families of parts with material cut away: pockets, steps, slots, counterbores, thin walls.
 
-A family makes steps standing upright (z is the way it was built), in free units.
+A family generates upright steps (z is the build direction), in free units.
 """
 
 from cadcode.data import profiles as P
@@ -31,7 +31,7 @@ def _pocket(rng, w, h, z):
 
 
 def _edge_step(rng, w, h, z):
-    """A step along one side, or the same along two opposite ones."""
+    """A step along one side, or the same step along two opposite sides."""
     a, d = w * rng.uniform(0.08, 0.6), z * rng.uniform(0.15, 0.85)
     right = block(w / 2 - a, w / 2, -h / 2, h / 2, z - d, z)
     if rng.random() < 0.35 and a < 0.45 * w:

@@ -1,7 +1,7 @@
-"""Whether a program makes one piece: what unions join must touch, and what cuts leave must hang together.
+"""Connectivity of programs: unions must touch, and cuts must leave one piece.
 
-Unions alone are a graph: bodies are its nodes, shared area its edges. With cuts, space is divided into cells between
-all coordinates of the bodies, finely where they are far apart, and the filled cells are flooded from one of them.
+Unions alone form a graph: bodies are nodes, shared area is an edge. With cuts, space is divided into cells at all
+coordinates of the bodies, long cells are subdivided, and the filled cells are flooded from one seed.
 """
 
 from dataclasses import replace
@@ -13,15 +13,15 @@ from cadcode.program.field import combine, prepare
 from cadcode.program.normal_form import FINE
 from cadcode.program.tree import Feature, Program
 
-INTO = 0.01  # program units: how far inside its box a body is asked whether it is there
-PROBES = (5, 16)  # along each side of the box that two bodies share; many only where few found nothing in common
-LONGEST = (12.0, 2.5)  # program units, of cells; short ones only where long ones found several pieces
+INTO = 0.01  # program units: depth inside the box of a body at which it is probed
+PROBES = (5, 16)  # per side of the box that two bodies share; the larger number is used if the smaller finds no contact
+LONGEST = (12.0, 2.5)  # program units, longest cell side; the shorter is used if the longer finds several pieces
 
 
 def one_piece(program: Program) -> bool:
-    """Whether the solid is one piece, as far as cells of a few units tell; touching along an edge does not join.
+    """Whether the solid is one piece, at the resolution of the cells; contact along an edge does not connect.
 
-    A single body counts as one: its makers leave walls between its holes.
+    A single body counts as one piece: its generators leave walls between holes.
     """
     if len(program.steps) == 1:
         return True
@@ -31,9 +31,9 @@ def one_piece(program: Program) -> bool:
 
 
 def meeting(program: Program) -> Program:
-    """The program whose thick bodies reach into the thin ones they touch, so that rounding leaves no gap.
+    """The program with thick bodies extended into the thin bodies they touch, so that rounding leaves no gap.
 
-    `rounded` keeps half units on thin sides only: two sides of one plane could end up half a unit apart.
+    `rounded` keeps half units on thin sides only, so two sides of one plane could end half a unit apart.
     """
     if len(program.steps) == 1:
         return program
@@ -81,7 +81,7 @@ def _touch(a: Feature, a_box: np.ndarray, b: Feature, b_box: np.ndarray) -> bool
 
 
 def _lattice(count: int) -> np.ndarray:
-    """Points (count^3, 3) in a unit cube, denser towards its sides (Chebyshev's): thin walls lie there."""
+    """Points (count^3, 3) in a unit cube, denser towards its sides (Chebyshev nodes), where thin walls are."""
     along = (1 - np.cos(np.pi * (np.arange(count) + 0.5) / count)) / 2
     return along[np.indices((count,) * 3).reshape(3, -1).T]
 
@@ -96,9 +96,9 @@ def _both_fill(a: Feature, a_box: np.ndarray, b: Feature, b_box: np.ndarray, pro
 
 
 def cells(program: Program, longest: float) -> tuple[list[np.ndarray], np.ndarray]:
-    """Coordinates along x, y and z, and which cells between them (X, Y, Z) are filled, judged at their middles.
+    """Coordinates along x, y and z, and bool (X, Y, Z): cells between them that are filled at their middle.
 
-    A coordinate of any body is a border of cells; longer cells than `longest` are divided.
+    Each coordinate of a body is a cell border; cells longer than `longest` are divided.
     """
     borders = [_divided(values, longest) for values in _coordinates(program)]
     middles = [(b[1:] + b[:-1]) / 2 for b in borders]
@@ -121,7 +121,7 @@ def _divided(values: np.ndarray, longest: float) -> np.ndarray:
 
 
 def connected(filled: np.ndarray) -> bool:
-    """Whether the true cells (X, Y, Z) are one piece by shared sides; false for no cell at all."""
+    """Whether the true cells (X, Y, Z) are connected by shared sides; false if no cell is true."""
     if not filled.any():
         return False
     runs = [_runs(filled, axis) for axis in range(3)]
@@ -137,7 +137,7 @@ def connected(filled: np.ndarray) -> bool:
 
 
 def _runs(filled: np.ndarray, axis: int) -> np.ndarray:
-    """A number for each cell, the same along an unbroken run of filled cells."""
+    """Run number of each cell, the same along an unbroken run of filled cells."""
     lines = np.moveaxis(filled, axis, -1)
     starts = lines.copy()
     starts[..., 1:] &= ~lines[..., :-1]

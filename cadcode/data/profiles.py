@@ -1,7 +1,7 @@
 """Random 2D profiles as designers draw them.
 
-Every maker takes a numpy Generator and the width and height of the box it fills, centred on (0, 0), and returns an
-Outline.
+Every generator function takes a numpy Generator and the width and height of the box it fills, centred on (0, 0), and
+returns an Outline.
 """
 
 import math
@@ -169,7 +169,7 @@ def _cuts(rng, n, length):
 
 
 def notched_rectangle(rng, w, h) -> Outline:
-    """A rectangle with a notch in one side, or the same notch in two opposite ones."""
+    """A rectangle with a notch in one side, or the same notch in two opposite sides."""
     t, s = w * rng.uniform(0.12, 0.6), h * rng.uniform(0.08, 0.42)
     x = 0.0 if rng.random() < 0.6 else rng.uniform(-0.9, 0.9) * (w - t) / 2
     top = [(x + t / 2, h / 2), (x + t / 2, h / 2 - s), (x - t / 2, h / 2 - s), (x - t / 2, h / 2)]
@@ -178,7 +178,7 @@ def notched_rectangle(rng, w, h) -> Outline:
 
 
 def corner_notched(rng, w, h) -> Outline:
-    """A rectangle with square corners cut out: two or four."""
+    """A rectangle with two or four square corner notches."""
     t, s = w * rng.uniform(0.06, 0.35), h * rng.uniform(0.06, 0.35)
     upper = [(w / 2, h / 2 - s), (w / 2 - t, h / 2 - s), (w / 2 - t, h / 2)]
     left = [(-x, y) for x, y in upper[::-1]]
@@ -255,7 +255,7 @@ def _distinct(points):
 
 
 def oval_flange(rng, w, h) -> Outline:
-    """A disc drawn out to two rounded ears: two big arcs, two small ones and their common tangents."""
+    """A disc with two rounded ears: two large arcs, two small arcs and their common tangents."""
     if w < 1.15 * h:
         return circle(rng, w, h)
     big, small = h / 2, h * rng.uniform(0.15, 0.4)
@@ -314,7 +314,7 @@ def bitten_rectangle(rng, w, h) -> Outline:
 
 
 def flat_disc(rng, w, h) -> Outline:
-    """A disc with one flat or two opposite ones."""
+    """A disc with one flat or two opposite flats."""
     r = min(w, h) / 2
     y = r * rng.uniform(0.3, 0.9)
     x = math.sqrt(r * r - y * y)
@@ -350,11 +350,11 @@ RARE = {
     flat_disc: 1,
 }
 RARE |= SECTIONS
-ASKEW = 0.05  # of the uncommon share
+ASKEW = 0.05  # part of the uncommon share
 
 
 def profile(rng, w: float, h: float, rare: float = 1.0) -> Outline:
-    """A random profile in a box of w by h; `rare` scales the share of the uncommon ones."""
+    """A random profile in a box of w by h; `rare` scales the share of uncommon profiles."""
     makers = COMMON | {k: v * rare for k, v in RARE.items()}
     outline = pick(rng, makers)(rng, w, h)
     if rng.random() < ASKEW * rare:

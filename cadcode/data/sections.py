@@ -1,7 +1,7 @@
 """More random 2D profiles: bent sheet, fins, levers, links, bearing blocks, dovetails, keyed discs, soft corners.
 
-Every maker takes a numpy Generator and the width and height of the box it fills, centred on (0, 0), and returns an
-Outline.
+Every generator function takes a numpy Generator and the width and height of the box it fills, centred on (0, 0), and
+returns an Outline.
 """
 
 import math
@@ -30,7 +30,7 @@ def bent_sheet(rng, w, h) -> Outline:
 
 
 def _strip(path, t, round_bends) -> Loop:
-    """The outline of a strip of width `t` whose outer edge keeps inside the box of a path of axis-parallel legs."""
+    """Outline of a strip of width `t` whose outer edge stays inside the box of a path of axis-parallel legs."""
     middle = [_pulled_in(p, path, t / 2) for p in path]
     left, right = [], []
     for i, p in enumerate(middle):
@@ -47,7 +47,7 @@ def _strip(path, t, round_bends) -> Loop:
 
 
 def _pulled_in(p, path, inset):
-    """A corner of the path moved towards the middle of its box where it lies on the box; ends stay in their leg."""
+    """A corner of the path, moved towards the middle of its box if it is on the box; ends stay in their leg."""
     xs, ys = zip(*path, strict=True)
     end = path.index(p) in (0, len(path) - 1)
     leg = _direction(path[0], path[1]) if path.index(p) == 0 else _direction(path[-2], path[-1])
@@ -145,7 +145,7 @@ def ramp(rng, w, h) -> Outline:
 
 
 def dovetail(rng, w, h) -> Outline:
-    """A rectangle with a slot or a tongue that grows wider or narrower inwards."""
+    """A rectangle with a slot or a tongue that widens or narrows inwards."""
     mouth, floor = w * rng.uniform(0.1, 0.6), w * rng.uniform(0.1, 0.75)
     d = h * rng.uniform(0.15, 0.6)
     if rng.random() < 0.65:

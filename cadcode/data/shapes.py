@@ -1,14 +1,14 @@
 """Random programs that look like parts: plates, flanges, brackets, shafts, channels, housings, frames, ribs, legs.
 
-A family makes steps standing upright (z is the way it was built), in free units; `random_program` then turns the part
-into a random position of the cube, scales it to the program frame, rounds it and writes it in its one canonical
-spelling. Seeded: the same generator state gives the same program.
+A family generates upright steps (z is the build direction), in free units; `random_program` then turns the part
+into a random orientation of the cube, scales it to the program frame, rounds it and brings it to its canonical form.
+Seeded: the same generator state gives the same program.
 """
 
 import numpy as np
 
 from cadcode.data.assembled import arm, cut_across, finned, flange, housing, keyed_shaft, rod_and_plate, stand, tee
-from cadcode.data.families import beside, boxes, bracket, crossed, prism, several_prisms, shaft, stacked
+from cadcode.data.families import adjacent, boxes, bracket, crossed, prism, several_prisms, shaft, stacked
 from cadcode.data.loops import pick
 from cadcode.data.machined import pocketed, tray
 from cadcode.data.pieces import meeting, one_piece
@@ -28,7 +28,7 @@ FAMILIES = {
     pocketed: 6,
     tray: 3,
     crossed: 2,
-    beside: 4,
+    adjacent: 4,
     boxes: 3,
     several_prisms: 1,
     flange: 2.5,
@@ -47,14 +47,14 @@ MOST_STEPS = 6
 def random_program(rng, hardness: float = 0.5) -> Program:
     """A program on the grid of the program frame: longest side 200, centred, canonical, one piece.
 
-    `hardness` from 0 to 1 weighs the families of several bodies: 0 leaves single extrusions, 0.5 is the usual mix.
-    Tries until a program is valid.
+    `hardness` from 0 to 1 weights the families of several bodies: 0 gives single extrusions, 0.5 the default mix.
+    Draws until a program is valid.
     """
     return random_text(rng, hardness)[0]
 
 
 def random_text(rng, hardness: float = 0.5) -> tuple[Program, list[int]]:
-    """A random program and the token ids of its text."""
+    """A random program and its token ids."""
     weights = {f: weight if f is prism else 2 * hardness * weight for f, weight in FAMILIES.items()}
     while True:
         steps = pick(rng, weights)(rng)
@@ -87,13 +87,13 @@ def _has_walls(body: Extrude) -> bool:
 
 
 def _on_grid(program: Program) -> bool:
-    """Whether nothing was rounded out of the frame, and the longest side still is 200."""
+    """Whether the rounded program is inside the frame and its longest side is still 200."""
     low, high = bounds(program)
     return bool(np.abs([low, high]).max() <= 100.5 and (high - low).max() >= 199)
 
 
 def _in_vocabulary(program: Program) -> list[int] | None:
-    """The token ids; None for cuts that reach far outside, and boxes of odd half units that `canonical` turned."""
+    """Token ids; None for cuts that extend far outside, and for boxes of odd half units that `canonical` rotated."""
     try:
         return encode(compact(program))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The files of a result: a program, its solid and a JSON file, each either whole or not there."""
+"""Output files of a result: a program, its solid and a JSON file, each written atomically."""
 
 import json
 import math
@@ -18,12 +18,12 @@ from cadcode.program.text.compact import comment
 from cadcode.report.kept import check_replaceable, checksum_line, hashes
 from cadcode.report.picture import RESULT_COLOUR, png_bytes, render, side_by_side
 
-UNITS = "as the model writes them; its longest side is mostly about 200"  # of a part without an input shape
+UNITS = "program units of the model; the longest side is usually about 200"  # for a part without an input shape
 
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its files go: `folder`/`stem`.py and so on. No folder: the program goes to stdout."""
+    """One input and its output files: `folder`/`stem`.py and so on. Without folder, the program goes to stdout."""
 
     input: Path
     folder: Path | None
@@ -31,13 +31,13 @@ class Job:
 
 
 def plan(inputs: list[Path], output: str, suffixes: tuple[str, ...]) -> list[Job]:
-    """Where each input's files go, with `output` a folder, one FILE.py or '-'; `suffixes` are those of the files.
+    """One job per input. `output` is a folder, one FILE.py or '-'; `suffixes` are those of the output files.
 
-    Raises UsageError where files would overwrite each other or an input. Nothing is written yet.
+    Raises UsageError if files would overwrite each other or an input. Nothing is written.
     """
     single = output == "-" or (output.endswith(".py") and not Path(output).is_dir())
     if single and len(inputs) > 1:
-        raise UsageError(f"-o {output} holds one program, not {len(inputs)}; name a folder")
+        raise UsageError(f"-o {output} takes one program, not {len(inputs)}; name a folder")
     if output == "-":
         return [Job(inputs[0], None, stem_of(inputs[0]))]
     if single:
@@ -45,38 +45,40 @@ def plan(inputs: list[Path], output: str, suffixes: tuple[str, ...]) -> list[Job
     else:
         jobs = [Job(path, Path(output), stem_of(path)) for path in inputs]
     _check_stems(jobs)
-    check_inputs(inputs, (job.folder / f"{job.stem}.{suffix}" for job in jobs for suffix in suffixes))
+    check_inputs(inputs, ((job.folder or Path()) / f"{job.stem}.{suffix}" for job in jobs for suffix in suffixes))
     return jobs
 
 
 def _check_stems(jobs: list[Job]) -> None:
     first: dict[str, Job] = {}
     for job in jobs:
-        other = first.setdefault(job.stem.casefold(), job)  # as file systems without upper and lower case see it
+        other = first.setdefault(job.stem.casefold(), job)  # some file systems are case-insensitive
         if other is not job:
-            written = job.folder / f"{job.stem}.py"
-            raise UsageError(f"{other.input} and {job.input} would both be written to {written}; convert them apart")
+            written = (job.folder or Path()) / f"{job.stem}.py"
+            raise UsageError(
+                f"{other.input} and {job.input} would both be written to {written}; convert them separately"
+            )
 
 
 def check_inputs(inputs: Iterable[Path], written: Iterable[Path]) -> None:
-    """UsageError where a file that will be `written` is one of the `inputs`, however its path is spelled."""
-    kept = {identity(path) for path in inputs} - {None}
+    """Raise UsageError if one of the files `written` is one of the `inputs`, under any path."""
+    identities = {identity(path) for path in inputs} - {None}
     for path in written:
-        if identity(path) in kept:
+        if identity(path) in identities:
             raise UsageError(f"{path} is an input and would be overwritten; name another folder with -o")
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file or folder a path leads to, however it is spelled; None where there is none."""
+    """Device and inode of a file or folder, equal for all its paths; None if it does not exist."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that files can be written to, before the work whose result it is for. Raises OutputError."""
+    """Create a folder and check that it is writable, before any long computation. Raises OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -85,20 +87,20 @@ def make_folder(folder: Path) -> None:
 
 
 def suffixes_of(export: tuple[str, ...], picture: bool) -> tuple[str, ...]:
-    """The suffixes of the files that `write_result` writes."""
+    """Suffixes of the files that `write_result` writes."""
     return ("py", "json", *export, *(("png",) if picture else ()))
 
 
 def write_result(result, folder: Path, stem: str, picture: bool = False, force: bool = False) -> list[Path]:
-    """Write <stem>.py, <stem>.json, the exports and perhaps <stem>.png; returns what was written.
+    """Write <stem>.py, <stem>.json, the exports and, if `picture`, <stem>.png; returns the paths.
 
-    Files of earlier runs are replaced whole. Without a chosen program only the JSON file is written, and the other
-    files of an earlier run are removed: they would be mistaken for this one's. Raises OutputError, and KeptError for
-    files that are not as an earlier run wrote them, unless `force` says that they may go.
+    Files of earlier runs are replaced. Without a chosen program, only the JSON file is written, and the other files of
+    an earlier run are removed, since they do not belong to this result. Raises OutputError, and KeptError for files
+    that differ from those of an earlier run, unless `force` is set.
     """
     contents = {}
     if result.chosen is not None:
-        contents["py"] = program_text(result).encode("utf-8", "replace")  # a file's name may be no Unicode
+        contents["py"] = program_text(result).encode("utf-8", "replace")  # a file name may be invalid Unicode
         contents |= result.chosen.solid.exports
         contents |= {"png": _picture(result)} if picture else {}
     contents["json"] = json_text(dict(result.as_dict(), files=hashes(contents)), indent=1).encode()
@@ -128,7 +130,7 @@ def write_files(folder: Path, files: dict[str, bytes], remove: list[str] = ()) -
 
 
 def program_text(result) -> str:
-    """The chosen program with a comment on top that says what it was made from, how, and how well it fits."""
+    """The chosen program with a header comment: input, units, model, fit and checksum."""
     header, text = comment(_header(result)), result.chosen.text
     return header + checksum_line(header + text) + text
 
@@ -138,28 +140,28 @@ def _header(result) -> str:
     if shape is None:
         return "\n".join(
             (
-                f"{_asked(result.asked)} as CadQuery, by cadcode {__version__}",
+                f"{_prompt_title(result.asked)} as CadQuery, by cadcode {__version__}",
                 f"Units: {UNITS}",
                 _made_by(result),
-                "Fit: not measured, there is no shape to compare with",
+                "Fit: not measured, no input shape",
             )
         )
     name = Path(shape.path).name
-    fits = f"IoU {error.iou:.4f}" if error.iou is not None else f"no IoU ({error.iou_reason})"
+    fit = f"IoU {error.iou:.4f}" if error.iou is not None else f"no IoU ({error.iou_reason})"
     box = " x ".join(f"{side:.6g}" for side in shape.extents)
     return "\n".join(
         (
             f"{name} as CadQuery, by cadcode {__version__}",
             f"Units: {shape.unit or f'those of {name}, which does not name them'}; the box of the input is {box}",
             _made_by(result),
-            f"Fit: {fits}, mean distance {error.chamfer:.4g}, largest distance {error.max_deviation:.4g}",
+            f"Fit: {fit}, mean distance {error.chamfer:.4g}, largest distance {error.max_deviation:.4g}",
             *(f"Note: {remark}" for remark in result.remarks),
         )
     )
 
 
-def _asked(asked: dict) -> str:
-    return Path(asked["path"]).name if "path" in asked else " ".join(asked["prompt"].split())
+def _prompt_title(prompt: dict) -> str:
+    return Path(prompt["path"]).name if "path" in prompt else " ".join(prompt["prompt"].split())
 
 
 def _made_by(result) -> str:
@@ -178,12 +180,12 @@ def _picture(result) -> bytes:
 
 
 def json_text(value, indent: int | None = None) -> str:
-    """Strict JSON, on one line without `indent`: NaN and infinities become null."""
+    """Strict JSON, on one line if `indent` is None; NaN and infinities become null."""
     return json.dumps(plain(value), indent=indent, allow_nan=False)
 
 
 def plain(value):
-    """Dictionaries, lists and Python's own numbers; NaN and infinities become None, other things their text."""
+    """JSON types: dictionaries, lists and Python numbers; NaN and infinities become None, other objects their text."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, dict):

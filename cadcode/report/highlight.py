@@ -1,4 +1,4 @@
-"""Programs as HTML with colours."""
+"""Syntax highlighting of programs as HTML."""
 
 import html
 import io
@@ -10,8 +10,8 @@ SPANS = {tokenize.NUMBER: "n", tokenize.STRING: "s", tokenize.COMMENT: "c"}
 
 
 def highlighted(text: str) -> str:
-    """A Python program as HTML, with spans for keywords, numbers, strings and comments; escaped in any case."""
-    offsets = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]  # of the first character of each line
+    """A Python program as escaped HTML, with spans for keywords, numbers, strings and comments."""
+    offsets = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]  # position of the start of each line
     pieces, at = [], 0
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -20,11 +20,11 @@ def highlighted(text: str) -> str:
             if kind and text.startswith(token.string, start):
                 pieces += [escaped(text[at:start]), f'<span class="{kind}">{escaped(token.string)}</span>']
                 at = start + len(token.string)
-    except (tokenize.TokenError, SyntaxError):  # up to there
+    except (tokenize.TokenError, SyntaxError):  # the rest stays plain
         pass
     return "".join(pieces) + escaped(text[at:])
 
 
 def escaped(text) -> str:
-    """For a page, without what no page can hold (halves of surrogates, from names that are no Unicode)."""
+    """Text escaped for HTML; lone surrogates (from file names that are invalid Unicode) become '?'."""
     return html.escape(str(text).encode("utf-8", "replace").decode())

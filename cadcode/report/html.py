@@ -1,7 +1,7 @@
-"""`report.html`: all parts of a batch on one page that needs nothing but itself, failures first.
+"""`report.html`: all parts of a batch on one self-contained page, failures first.
 
-Pictures are small and inside the page, programs are folded away, meshes stay packed until a part is opened: a thousand
-parts are at hand at once.
+Thumbnails are embedded, programs are collapsed, and meshes stay compressed until a part is opened, so that the page can
+show a thousand parts.
 """
 
 import base64
@@ -24,15 +24,15 @@ COLUMNS = (  # title, key in the row's error, decimals or significant digits
     ("CD x1000", "cd_x1000", "{:.3g}"),
 )
 PAGE = Path(__file__).parent / "page"
-MESHES = 60_000_000  # characters of meshes on one page; beyond, the parts that fit best have their pictures only
+MAX_MESH_CHARACTERS = 60_000_000  # total of one page; the best parts above the limit have thumbnails only
 
 
 def report_page(rows: list[dict], folder: Path, title: str = "cadcode batch") -> str:
-    """The page for rows of `results.jsonl`, whose files, thumbnails and views lie under `folder`."""
+    """HTML page for rows of `results.jsonl`; their files, thumbnails and views are under `folder`."""
     ordered = sorted(rows, key=_worst_first)
     heads = ["input, result", "part", *(name for name, _, _ in COLUMNS), "seconds", "program"]
     views = _views(ordered, Path(folder))
-    left = sum(bool(row.get("view")) for row in rows) - len(views)
+    omitted = sum(bool(row.get("view")) for row in rows) - len(views)
     return _asset("page.html").format(
         title=escaped(title),
         style=_asset("page.css"),
@@ -42,7 +42,7 @@ def report_page(rows: list[dict], folder: Path, title: str = "cadcode batch") ->
         scripts=_scripts(any(views.values())),
         rows="\n".join(_row(row, Path(folder), views.get(row["name"])) for row in ordered),
         heads="".join(f"<th{_class('text' if i in (1, len(heads) - 1) else '')}>{h}</th>" for i, h in enumerate(heads)),
-        remark=f" The {left} parts that fit best have a picture only, to keep this page small." if left else "",
+        remark=f" The {omitted} best parts have only a thumbnail, to limit the size of this page." if omitted else "",
     )
 
 
@@ -57,20 +57,20 @@ def _scripts(with_meshes: bool) -> str:
 
 
 def _views(ordered: list[dict], folder: Path) -> dict[str, str]:
-    """The views of parts by name, as base64, of the first ones that a page has room for; empty where a file is lost."""
-    views, room = {}, MESHES
+    """Base64 views by part name, of the first parts up to the page limit; empty if a file is missing."""
+    views, capacity = {}, MAX_MESH_CHARACTERS
     for row in ordered:
         if row.get("view"):
             data = _base64(folder, row["view"])
-            room -= len(data)
-            if room < 0:
+            capacity -= len(data)
+            if capacity < 0:
                 break
             views[row["name"]] = data
     return views
 
 
 def _base64(folder: Path, name: str | None) -> str:
-    """A file's content; empty where it is not there."""
+    """Content of a file; empty if it does not exist."""
     try:
         return base64.b64encode((folder / name).read_bytes()).decode() if name else ""
     except OSError:
@@ -78,7 +78,7 @@ def _base64(folder: Path, name: str | None) -> str:
 
 
 def summary_line(rows: list[dict]) -> str:
-    """How many parts there are, how many failed and how well the others fit."""
+    """One line with the number of parts, the failures, and the IoU of the others."""
     done = [row for row in rows if row["status"] == "done"]
     ious = [iou for row in done if (iou := (row.get("error") or {}).get("iou")) is not None]
     boxes = sum(row.get("chosen") == "bounding box" for row in done)
@@ -86,15 +86,15 @@ def summary_line(rows: list[dict]) -> str:
     for row in rows:
         if row["status"] in counts:
             counts[row["status"]] += 1
-    said = [f"{len(done)} of {len(rows)} parts have a program"]
-    said += [f"{boxes} of them only their bounding box"] if boxes else []
-    said += [f"{count} {status}" for status, count in counts.items()]
-    said += [f"IoU mean {np.mean(ious):.3f}, median {np.median(ious):.3f}"] if ious else []
-    return "; ".join(said)
+    facts = [f"{len(done)} of {len(rows)} parts have a program"]
+    facts += [f"{boxes} of them only their bounding box"] if boxes else []
+    facts += [f"{count} {status}" for status, count in counts.items()]
+    facts += [f"IoU mean {np.mean(ious):.3f}, median {np.median(ious):.3f}"] if ious else []
+    return "; ".join(facts)
 
 
 def _worst_first(row: dict) -> tuple:
-    """Failures, then what has only its bounding box, then by IoU; what has none comes last."""
+    """Sort key: failures, then bounding boxes, then by IoU; parts without IoU last."""
     iou = (row.get("error") or {}).get("iou")
     return row["status"] == "done", row.get("chosen") != "bounding box", math.inf if iou is None else iou, row["name"]
 
@@ -113,14 +113,14 @@ def _row(row: dict, folder: Path, view: str | None) -> str:
 
 
 def _opener(picture: str, view: str | None) -> str:
-    """A button that opens the part, and what is drawn then, packed."""
+    """A button that opens the part, and its compressed view."""
     source = f"data:image/png;base64,{picture}"
     image = f'<img loading="lazy" decoding="async" alt="input, result" src="{source}">' if picture else "open"
     return f'<button title="open">{image}</button>' + (f'<script type="text/plain">{view}</script>' if view else "")
 
 
 def _largest(row: dict, error: dict) -> str:
-    """The distance with the last colour, for the legend."""
+    """Attribute with the distance of the last colour, for the legend."""
     if error.get("max_deviation") is None or not row.get("extents"):
         return ""
     return f' data-largest="{largest_colour(error["max_deviation"], row["extents"]):.3g}"'
@@ -131,7 +131,7 @@ def _number(value: float | None, shape: str) -> str:
 
 
 def _program(row: dict, folder: Path) -> str:
-    """Links to the files, and the program folded away."""
+    """Links to the files, and the collapsed program."""
     files = row.get("files") or []
     links = " ".join(f'<a href="{quote(_encoded(f))}">{escaped(Path(f).suffix[1:])}</a>' for f in files)
     program = next((folder / name for name in files if name.endswith(".py")), None)
@@ -144,7 +144,7 @@ def _program(row: dict, folder: Path) -> str:
 
 
 def _encoded(name: str) -> bytes:
-    """As the file system has it, for names that are no Unicode."""
+    """Bytes of a file name, also for names that are invalid Unicode."""
     return name.encode("utf-8", "surrogateescape")
 
 

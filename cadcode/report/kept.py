@@ -1,6 +1,6 @@
-"""Files that a result may not replace: programs that somebody edited, and files of other programs.
+"""Protection of files that a result must not replace: edited programs, and files of other programs.
 
-A program carries a checksum of itself in its header. `<stem>.json` holds the SHA-256 of the other files.
+The header of a program contains a checksum of the program. `<stem>.json` contains the SHA-256 of the other files.
 """
 
 import hashlib
@@ -11,16 +11,16 @@ from pathlib import Path
 from cadcode.errors import KeptError
 
 CHECKSUM = re.compile(r"^# Checksum: ([0-9a-f]{16})\b.*\n", re.MULTILINE)
-HEADER = 4096  # characters in which the checksum is looked for
+HEADER = 4096  # number of characters searched for the checksum
 
 
 def checksum_line(rest: str) -> str:
-    """The comment to put into a program whose other lines are `rest`."""
+    """Checksum comment for a program whose other lines are `rest`."""
     return f"# Checksum: {_digest(rest.encode('utf-8', 'replace'))} (cadcode keeps this file once you edit it)\n"
 
 
 def check_replaceable(folder: Path, stem: str, suffixes) -> None:
-    """KeptError where <stem>.<suffix> exists for one of the suffixes and is not as cadcode wrote it."""
+    """Raise KeptError if <stem>.<suffix> exists for one of the suffixes and differs from the file cadcode wrote."""
     written = _written(folder / f"{stem}.json")
     for suffix in suffixes:
         path = folder / f"{stem}.{suffix}"
@@ -29,22 +29,22 @@ def check_replaceable(folder: Path, stem: str, suffixes) -> None:
 
 
 def hashes(files: dict[str, bytes]) -> dict[str, str]:
-    """SHA-256 of contents by suffix, as <stem>.json holds them."""
+    """SHA-256 of contents by suffix, as stored in <stem>.json."""
     return {suffix: hashlib.sha256(data).hexdigest() for suffix, data in files.items()}
 
 
 def _written(path: Path) -> dict | None:
-    """What the JSON file of an earlier run says of its files; None where it is none of cadcode's."""
+    """File hashes in the JSON file of an earlier run; None if cadcode did not write it."""
     try:
-        told = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    files = told.get("files") if isinstance(told, dict) else None
+    files = content.get("files") if isinstance(content, dict) else None
     return files if isinstance(files, dict) else None
 
 
 def _foreign(path: Path, suffix: str, written: dict | None) -> str | None:
-    """Why a file may not be replaced, or None."""
+    """Reason why a file must not be replaced, or None."""
     if suffix == "json":
         return None if written is not None else "was not written by cadcode"
     data = path.read_bytes()
@@ -57,11 +57,11 @@ def _foreign(path: Path, suffix: str, written: dict | None) -> str | None:
 
 def _edited(data: bytes) -> str | None:
     text = data.decode("utf-8", "replace").replace("\r\n", "\n")
-    found = CHECKSUM.search(text[:HEADER])
-    if found is None:
+    checksum = CHECKSUM.search(text[:HEADER])
+    if checksum is None:
         return "was not written by cadcode"
-    rest = text[: found.start()] + text[found.end() :]
-    return None if _digest(rest.encode("utf-8", "replace")) == found[1] else "was edited since cadcode wrote it"
+    rest = text[: checksum.start()] + text[checksum.end() :]
+    return None if _digest(rest.encode("utf-8", "replace")) == checksum[1] else "was edited since cadcode wrote it"
 
 
 def _digest(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of meshes and clouds from numpy alone: a z-buffer that needs no graphics driver and no window."""
+"""Renderings of meshes and clouds with numpy: a z-buffer that needs no graphics driver and no window."""
 
 import struct
 import zlib
@@ -16,14 +16,14 @@ MARGIN = 0.92  # share of the picture that the shape fills
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """Orthographic: world = centre + right * x + up * y + towards * z, one picture width is `width` world units."""
+    """Orthographic camera: world = centre + right * x + up * y + towards * z; `width` world units per image width."""
 
     axes: np.ndarray  # (3, 3) rows right, up, towards the viewer
     centre: np.ndarray  # (3,)
     width: float
 
     def pixels(self, vertices: np.ndarray, size: int) -> np.ndarray:
-        """Column, row and height towards the viewer (all in pixels) of vertices (V, 3). (V, 3)"""
+        """Column, row and height towards the viewer (V, 3) of vertices (V, 3), in pixels."""
         x, y, z = ((vertices - self.centre) @ self.axes.T / self.width * size).T
         return np.stack((x + size / 2, size / 2 - y, z), axis=1)
 
@@ -31,7 +31,8 @@ class Camera:
 def render(meshes, size: int = 256, direction=(1, 1, 1), up=(0, 0, 1), fit=None) -> np.ndarray:
     """Draw [(vertices (V, 3), faces (F, 3) or None for a cloud, colour (3,) 0..255)], seen from `direction`.
 
-    `fit` (N, 3) are the points to make room for, else all vertices. Broken faces are left out. (size, size, 3) uint8
+    The image contains the points `fit` (N, 3), by default all vertices. Invalid faces are skipped. Returns
+    (size, size, 3) uint8.
     """
     meshes = [(np.asarray(corners, dtype=float).reshape(-1, 3), faces, colour) for corners, faces, colour in meshes]
     points = np.concatenate([vertices for vertices, _, _ in meshes]) if fit is None else np.asarray(fit, dtype=float)
@@ -47,7 +48,7 @@ def render(meshes, size: int = 256, direction=(1, 1, 1), up=(0, 0, 1), fit=None)
 
 
 def look_at(points: np.ndarray, direction, up) -> Camera:
-    """A camera that sees all of points (N, 3) from `direction`; where `up` runs along it, another up is taken."""
+    """Camera that sees all points (N, 3) from `direction`; if `up` is parallel to it, another vector is used."""
     points = points[np.isfinite(points).all(axis=1)]
     towards = np.asarray(direction, dtype=float) / np.linalg.norm(direction)
     right = np.cross(up, towards)
@@ -64,14 +65,17 @@ def look_at(points: np.ndarray, direction, up) -> Camera:
 
 
 def side_by_side(input_mesh, result_mesh, size: int = 256, direction=(1, 1, 1), up=(0, 0, 1)) -> np.ndarray:
-    """Input left, result right, at one scale: each (vertices, faces or None). (size, 2 * size, 3) uint8"""
+    """Image of input (left) and result (right) at the same scale: each (vertices, faces or None).
+
+    Returns (size, 2 * size, 3) uint8.
+    """
     fit = np.concatenate([np.asarray(mesh[0], dtype=float).reshape(-1, 3) for mesh in (input_mesh, result_mesh)])
     pairs = ((input_mesh, INPUT_COLOUR), (result_mesh, RESULT_COLOUR))
     return np.hstack([render([(*mesh, colour)], size, direction, up, fit) for mesh, colour in pairs])
 
 
 def sheet(images: list[np.ndarray], columns: int) -> np.ndarray:
-    """Images (H, W, 3), of any sizes, in rows of `columns`, on the background. At least one image."""
+    """Sheet of one or more images (H, W, 3) of any sizes, in rows of `columns`."""
     height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
     rows = -(-len(images) // columns)
     page = np.empty((rows * height, columns * width, 3), dtype=np.uint8)
@@ -85,7 +89,7 @@ def sheet(images: list[np.ndarray], columns: int) -> np.ndarray:
 def png_bytes(image: np.ndarray) -> bytes:
     """An image (H, W, 3) uint8 as a PNG file (ISO/IEC 15948)."""
     height, width, _ = image.shape
-    lines = np.zeros((height, 1 + 3 * width), dtype=np.uint8)  # each line begins with its filter: none
+    lines = np.zeros((height, 1 + 3 * width), dtype=np.uint8)  # the first byte of a line is its filter, 0: none
     lines[:, 1:] = image.reshape(height, -1)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))

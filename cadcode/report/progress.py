@@ -1,4 +1,4 @@
-"""How far a batch is: a bar where somebody watches, a line a part elsewhere. On stderr."""
+"""Progress of a batch on stderr: a bar in a terminal, else one line per part."""
 
 import sys
 import time
@@ -10,10 +10,10 @@ DONE = "done"
 
 
 class BatchProgress:
-    """Use it as a context; `starts`, `has` and `stops` are called by the batch. `tell` gets every row as well."""
+    """Listener of a batch, used as a context manager; `forward` is called with every row."""
 
-    def __init__(self, console: Console, printable=str, tell=lambda row: None):
-        self._printable, self._tell = printable, tell
+    def __init__(self, console: Console, printable=str, forward=lambda row: None):
+        self._printable, self._forward = printable, forward
         self._bar = Progress(
             BarColumn(),
             MofNCompleteColumn(),
@@ -34,15 +34,15 @@ class BatchProgress:
     def __exit__(self, *_) -> None:
         self._bar.stop()
 
-    def starts(self, todo: int, done: int) -> None:
+    def on_start(self, todo: int, done: int) -> None:
         self._total, self._started = todo, time.monotonic()
         self._bar.update(self._task, total=todo)
         if done:
-            self._line(f"{done} parts were done before, {todo} to do")
+            self._line(f"{done} parts done in earlier runs, {todo} to do")
 
-    def has(self, row: dict, fresh: bool) -> None:
-        """One more part; one from an earlier run only where it failed."""
-        self._tell(row)
+    def on_row(self, row: dict, fresh: bool) -> None:
+        """Show a finished part; a part of an earlier run is shown only if it failed."""
+        self._forward(row)
         if fresh:
             self._count += 1
             self._failed += row["status"] != DONE
@@ -54,19 +54,19 @@ class BatchProgress:
         failed = f"{self._failed} failed" if self._failed else ""
         self._bar.update(self._task, completed=self._count, rate=f"{per_minute:.1f} a minute", failed=failed)
 
-    def stops(self, in_hand: int) -> None:
-        self._line(f"stopping: waiting for the {in_hand} in hand; Ctrl-C again ends at once")
+    def on_stop(self, unfinished: int) -> None:
+        self._line(f"stopping after the {unfinished} parts in progress; press Ctrl-C again to stop now")
 
     def _line(self, text: str) -> None:
         self._bar.console.print(self._printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def _error(self, text: str) -> None:
-        """Also with --quiet; above the bar where there is one (it catches what goes to stderr)."""
+        """Print an error, also with --quiet; above the bar, which redirects stderr."""
         print(f"cadcode: error: {self._printable(text)}", file=sys.stderr)
 
 
 def row_line(row: dict) -> str:
-    """A part that is done in one line: its name, IoU and distance."""
+    """One line for a finished part: its name, IoU and distance."""
     error = row.get("error") or {}
     facts = [f"IoU {error['iou']:.3f}"] if error.get("iou") is not None else []
     facts += [f"largest distance {error['max_deviation']:.4g}"] if error.get("max_deviation") is not None else []

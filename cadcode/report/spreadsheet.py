@@ -1,4 +1,4 @@
-"""Evaluations as CSV, for spreadsheets: a row a part."""
+"""Evaluations as CSV for spreadsheets, one row per part."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ STRICT = (*PAPER, "chamfer", "p95_deviation", "max_deviation", "volume_differenc
 
 
 def evaluation_csv(rows: list[dict]) -> bytes:
-    """`rows` are evaluations as plain dicts; cells without a value are empty. UTF-8 with lines as RFC 4180 has them."""
+    """CSV of evaluations (plain dicts), UTF-8, in the format of RFC 4180; missing values are empty cells."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     columns = [*(f"strict_{key}" for key in STRICT), *(f"paper_{key}" for key in PAPER)]

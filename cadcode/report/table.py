@@ -1,10 +1,10 @@
-"""Tables for people, on stderr. Rich leaves colours out where NO_COLOR is set or nobody watches."""
+"""Tables for users, on stderr. Rich omits colours if NO_COLOR is set or stderr is no terminal."""
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# Rows of a result: label, key in the error, and the power of the part's unit (None: no unit).
+# Rows of a result: label, key in the error, and power of the length unit (None: no unit).
 ERROR_ROWS = (
     ("mean distance", "chamfer", 1),
     ("95 % within", "p95_deviation", 1),
@@ -21,17 +21,17 @@ SUMMARY_ROWS = (
     ("CD x1000 mean", "cd_mean"),
     ("CD x1000 median", "cd_median"),
 )
-REMARK = "remark"  # what the user has to know of the result
-NO_UNIT = "units"  # of a file that does not name its own
+REMARK = "remark"  # label of notices about the result
+NO_UNIT = "units"  # unit of a file without a named unit
 
 
 def error_console(quiet: bool = False) -> Console:
-    """Where tables go: stderr."""
+    """Console for tables, on stderr."""
     return Console(stderr=True, quiet=quiet, highlight=False)
 
 
 def result_table(result: dict) -> Table:
-    """One part: `result` is what its JSON file holds (input, model, error, candidates, seconds; all may be missing)."""
+    """Table of one part; `result` is the content of its JSON file, whose keys may all be missing."""
     source = result.get("input") or {}
     title = Text(str(source.get("path") or source.get("prompt") or "part"))
     table = Table(title=title, title_justify="left", show_header=False)
@@ -44,7 +44,7 @@ def result_table(result: dict) -> Table:
 
 
 def evaluation_table(rows: list[dict]) -> Table:
-    """Programs against references, one a row, strict beside the published protocol: evaluations as plain dicts."""
+    """Table of evaluations (plain dicts), one row per program, with the strict and the published protocol."""
     table = Table("part", "IoU")
     for label in (*(label for label, _ in EVALUATION_COLUMNS), *PUBLISHED_COLUMNS):
         table.add_column(label, justify="right")
@@ -58,19 +58,19 @@ def evaluation_table(rows: list[dict]) -> Table:
 
 
 def statistics_table(figures: dict[str, dict]) -> Table:
-    """What sets of parts are like, side by side: mean and in brackets the 10, 50 and 90 % quantiles of each measure."""
+    """Table of statistics, one column per set of parts: mean, and the 10, 50 and 90 % quantiles in brackets."""
     table = Table("mean (10, 50, 90 %)")
     for name in figures:
         table.add_column(name, justify="right")
     for measure in next(iter(figures.values())):
-        rows = [found.get(measure) for found in figures.values()]
+        rows = [column.get(measure) for column in figures.values()]
         texts = ["-" if row is None else f"{row[0]:.3g} ({', '.join(f'{v:.3g}' for v in row[1:])})" for row in rows]
         table.add_row(measure, *texts)
     return table
 
 
 def summary_table(summary: dict) -> Table:
-    """The averages of an evaluation, strict beside the published protocol."""
+    """Averages of an evaluation, with the strict and the published protocol."""
     invalid, count = summary["invalid"], summary["n"]
     share = f" ({invalid / count:.1%})" if count else ""
     table = Table("", "strict", "as published", title=f"{count} parts, {invalid} without a valid program{share}")
@@ -83,7 +83,7 @@ def _facts(result: dict, source: dict) -> list[tuple[str, str]]:
     facts = []
     if source.get("extents"):
         size = " x ".join(_number(side) for side in source["extents"])
-        unit = source.get("unit") or f"{NO_UNIT} (the file does not name them; see --units)"
+        unit = source.get("unit") or f"{NO_UNIT} (not named in the file; see --units)"
         facts.append(("size", f"{size} {unit}"))
     facts += [("note", str(note)) for note in source.get("notes") or ()]
     model = result.get("model") or {}
@@ -113,13 +113,13 @@ def _solid(solid: dict) -> str:
 
 
 def _stage(stage: str, best: dict) -> str:
-    """IoU, or the mean distance where there is none."""
+    """Stage with its IoU, or with its mean distance if it has no IoU."""
     return f"{stage} {_iou(best) if best.get('iou') is not None else _number(best.get('chamfer'))}"
 
 
 def _error_facts(error: dict | None, chosen: str | None, unit: str) -> list[tuple[str, str]]:
     if error is None:
-        return [("error", "no valid program" if chosen is None else "not measured: there is no shape to compare with")]
+        return [("error", "no valid program" if chosen is None else "not measured: no input shape")]
     facts = [("IoU", _iou(error) if error.get("iou") is not None else f"none: {error.get('iou_reason')}")]
     if error.get("iou_method") not in (None, "boolean"):
         facts[0] = ("IoU", f"{facts[0][1]} ({error['iou_method']})")
@@ -135,7 +135,7 @@ def _power(unit: str, power: int | None) -> str:
 
 
 def _place(point) -> str:
-    """Where in the file, in its units."""
+    """Position in the file, in its units."""
     return "" if point is None else f" at ({', '.join(map(_number, point))})"
 
 
@@ -156,7 +156,7 @@ def _number(value: float | None) -> str:
 
 
 def quality_table(figures: list[dict]) -> Table:
-    """Configurations of a model, one a row, with the 95 % interval of the mean."""
+    """Table of model configurations, one per row, with the 95 % interval of the mean."""
     table = Table("", "parts", "IoU mean", "95 % interval", "IoU median", "invalid")
     for f in figures:
         low, high = f["interval"]
@@ -166,7 +166,7 @@ def quality_table(figures: list[dict]) -> Table:
 
 
 def difference_table(pairs: list[dict], against: str) -> Table:
-    """The difference of two models part by part, one configuration a row, with the 95 % interval of its mean."""
+    """Table of paired differences of two models, one configuration per row, with the 95 % interval of the mean."""
     columns = ("", "parts", "difference", "95 % interval", "better", "worse", "same program")
     table = Table(*columns, title=f"IoU against {against}")
     for pair in pairs:
@@ -178,7 +178,7 @@ def difference_table(pairs: list[dict], against: str) -> Table:
 
 
 def check_table(short: list[dict]) -> Table:
-    """Parts that fall short of their limits, and in what."""
+    """Table of the parts that miss limits, with the reasons."""
     table = Table("part", "falls short")
     for part in short:
         table.add_row(Text(part["name"]), Text("\n".join(part["short"])))

@@ -1,8 +1,8 @@
-"""What the page's 3D view needs of a part: small meshes of input and result, coloured by their distance to each other.
+"""Data of the 3D view of a part: small meshes of input and result, coloured by their distance to each other.
 
-A view is one array of uint16, little-endian, each less the one before it, deflated: the longest edge, then for the
-input, and for the result where there is one, the counts of vertices, faces (0: a cloud) and colours; the vertices' x, y
-and z; the faces' first, second and third corners; the colours, 0 to 255, of all vertices with those that `split` adds.
+A view is one array of uint16, little-endian, delta-encoded and deflated: the longest edge, then for the input, and for
+the result if it exists, the counts of vertices, faces (0: a cloud) and colours; x, y and z of the vertices; first,
+second and third corners of the faces; the colours, 0 to 255, of all vertices, including those that `split` adds.
 `page/view.js` reads it.
 """
 
@@ -14,58 +14,58 @@ import numpy as np
 from cadcode.geometry.distance import Surface, cloud_surface, mesh_surface
 
 GRID = 65535  # steps along the longest side of the box around both
-FACES = 6000  # of a mesh at most; finer ones are simplified
-POINTS = 3000  # of a cloud at most
-PIECES = 24000  # triangles that colours may need
-EDGE = 1 / 24  # of the longest side: the size of those triangles, where they are not too many
-LEAST = 0.005  # of the longest side: distances that are drawn like the largest one, if that is smaller still
-CELLS = 160  # along the longest side, of the first grid that simplifies
+FACES = 6000  # maximum faces of a mesh; finer meshes are simplified
+POINTS = 3000  # maximum points of a cloud
+PIECES = 24000  # maximum triangles after splitting for colours
+EDGE = 1 / 24  # share of the longest side: edge length of these triangles, unless they are too many
+LEAST = 0.005  # share of the longest side: lower limit of the distance with the last colour
+CELLS = 160  # cells along the longest side in the first simplification grid
 SEARCHED = 2048  # points that speed up the search for the nearest triangle
 
 
 @dataclass(frozen=True, eq=False)
 class _Shape:
-    """Vertices (V, 3) in whole steps of the grid as floats, and faces (F, 3); of a cloud none."""
+    """Vertices (V, 3) in whole steps of the grid as floats, and faces (F, 3), empty for a cloud."""
 
     vertices: np.ndarray
     faces: np.ndarray
 
 
 def view_bytes(shape, result=None, largest: float = 0.0) -> bytes:
-    """The view of an input and perhaps a result, each (vertices (V, 3), faces (F, 3) or None for a cloud).
+    """View of an input and an optional result, each (vertices (V, 3), faces (F, 3) or None for a cloud).
 
-    `largest` is the distance that gets the last colour, in their units. Meshes are simplified, so colours are those of
-    what is shown, good for looking; the numbers of the table come from the whole meshes.
+    `largest` is the distance with the last colour, in input units. Colours show distances of the simplified meshes; the
+    numbers of the table come from the full meshes.
     """
     shapes = [_simple(*mesh) for mesh in (shape, result) if mesh is not None]
-    corners = np.concatenate([one.vertices for one in shapes])
+    corners = np.concatenate([mesh.vertices for mesh in shapes])
     low, side = corners.min(axis=0), float(np.ptp(corners, axis=0).max()) or 1.0
-    shapes = [_Shape(np.round((one.vertices - low) / side * GRID), one.faces) for one in shapes]
+    shapes = [_Shape(np.round((mesh.vertices - low) / side * GRID), mesh.faces) for mesh in shapes]
     edge = _edge(shapes)
-    points = [split(one.vertices, one.faces, edge)[0] for one in shapes]
+    points = [split(mesh.vertices, mesh.faces, edge)[0] for mesh in shapes]
     colours = [np.zeros(len(p)) for p in points]
     if len(shapes) == 2 and largest > 0:
-        surfaces = [_surface(one) for one in shapes]
+        surfaces = [_surface(mesh) for mesh in shapes]
         colours = [
             255 * other.distances(p) / (largest / side * GRID) for p, other in zip(points, surfaces[::-1], strict=True)
         ]
     arrays = [np.array([edge])]
-    for one, colour in zip(shapes, colours, strict=True):
-        arrays.append(np.array([len(one.vertices), len(one.faces), len(colour)]))
-        arrays += [one.vertices.T.ravel(), one.faces.T.ravel(), np.round(colour).clip(0, 255)]
-    steps = np.diff(np.concatenate(arrays).astype("<u2"), prepend=np.uint16(0))  # pack better than the numbers
+    for mesh, colour in zip(shapes, colours, strict=True):
+        arrays.append(np.array([len(mesh.vertices), len(mesh.faces), len(colour)]))
+        arrays += [mesh.vertices.T.ravel(), mesh.faces.T.ravel(), np.round(colour).clip(0, 255)]
+    steps = np.diff(np.concatenate(arrays).astype("<u2"), prepend=np.uint16(0))  # compress better than the values
     return zlib.compress(steps.astype("<u2").tobytes(), 9)
 
 
 def largest_colour(max_deviation: float, extents) -> float:
-    """The distance with the last colour: the largest one, unless it is too small to matter to the eye."""
+    """Distance with the last colour: the largest distance, with a visible lower limit."""
     return max(max_deviation, LEAST * max(extents))
 
 
 def split(points: np.ndarray, faces: np.ndarray, edge: float) -> tuple[np.ndarray, np.ndarray]:
-    """Halve triangles at their longest edge until none is longer than `edge`: points (P, 3), faces (F, 3) of all.
+    """Bisect triangles at their longest edge until no edge is longer than `edge`; returns points (P, 3), faces (F, 3).
 
-    New points come in the order in which the triangles, level by level, first need them: `view.js` does the same.
+    New points are ordered by first use, level by level, as in `view.js`.
     """
     done = []
     while len(faces):
@@ -83,7 +83,7 @@ def split(points: np.ndarray, faces: np.ndarray, edge: float) -> tuple[np.ndarra
 
 
 def _in_order(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different ones of pairs (N, 2) as they first appear, and for each of N which it is."""
+    """Distinct pairs (M, 2) of pairs (N, 2) in order of first appearance, and the index (N,) of each."""
     _, first, which = np.unique(pairs[:, 0] << 32 | pairs[:, 1], return_index=True, return_inverse=True)
     order = np.argsort(first)
     return pairs[first[order]], np.argsort(order)[which.ravel()]
@@ -91,7 +91,7 @@ def _in_order(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _edge(shapes: list[_Shape]) -> int:
     edge = GRID * EDGE
-    while sum(len(split(one.vertices, one.faces, edge)[1]) for one in shapes) > PIECES and edge < GRID:
+    while sum(len(split(mesh.vertices, mesh.faces, edge)[1]) for mesh in shapes) > PIECES and edge < GRID:
         edge *= 1.5
     return min(int(edge), GRID)
 
@@ -103,7 +103,7 @@ def _surface(shape: _Shape) -> Surface:
     return cloud_surface(shape.vertices, SEARCHED, rng)
 
 
-# --- fewer triangles -------------------------------------------------------------------------------------------------
+# --- simplification --------------------------------------------------------------------------------------------------
 
 
 def _simple(vertices, faces) -> _Shape:
@@ -115,12 +115,12 @@ def _simple(vertices, faces) -> _Shape:
 
 
 def simplified(vertices: np.ndarray, faces: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """A mesh of about `most` faces or fewer that looks alike; one that is small enough stays as it is.
+    """A similar mesh of about `most` faces or fewer; a mesh that is small enough is unchanged.
 
-    Vertices in one cell of a grid become one, where the planes of their faces meet (Lindstrom 2000, "Out-of-core
-    simplification of large polygonal models"); then those of a coarser grid, until there are few enough.
+    Vertices in one grid cell are merged into the point nearest to the planes of their faces (Lindstrom 2000,
+    "Out-of-core simplification of large polygonal models"), on coarser and coarser grids.
     """
-    cells = CELLS
+    cells: float = CELLS
     while len(faces) > most and cells > 4:
         vertices, faces = _clustered(vertices, faces, int(cells))
         cells /= 1.5
@@ -138,8 +138,8 @@ def _clustered(vertices: np.ndarray, faces: np.ndarray, cells: int) -> tuple[np.
 
 
 def _meeting_points(vertices: np.ndarray, faces: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """For each cell the point nearest to the planes of its faces, weighted by area, and else to its mean. (C, 3)"""
-    count, a, b, c = cell.max() + 1, *np.moveaxis(vertices[faces], 1, 0)
+    """Points (C, 3): for each cell the point nearest to the planes of its faces, weighted by area, else to its mean."""
+    count, (a, b, c) = int(cell.max()) + 1, np.moveaxis(vertices[faces], 1, 0)
     owner, normals = cell[faces].ravel(), np.repeat(np.cross(b - a, c - a), 3, axis=0)
 
     def summed(values: np.ndarray) -> np.ndarray:
@@ -152,12 +152,12 @@ def _meeting_points(vertices: np.ndarray, faces: np.ndarray, cell: np.ndarray) -
     moved = np.einsum("cij,cj->ci", np.linalg.pinv(matrix, rcond=0.05, hermitian=True), right)
     reach = np.zeros(count)
     np.maximum.at(reach, cell, np.linalg.norm(vertices - mean[cell], axis=1))
-    far = np.linalg.norm(moved, axis=1) > 1.01 * reach  # planes that hardly meet
+    far = np.linalg.norm(moved, axis=1) > 1.01 * reach  # nearly parallel planes
     return mean + np.where(far[:, None], 0, moved)
 
 
 def _compact(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Without faces that are there twice and vertices that no face has; without faces all vertices."""
+    """The mesh without duplicate faces and unused vertices; without faces, all vertices are kept."""
     if not len(faces):
         return vertices, faces
     faces = faces[np.sort(np.unique(np.sort(faces, axis=1), axis=0, return_index=True)[1])]

@@ -1,4 +1,4 @@
-"""Running CadQuery programs and reading CAD files, in processes of their own."""
+"""Execution of CadQuery programs, and reading of CAD files, in separate processes."""
 
 from cadcode.sandbox.allowlist import check
 from cadcode.sandbox.outcome import Failed, Outcome, Solid, stl_bytes

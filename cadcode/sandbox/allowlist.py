@@ -1,14 +1,16 @@
-"""The first wall: an allow-list for program texts, read as a syntax tree and never run.
+"""First layer: an allow-list for program texts, checked on the syntax tree without execution.
 
-A text passes when it imports nothing but `cadquery` and `math`, uses only names it binds itself or a few harmless
-builtins, and only attributes that are modelling methods: `cq.exporters.os` fails at `exporters`. What passes can
-still loop for ever or fill the memory; that is what the second wall (`jail`) is for.
+A text passes if it imports only `cadquery` and `math`, uses only names that it binds itself or a few harmless builtins,
+and only attributes that are modelling methods: `cq.exporters.os` fails at `exporters`. A text that passes can still
+loop forever or fill the memory, which the second layer (`jail`) prevents.
 """
 
 import ast
+from collections.abc import Callable
+from typing import Any
 
-MAX_TEXT = 50_000  # characters; also bounds the depth that `ast.parse` itself has to bear
-MAX_DEPTH = 1_000  # of the syntax tree; a method chain costs two levels a call
+MAX_TEXT = 50_000  # characters; also bounds the depth of the input of `ast.parse`
+MAX_DEPTH = 1_000  # levels of the syntax tree; a method chain has two levels per call
 MAX_EXPONENT = 16
 
 MODULES = frozenset({"cadquery", "math"})
@@ -58,7 +60,7 @@ ATTRIBUTES = frozenset(
     "append extend insert pop index count items keys values get".split()
 )
 
-# Nodes that need no rule of their own. Not here, so refused: class, with, try, raise, del, global, async, await, yield,
+# Nodes that need no rule. Not included, so refused: class, with, try, raise, del, global, async, await, yield,
 # decorators, `match`, walrus, bit shifts.
 PLAIN = (
     ast.Module,
@@ -113,7 +115,7 @@ PLAIN = (
 
 
 def check(text: str) -> str | None:
-    """Why `text` may not run, in one line with the line number, or None. Never raises; never runs anything."""
+    """Reason why `text` is rejected, one line with the line number, or None. Never raises and never executes code."""
     if len(text) > MAX_TEXT:
         return f"longer than {MAX_TEXT} characters"
     try:
@@ -140,8 +142,9 @@ def _check_tree(tree: ast.Module) -> str | None:
 
 
 def _walk(tree: ast.AST) -> list[ast.AST] | None:
-    """All nodes, without recursion; None when some lie too deep."""
-    nodes, level = [], [tree]
+    """All nodes, collected without recursion; None if the tree is deeper than MAX_DEPTH."""
+    nodes: list[ast.AST] = []
+    level = [tree]
     for _ in range(MAX_DEPTH):
         nodes += level
         level = [child for node in level for child in ast.iter_child_nodes(node)]
@@ -158,7 +161,7 @@ def _bound_names(nodes: list[ast.AST]) -> set[str]:
     return stored | arguments | functions | imported
 
 
-def _check_node(node: ast.AST, names: set[str]) -> str | None:
+def _check_node(node: ast.AST, names: frozenset[str]) -> str | None:
     if isinstance(node, ast.Name):
         return _check_name(node.id, names)
     rule = RULES.get(type(node))
@@ -169,7 +172,7 @@ def _check_node(node: ast.AST, names: set[str]) -> str | None:
     return None if isinstance(node, PLAIN) else f"{type(node).__name__} is not allowed"
 
 
-def _check_name(name: str, names: set[str]) -> str | None:
+def _check_name(name: str, names: frozenset[str]) -> str | None:
     if name.startswith("_"):
         return f"the name '{name}' starts with an underscore"
     return None if name in names else f"the name '{name}' is not defined or not allowed"
@@ -209,7 +212,7 @@ def _check_power(node: ast.BinOp) -> str | None:
     return None if small else f"the exponent of ** must be a number up to {MAX_EXPONENT}"
 
 
-RULES = {
+RULES: dict[type[ast.AST], Callable[[Any], str | None]] = {
     ast.Import: _check_import,
     ast.ImportFrom: _check_import_from,
     ast.Attribute: _check_attribute,

@@ -1,4 +1,4 @@
-"""One worker process seen from our side: start it, ask it, kill it. Never imports CadQuery."""
+"""The parent's side of one worker process: start, request, kill. Never imports CadQuery."""
 
 import os
 import subprocess
@@ -6,25 +6,26 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import IO, Any, cast
 
 from cadcode.errors import SandboxError
 from cadcode.interpreter import environment, import_paths
 from cadcode.sandbox.outcome import one_line
 from cadcode.sandbox.wire import pack, read_frame, write_all
 
-# -I: no PYTHON* variables and nothing imported from the current folder, where programs named like modules may lie.
+# -I: no PYTHON* variables and no imports from the current folder, which may contain programs named like modules.
 BOOT = "import sys; sys.path += sys.argv[3:]; from cadcode.sandbox.worker import main; main(*sys.argv[1:3])"
 
-Frame = tuple[dict, dict[str, bytes]]
+Frame = tuple[dict[str, Any], dict[str, bytes]]
 
 
 class Worker:
-    """A worker process, importing CadQuery since the constructor returned. Not for two threads at once."""
+    """A worker process, which starts to import CadQuery in the constructor. Not thread-safe."""
 
     def __init__(self, protection: str, start_timeout: float, max_bytes: int):
         self._folder = tempfile.TemporaryDirectory(prefix="cadcode-", ignore_cleanup_errors=True)
         self._start_timeout, self._max_bytes = start_timeout, max_bytes
-        self._hello: dict | None = None
+        self._hello: dict[str, Any] | None = None
         self.timed_out = False
         self._waiting = False
         command = [sys.executable, "-I", "-c", BOOT, protection, self._folder.name, *import_paths()]
@@ -39,15 +40,17 @@ class Worker:
                 env=environment(self._folder.name),
                 start_new_session=os.name == "posix",
             )
+        self._requests = cast(IO[bytes], self._process.stdin)
+        self._replies = cast(IO[bytes], self._process.stdout)
 
     @property
     def _log(self) -> Path:
         return Path(self._folder.name) / "stderr"
 
-    def hello(self) -> dict:
-        """What the worker said when it was ready: `forks`, `filters`, `cadquery`. Waits for it.
+    def hello(self) -> dict[str, Any]:
+        """The worker's ready message, with `forks`, `filters` and `cadquery`; waits for it.
 
-        Raises SandboxError when CadQuery does not load.
+        Raises SandboxError if CadQuery does not load.
         """
         if self._hello is None:
             frame = self._receive(self._start_timeout)
@@ -56,21 +59,21 @@ class Worker:
             self._hello = frame[0]
         return self._hello
 
-    def ask(self, header: dict, text: bytes, patience: float) -> Frame | None:
-        """The answer; None when the worker died or took longer than `patience` seconds, and was killed."""
+    def ask(self, header: dict[str, Any], text: bytes, patience: float) -> Frame | None:
+        """The answer; None if the worker died, or was killed after `patience` seconds."""
         self.hello()
         try:
-            write_all(self._process.stdin.fileno(), pack(header, {"text": text}))
+            write_all(self._requests.fileno(), pack(header, {"text": text}))
         except OSError:  # its end of the pipe is closed
             return None
         return self._receive(patience)
 
     def is_usable(self) -> bool:
-        """Whether it lives and owes no answer, as it does after an exception in the middle of `ask`."""
+        """Whether the worker is alive with no answer pending (one is pending after an exception in `ask`)."""
         return not (self.timed_out or self._waiting) and self._process.poll() is None
 
     def exit_code(self) -> int:
-        """The exit code (minus the signal that ended it) of a worker that gave no answer; one that lives is killed."""
+        """Exit code (or minus the signal) of a worker that gave no answer; a live worker is killed."""
         try:
             return self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
@@ -78,25 +81,25 @@ class Worker:
             return self._process.wait()
 
     def close(self) -> None:
-        """End the worker: by itself at the end of its input, or killed if it does not."""
-        self._process.stdin.close()
+        """End the worker by closing its input, and kill it if it does not end."""
+        self._requests.close()
         try:
             self._process.wait(timeout=2 if self._hello is not None else 0)
         except subprocess.TimeoutExpired:
-            self._process.kill()  # a child it may have dies with it (PR_SET_PDEATHSIG)
+            self._process.kill()  # its child dies too (PR_SET_PDEATHSIG)
             self._process.wait()
-        self._process.stdout.close()
+        self._replies.close()
         self._folder.cleanup()
 
     def _receive(self, patience: float) -> Frame | None:
-        """The next frame. The clock kills the worker, which ends the read: works on every system."""
+        """The next frame. A timer kills the worker, which ends the read on every system."""
         clock = threading.Timer(patience, self._time_out)
         clock.daemon = True
         clock.start()
         self._waiting = True
         try:
-            frame = read_frame(self._process.stdout.fileno(), self._max_bytes)
-        except ValueError:  # out of step with us: of no use any more
+            frame = read_frame(self._replies.fileno(), self._max_bytes)
+        except ValueError:  # out of sync: the worker is unusable
             frame = None
         finally:
             clock.cancel()

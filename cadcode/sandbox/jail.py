@@ -1,6 +1,6 @@
-"""The second wall: one job in a forked process with limits, a system-call filter and a deadline kept by its parent.
+"""Second layer: one job in a forked process with limits, a system-call filter and a deadline enforced by its parent.
 
-Runs in the worker, on Linux. It knows nothing of CAD: a job is a function that returns bytes.
+Runs in the worker, on Linux. Independent of CAD: a job is a function that returns bytes.
 """
 
 import errno
@@ -17,21 +17,21 @@ from cadcode.sandbox import seccomp
 from cadcode.sandbox.wire import write_all
 
 PR_SET_PDEATHSIG = 1
-MAX_DESCRIPTOR = 1024  # the worker has a handful open
+MAX_DESCRIPTOR = 1024  # the worker has only a few descriptors open
 
 
 @dataclass(frozen=True)
 class Limits:
     seconds: float
-    memory_mb: int  # address space beyond what the worker itself has
-    max_bytes: int  # of the report
+    memory_mb: int  # address space beyond that of the worker
+    max_bytes: int  # size of the report
     seccomp: bool
-    reading: bool = False  # may open files, for reading only
+    reading: bool = False  # allow opening files for reading
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a job ended: `cause` is exit, timeout, flood or stopped; `code` is the exit code or minus the signal."""
+    """End of a job: `cause` is exit, timeout, flood or stopped; `code` is the exit code or minus the signal."""
 
     cause: str
     code: int
@@ -40,7 +40,7 @@ class Ending:
 
 
 def run_forked(job: Callable[[], bytes], limits: Limits, stop: int) -> Ending:
-    """Run `job` in a child and collect what it writes. Input on the descriptor `stop`, or its end, kills the child."""
+    """Run `job` in a child and collect its output. Input or end of file on the descriptor `stop` kills the child."""
     receive, send = os.pipe()
     worker, start = os.getpid(), time.monotonic()
     child = os.fork()
@@ -56,7 +56,7 @@ def run_forked(job: Callable[[], bytes], limits: Limits, stop: int) -> Ending:
 
 
 def probe(stop: int) -> bool:
-    """Whether the filter really holds here: a child that may open nothing is asked to open a directory."""
+    """Whether the filter works on this system, tested with a child that tries to open a directory."""
     if not seccomp.known_machine():
         return False
     ending = run_forked(_try_open, Limits(10, 1024, 1024, seccomp=True), stop)
@@ -67,12 +67,12 @@ def _try_open() -> bytes:
     try:
         os.close(os.open("/", os.O_RDONLY))
     except OSError as error:
-        return errno.errorcode[error.errno].encode()
+        return errno.errorcode[error.errno or 0].encode()
     return b"opened"
 
 
 def _be_child(job: Callable[[], bytes], limits: Limits, send: int, worker: int) -> None:
-    """Never returns: `finally` ends the process whatever the job raised, before the worker's own code can go on."""
+    """Run the job and never return: `finally` ends the process on any exception, before the worker's code continues."""
     code = 1
     try:
         _confine(limits, send, worker)
@@ -99,7 +99,7 @@ def _confine(limits: Limits, send: int, worker: int) -> None:
 
 def _die_with(worker: int) -> None:
     seccomp.set_process_option(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != worker:  # it died before the line above
+    if os.getppid() != worker:  # the worker died before the line above
         os._exit(1)
 
 
@@ -115,7 +115,7 @@ def _address_space() -> int:
 
 
 def _collect(child: int, receive: int, stop: int, deadline: float, max_bytes: int) -> tuple[str, bytes]:
-    """Read until the child ends; it may close its pipe and live on, so its end is awaited too."""
+    """Read until the child ends; a child may close its pipe and keep running, so its end is awaited too."""
     report, sources = bytearray(), [receive, stop]
     while receive in sources or not _has_ended(child):
         left = deadline - time.monotonic()
@@ -135,13 +135,13 @@ def _collect(child: int, receive: int, stop: int, deadline: float, max_bytes: in
 
 
 def _has_ended(child: int) -> bool:
-    """Look without reaping, so that the process group cannot be somebody else's by the time it is killed."""
+    """Check without reaping, so that the id of the process group is not reused before it is killed."""
     return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _end(child: int) -> int:
     try:
         os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:  # killed before it could make a group of its own
+    except ProcessLookupError:  # killed before it created its process group
         os.kill(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

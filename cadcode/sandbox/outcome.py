@@ -1,22 +1,22 @@
-"""What came of a program: a `Solid` or a `Failed`, judged from bytes that the program could have written itself.
+"""Outcome of a program: a `Solid` or a `Failed`, validated from bytes that the program could have forged.
 
-Nothing in a report is believed that can be counted again: sizes, finiteness and index ranges are checked, the volume
-is recomputed from the mesh, the STL is written here. What cannot be: `valid` and the number of solids are the kernel's
-word from the program's own process, and STEP and BREP bytes are checked for their first line only (they are data).
+All values of a report that can be recomputed are recomputed: sizes, finiteness and index ranges are checked, the volume
+comes from the mesh, the STL is written by this module. Not verifiable: `valid` and the number of solids come from the
+program's own process, and STEP and BREP bytes are checked for their first line only (they are data).
 """
 
 import math
 import struct
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cadcode.sandbox.wire import unpack
 
 MAX_COORDINATE = 1e9
-MAX_NOTES = 20  # of a CAD file
-VOLUME_TOLERANCE = 0.02  # chords against curved faces; the mesh's own tolerance times its area comes on top
+MAX_NOTES = 20  # per CAD file
+VOLUME_TOLERANCE = 0.02  # relative, for chords of curved faces; mesh tolerance times area is added
 FIRST_BYTES = {"step": b"ISO-10303-21;", "brep": b"\nCASCADE Topology"}
 EXPORTS = ("step", "brep", "stl")
 KINDS = ("rejected", "error", "timeout", "memory", "crash", "empty", "forged")
@@ -24,9 +24,9 @@ KINDS = ("rejected", "error", "timeout", "memory", "crash", "empty", "forged")
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A program's solid in the program's own units: `vertices` (V, 3) float64, `faces` (F, 3) int32, outward.
+    """Solid of a program in program units: `vertices` (V, 3) float64, `faces` (F, 3) int32, outward.
 
-    `volume` is the kernel's, agreeing with the mesh; `valid` is the kernel's check; `solids` counts bodies.
+    `volume` is the kernel's and agrees with the mesh; `valid` is the kernel's check; `solids` counts bodies.
     """
 
     vertices: np.ndarray
@@ -40,7 +40,7 @@ class Solid:
 
 @dataclass(frozen=True)
 class Failed:
-    """A program without a solid: `kind` is one of KINDS, `reason` one line for the user."""
+    """Failure of a program: `kind` is one of KINDS, `reason` one line for the user."""
 
     kind: str
     reason: str
@@ -51,10 +51,10 @@ Outcome = Solid | Failed
 
 
 class CadMesh(NamedTuple):
-    """A CAD file as a mesh: `vertices` (V, 3) float64, `faces` (F, 3) int32.
+    """Mesh of a CAD file: `vertices` (V, 3) float64, `faces` (F, 3) int32.
 
-    `notes` say how it was read; `bodies` are the numbers of vertices of its solids, in their order, and of the faces
-    that belong to none. Solids share no vertices.
+    `notes` describe repairs; `bodies` are the vertex counts of its solids, in order, and of the faces that belong to no
+    solid. Solids share no vertices.
     """
 
     vertices: np.ndarray
@@ -63,12 +63,14 @@ class CadMesh(NamedTuple):
     bodies: tuple[int, ...] = ()
 
 
-def judge(report: bytes, export: tuple[str, ...], max_triangles: int, tolerance: float, seconds: float) -> Outcome:
-    """The outcome of a run that ended well and wrote `report`; its mesh is within `tolerance` x size of the surface."""
+def validate_report(
+    report: bytes, export: tuple[str, ...], max_triangles: int, tolerance: float, seconds: float
+) -> Outcome:
+    """Outcome of a run that ended normally with `report`; its mesh is within `tolerance` x size of the surface."""
     try:
         header, blobs = unpack(report)
         if "failed" in header:
-            return _told_failure(header, seconds)
+            return _reported_failure(header, seconds)
         vertices, faces = _mesh(blobs, max_triangles)
         volume, valid = _volume(header, vertices, faces, tolerance)
         exports = _exports(blobs, export, vertices, faces)
@@ -77,12 +79,12 @@ def judge(report: bytes, export: tuple[str, ...], max_triangles: int, tolerance:
     return Solid(vertices, faces, volume, valid, exports, seconds, _natural(header.get("solids")))
 
 
-def judge_mesh(report: bytes, max_triangles: int) -> CadMesh | Failed:
-    """As `judge` for a file that was read; its mesh may be an open sheet."""
+def validate_mesh(report: bytes, max_triangles: int) -> CadMesh | Failed:
+    """Mesh of a CAD file from the `report` of its reader; it may be an open sheet."""
     try:
         header, blobs = unpack(report)
         if "failed" in header:
-            return _told_failure(header, 0.0)
+            return _reported_failure(header, 0.0)
         vertices, faces = _mesh(blobs, max_triangles)
         return CadMesh(vertices, faces, _notes(header), _bodies(header, len(vertices)))
     except ValueError as error:
@@ -113,7 +115,7 @@ def stl_bytes(vertices: np.ndarray, faces: np.ndarray) -> bytes:
     return b"cadcode".ljust(80) + struct.pack("<I", len(faces)) + records.tobytes()
 
 
-def _told_failure(header: dict, seconds: float) -> Failed:
+def _reported_failure(header: dict[str, Any], seconds: float) -> Failed:
     kind, reason = header["failed"], header.get("reason")
     if kind not in KINDS or not isinstance(reason, str):
         raise ValueError("a failure without a kind and a reason")
@@ -135,27 +137,29 @@ def _mesh(blobs: dict[str, bytes], max_triangles: int) -> tuple[np.ndarray, np.n
     return vertices, faces
 
 
-def _volume(header: dict, vertices: np.ndarray, faces: np.ndarray, tolerance: float) -> tuple[float, bool]:
-    told, valid, counted = header.get("volume"), header.get("valid"), mesh_volume(vertices, faces)
-    if type(told) is not float or not math.isfinite(told) or type(valid) is not bool:
+def _volume(header: dict[str, Any], vertices: np.ndarray, faces: np.ndarray, tolerance: float) -> tuple[float, bool]:
+    reported, valid, computed = header.get("volume"), header.get("valid"), mesh_volume(vertices, faces)
+    if type(reported) is not float or not math.isfinite(reported) or type(valid) is not bool:
         raise ValueError("no volume and validity")
-    agrees = abs(told - counted) <= VOLUME_TOLERANCE * abs(counted) + _slack(vertices, faces, tolerance)
+    agrees = abs(reported - computed) <= VOLUME_TOLERANCE * abs(computed) + _slack(vertices, faces, tolerance)
     if not agrees and valid:
-        raise ValueError(f"volume {told:.6g}, but its mesh has {counted:.6g}")
-    volume = told if agrees else counted  # a shape the kernel calls invalid: its mesh is what there is
+        raise ValueError(f"volume {reported:.6g}, but its mesh has {computed:.6g}")
+    volume = reported if agrees else computed  # for a shape that the kernel calls invalid, the mesh counts
     if volume <= 0:
         raise ValueError(f"volume {volume:.6g}")
     return volume, valid
 
 
 def _slack(vertices: np.ndarray, faces: np.ndarray, tolerance: float) -> float:
-    """The volume between a surface and a mesh that is `tolerance` x size away from it, everywhere."""
+    """Volume between a surface and a mesh at a distance of `tolerance` x size from it."""
     corners = vertices[faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
     return float(area * tolerance * np.ptp(vertices, axis=0).max())
 
 
-def _exports(blobs: dict[str, bytes], wanted: tuple[str, ...], vertices: np.ndarray, faces: np.ndarray) -> dict:
+def _exports(
+    blobs: dict[str, bytes], wanted: tuple[str, ...], vertices: np.ndarray, faces: np.ndarray
+) -> dict[str, bytes]:
     exports = {name: blobs.get(name, b"") for name in wanted if name != "stl"}
     for name, data in exports.items():
         if not data.startswith(FIRST_BYTES[name]):
@@ -163,21 +167,21 @@ def _exports(blobs: dict[str, bytes], wanted: tuple[str, ...], vertices: np.ndar
     return {**exports, "stl": stl_bytes(vertices, faces)} if "stl" in wanted else exports
 
 
-def _natural(value) -> int:
+def _natural(value: object) -> int:
     return value if type(value) is int and value > 0 else 1
 
 
-def _notes(header: dict) -> tuple[str, ...]:
+def _notes(header: dict[str, Any]) -> tuple[str, ...]:
     notes = header.get("notes", [])
     if not isinstance(notes, list) or len(notes) > MAX_NOTES or not all(isinstance(note, str) for note in notes):
-        raise ValueError("notes that are no short list of texts")
+        raise ValueError("notes are not a short list of texts")
     return tuple(map(one_line, notes))
 
 
-def _bodies(header: dict, vertex_count: int) -> tuple[int, ...]:
+def _bodies(header: dict[str, Any], vertex_count: int) -> tuple[int, ...]:
     sizes = header.get("bodies", [])
     if not isinstance(sizes, list) or not all(type(size) is int and size > 0 for size in sizes):
-        raise ValueError("bodies without numbers of vertices")
+        raise ValueError("bodies without vertex counts")
     if sizes and sum(sizes) != vertex_count:
-        raise ValueError("bodies whose vertices are not those of the mesh")
+        raise ValueError("vertex counts of bodies do not match the mesh")
     return tuple(sizes)

@@ -10,6 +10,7 @@ import os
 import platform
 import struct
 import sys
+from typing import Any
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 RET_KILL, RET_EPERM, RET_ALLOW = 0x80000000, 0x00050000 | 1, 0x7FFF0000
@@ -19,7 +20,7 @@ OFFSET_NUMBER, OFFSET_ARCH, OFFSET_ARGUMENTS = 0, 4, 16  # struct seccomp_data
 PROT_EXEC = 0x4
 OPEN_FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
-# Memory, time, one's own signals, the pipe already open. Not here: open, socket, clone, exec, kill, ioctl.
+# Memory, time, the process's own signals, the open pipe. Not included: open, socket, clone, exec, kill, ioctl.
 X86_64 = {
     "read": 0,
     "write": 1,
@@ -104,12 +105,12 @@ class _Program(ctypes.Structure):
 
 
 def known_machine() -> bool:
-    """Whether there is a filter for this system. That the kernel accepts it is known only by trying (`jail.probe`)."""
+    """Whether a filter for this system exists; `jail.probe` tests whether the kernel accepts it."""
     return sys.platform == "linux" and platform.machine() in MACHINES
 
 
 def assemble(machine: str, reading: bool = False) -> bytes:
-    """The filter as an array of `struct sock_filter`; `reading` adds opening files, for reading only."""
+    """The filter as an array of `struct sock_filter`; `reading` allows opening files for reading."""
     architecture, calls = MACHINES[machine]
     numbers = [*calls.values(), *(READING[machine] if reading else ())]
     guarded = [*NO_CODE[machine], *(OPEN_TO_READ[machine] if reading else ())]
@@ -125,15 +126,15 @@ def assemble(machine: str, reading: bool = False) -> bytes:
 
 
 def install(reading: bool = False) -> None:
-    """Put the filter on this process, for good. Raises OSError where the kernel refuses."""
+    """Install the filter on this process, permanently. Raises OSError if the kernel refuses."""
     code = assemble(platform.machine(), reading)
     program = _Program(len(code) // 8, code)
     set_process_option(PR_SET_NO_NEW_PRIVS, 1)
     set_process_option(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program))
 
 
-def set_process_option(option: int, value: int, pointer=None) -> None:
-    """`prctl`, raising OSError where the kernel refuses."""
+def set_process_option(option: int, value: int, pointer: Any = None) -> None:
+    """Call `prctl`. Raises OSError if the kernel refuses."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), pointer, None, None) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({option}) was refused")

@@ -1,25 +1,26 @@
-"""Frames on the pipes: a JSON header and named byte strings. No pickle: reading a frame never runs anything.
+"""Frames on the pipes: a JSON header and named byte strings. No pickle, so that reading a frame executes no code.
 
-A frame is 8 bytes of header length, 8 bytes of body length, the header, the body. The header's `blobs` gives the sizes
-of the pieces of the body, in order.
+A frame consists of 8 bytes of header length, 8 bytes of body length, the header and the body. The header's `blobs`
+gives the sizes of the pieces of the body, in order.
 """
 
 import json
 import os
 import struct
+from typing import Any
 
 PREFIX = struct.Struct("<QQ")
 MAX_HEADER = 1 << 20
 
 
-def pack(header: dict, blobs: dict[str, bytes] | None = None) -> bytes:
+def pack(header: dict[str, Any], blobs: dict[str, bytes] | None = None) -> bytes:
     blobs = blobs or {}
     text = json.dumps({**header, "blobs": {name: len(data) for name, data in blobs.items()}}).encode()
     return b"".join((PREFIX.pack(len(text), sum(map(len, blobs.values()))), text, *blobs.values()))
 
 
-def unpack(frame: bytes) -> tuple[dict, dict[str, bytes]]:
-    """One whole frame, from an untrusted writer. Raises ValueError unless it adds up to the last byte."""
+def unpack(frame: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Header and blobs of one complete frame from an untrusted writer. ValueError unless all lengths are consistent."""
     if len(frame) < PREFIX.size:
         raise ValueError("shorter than a frame's prefix")
     header_size, body_size = PREFIX.unpack_from(frame)
@@ -28,8 +29,8 @@ def unpack(frame: bytes) -> tuple[dict, dict[str, bytes]]:
     return _parse(frame[PREFIX.size : PREFIX.size + header_size], frame[PREFIX.size + header_size :])
 
 
-def read_frame(descriptor: int, limit: int) -> tuple[dict, dict[str, bytes]] | None:
-    """The next frame from a pipe; None at its end. Raises ValueError for one that is broken or above `limit` bytes."""
+def read_frame(descriptor: int, limit: int) -> tuple[dict[str, Any], dict[str, bytes]] | None:
+    """The next frame from a pipe; None at its end. ValueError for a frame that is invalid or above `limit` bytes."""
     prefix = _read_exactly(descriptor, PREFIX.size)
     if prefix is None:
         return None
@@ -46,7 +47,7 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _parse(text: bytes, body: bytes) -> tuple[dict, dict[str, bytes]]:
+def _parse(text: bytes, body: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     try:
         header = json.loads(text)
     except RecursionError:

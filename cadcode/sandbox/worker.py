@@ -1,7 +1,7 @@
 """The worker process: imports CadQuery once, then runs programs and reads CAD files for `sandbox`.
 
 Started by exec, never imported by the rest of the package. On Linux each request runs in a forked child (`jail`); on
-other systems in the worker itself, which its parent kills and restarts when time is up. Reports go back as frames of
+other systems it runs in the worker itself, which its parent kills and restarts after a timeout. Reports are frames of
 JSON and raw arrays (`wire`).
 """
 
@@ -14,6 +14,8 @@ import os
 import shutil
 import sys
 import time
+import types
+from typing import Any
 
 import cadquery as cq
 import numpy as np
@@ -40,19 +42,19 @@ from cadcode.sandbox.wire import pack, read_frame, write_all
 if sys.platform == "linux":
     from cadcode.sandbox import jail
 
-OSD_ThreadPool.DefaultPool_s(1)  # a forked child would wait for ever for threads that it does not have
+OSD_ThreadPool.DefaultPool_s(1)  # a forked child would wait forever for threads that it does not have
 
 MAX_REQUEST = 1 << 24
-PROGRAM = "<program>"  # the file name of a program in tracebacks
-MERGE = 1e-7  # vertices closer than this times the size are one
-SHARED = 1e-6  # of the volume of several solids; less in common is none
-NO_VOLUME = 1e-12  # in parts of the cube of the longest side
-SEWING = 1e-5  # loose faces closer than this times the size are neighbours
+PROGRAM = "<program>"  # file name of a program in tracebacks
+MERGE = 1e-7  # merge distance of vertices, share of the size
+SHARED = 1e-6  # minimum overlap of solids, share of their volume
+NO_VOLUME = 1e-12  # minimum volume, share of the cube of the longest side
+SEWING = 1e-5  # sewing distance of loose faces, share of the size
 WARM_UP = "import cadquery as cq\nr = cq.Workplane().box(2, 2, 2).cut(cq.Workplane().cylinder(4, 0.5))"
 
 
 class Refused(Exception):
-    """A result that cannot be used; `kind` as in `outcome.KINDS`."""
+    """An unusable result; `kind` is one of `outcome.KINDS`."""
 
     def __init__(self, kind: str, reason: str):
         self.kind, self.reason = kind, reason
@@ -60,23 +62,23 @@ class Refused(Exception):
 
 
 class Captured:
-    """Keeps whatever the block raises: the failure of an untrusted program is a value, not an error of ours."""
+    """Context manager that stores any exception: the failure of an untrusted program is a value, not an error."""
 
     error: BaseException | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> "Captured":
         return self
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         self.error = error
         return True
 
 
 def main(protection: str, home: str) -> None:
-    """Answer requests until the parent closes the pipe, then remove `home`, which a killed parent leaves behind."""
+    """Answer requests until the parent closes the pipe, then remove `home`, which a killed parent cannot remove."""
     with contextlib.suppress(BrokenPipeError):
         serve(protection)
-    shutil.rmtree(home, ignore_errors=True)  # not after errors: their traceback lies there, for our parent
+    shutil.rmtree(home, ignore_errors=True)  # kept after errors, because it contains their traceback
 
 
 def serve(protection: str) -> None:
@@ -89,7 +91,9 @@ def serve(protection: str) -> None:
         "angle": 0.1,
         "max_triangles": 10_000,
     }
-    work(settings, WARM_UP.encode())  # what the kernel opens and allocates on first use, before there are walls
+    work(
+        settings, WARM_UP.encode()
+    )  # the kernel opens files and allocates memory on first use, before the limits apply
     gc.freeze()
     forks = sys.platform == "linux" and protection != "process"
     filters = forks and protection == "auto" and jail.probe(requests)
@@ -101,7 +105,7 @@ def serve(protection: str) -> None:
 
 
 def _private_pipes() -> tuple[int, int]:
-    """Take the pipes away from descriptors 0 and 1, where the kernel and programs print."""
+    """Move the pipes away from descriptors 0 and 1, to which the kernel and programs print."""
     requests, replies = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
@@ -110,21 +114,21 @@ def _private_pipes() -> tuple[int, int]:
     return requests, replies
 
 
-def _in_child(header: dict, blobs: dict[str, bytes], requests: int, filters: bool) -> bytes:
+def _in_child(header: dict[str, Any], blobs: dict[str, bytes], requests: int, filters: bool) -> bytes:
     limits = jail.Limits(header["seconds"], header["memory_mb"], header["max_bytes"], filters, header["kind"] == "read")
     ending = jail.run_forked(functools.partial(work, header, blobs["text"]), limits, requests)
-    told = {"cause": ending.cause, "code": ending.code, "seconds": ending.seconds}
-    return pack(told, {"report": ending.report})
+    header = {"cause": ending.cause, "code": ending.code, "seconds": ending.seconds}
+    return pack(header, {"report": ending.report})
 
 
-def _in_worker(header: dict, blobs: dict[str, bytes]) -> bytes:
+def _in_worker(header: dict[str, Any], blobs: dict[str, bytes]) -> bytes:
     start = time.monotonic()
     report = work(header, blobs["text"])
     return pack({"cause": "exit", "code": 0, "seconds": time.monotonic() - start}, {"report": report})
 
 
-def work(header: dict, text: bytes) -> bytes:
-    """One request, answered by a packed report: a mesh, or why there is none."""
+def work(header: dict[str, Any], text: bytes) -> bytes:
+    """Packed report for one request: a mesh, or the reason of a failure."""
     with Captured() as captured:
         if header["kind"] == "read":
             return read_file(os.fsdecode(text), header)
@@ -132,7 +136,7 @@ def work(header: dict, text: bytes) -> bytes:
     return pack(_failure(captured.error))
 
 
-def run_program(text: str, header: dict) -> bytes:
+def run_program(text: str, header: dict[str, Any]) -> bytes:
     shape = find_solid(execute(text, header["checked"]))
     exports = {name: EXPORTERS[name](shape) for name in header["export"] if name in EXPORTERS}
     vertices, faces = tessellate(shape, header)
@@ -141,13 +145,13 @@ def run_program(text: str, header: dict) -> bytes:
     volume = abs(shape.Volume())
     if volume <= NO_VOLUME * np.ptp(vertices, axis=0).max() ** 3:
         raise Refused("empty", "the result has no volume")
-    told = {"volume": volume, "valid": bool(shape.isValid()), "solids": len(shape.Solids())}
-    return pack(told, {"vertices": vertices.tobytes(), "faces": faces.tobytes(), **exports})
+    facts = {"volume": volume, "valid": bool(shape.isValid()), "solids": len(shape.Solids())}
+    return pack(facts, {"vertices": vertices.tobytes(), "faces": faces.tobytes(), **exports})
 
 
-def execute(text: str, checked: bool) -> list:
-    """Run a program in an empty namespace; the values it leaves, best candidate for its result first."""
-    shown: list = []
+def execute(text: str, checked: bool) -> list[Any]:
+    """Run a program in an empty namespace; returns its values, the most likely result first."""
+    shown: list[Any] = []
     allowed = {name: getattr(builtins, name) for name in BUILTINS if hasattr(builtins, name)}
     allowed |= {"print": lambda *values, **options: None, "__import__": _import}
     namespace = {"__builtins__": allowed if checked else builtins, "show_object": lambda v, *_, **__: shown.append(v)}
@@ -156,27 +160,29 @@ def execute(text: str, checked: bool) -> list:
     return named + shown[::-1] + list(namespace.values())[::-1]
 
 
-def _import(name, globals=None, locals=None, fromlist=(), level=0):
+def _import(
+    name: str, globals: Any = None, locals: Any = None, fromlist: tuple[str, ...] = (), level: int = 0
+) -> types.ModuleType:
     if name not in MODULES:
         raise ImportError(f"import of '{name}'")
     return __import__(name, globals, locals, fromlist, level)
 
 
-def find_solid(values: list) -> cq.Shape:
-    """The solid of the first value that could be a result: a Shape's own, or on a Workplane's stack or before it."""
+def find_solid(values: list[Any]) -> cq.Shape:
+    """Solid of the first value that can be a result: of a Shape, or of a Workplane's stack or its parents."""
     result = next((value for value in values if isinstance(value, cq.Workplane | cq.Shape | cq.Sketch)), None)
     if result is None:
-        raise Refused("empty", "no result: the program leaves no Workplane and no Shape")
+        raise Refused("empty", "no result: the program makes no Workplane and no Shape")
     solids = _solids(result)
     if not solids:
-        raise Refused("empty", f"the result, a {type(result).__name__}, holds no solid")
+        raise Refused("empty", f"the result, a {type(result).__name__}, contains no solid")
     return solids[0] if len(solids) == 1 else united(solids)
 
 
 def united(solids: list[cq.Solid]) -> cq.Shape:
-    """Several solids as one shape; those that overlap are fused, so that what they share counts once.
+    """Several solids as one shape; overlapping solids are fused, so that their common volume counts once.
 
-    Solids that only touch stay apart, as the program made them.
+    Solids that only touch remain separate.
     """
     boxes = [solid.BoundingBox() for solid in solids]
     groups: list[list[int]] = []
@@ -187,7 +193,7 @@ def united(solids: list[cq.Solid]) -> cq.Shape:
     return shapes[0] if len(shapes) == 1 else cq.Compound.makeCompound(shapes)
 
 
-def _boxes_overlap(a, b) -> bool:
+def _boxes_overlap(a: cq.BoundBox, b: cq.BoundBox) -> bool:
     return (
         a.xmin < b.xmax
         and b.xmin < a.xmax
@@ -199,29 +205,29 @@ def _boxes_overlap(a, b) -> bool:
 
 
 def _fused(solids: list[cq.Solid]) -> list[cq.Shape]:
-    """The union where it is smaller than all solids together, else the solids as they are."""
+    """The union if its volume is less than the sum of the volumes, else the solids."""
     if len(solids) == 1:
         return solids
-    fused, apart = solids[0].fuse(*solids[1:]), sum(solid.Volume() for solid in solids)
-    return fused.Solids() if fused.Volume() < apart * (1 - SHARED) else solids
+    fused, total = solids[0].fuse(*solids[1:]), sum(solid.Volume() for solid in solids)
+    return fused.Solids() if fused.Volume() < total * (1 - SHARED) else solids
 
 
-def _solids(result) -> list[cq.Solid]:
+def _solids(result: Any) -> list[cq.Solid]:
     if isinstance(result, cq.Sketch):
         return []
     if isinstance(result, cq.Shape):
         return result.Solids()
     stack = [value for value in result.vals() if isinstance(value, cq.Shape)]
     own = [solid for shape in stack for solid in shape.Solids()]
-    emptied = any(isinstance(shape, cq.Compound) for shape in stack)  # by a cut or an intersection: that is the result
+    emptied = any(isinstance(shape, cq.Compound) for shape in stack)  # the empty result of a cut or an intersection
     return own if own or emptied or result.parent is None else _solids(result.parent)
 
 
-def tessellate(shape: cq.Shape, header: dict) -> tuple[np.ndarray, np.ndarray]:
+def tessellate(shape: cq.Shape, header: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (V, 3) float64, merged, and faces (F, 3) int32; chords within `tolerance` times the longest side.
 
-    By the faster algorithm of the kernel (15 times, on a plate with 200 holes), by the older one where that leaves
-    a solid open.
+    Uses the faster algorithm of the kernel (15 times faster on a plate with 200 holes), and the older algorithm if the
+    mesh of a solid is open.
     """
     size = _longest_side(shape)
     vertices, faces = _meshed(shape, header, size, IMeshTools_MeshAlgoType.IMeshTools_MeshAlgoType_Delabella)
@@ -231,7 +237,7 @@ def tessellate(shape: cq.Shape, header: dict) -> tuple[np.ndarray, np.ndarray]:
     return vertices, faces
 
 
-def _meshed(shape: cq.Shape, header: dict, size: float, algorithm) -> tuple[np.ndarray, np.ndarray]:
+def _meshed(shape: cq.Shape, header: dict[str, Any], size: float, algorithm: Any) -> tuple[np.ndarray, np.ndarray]:
     parameters = IMeshTools_Parameters()
     parameters.Deflection, parameters.Angle = header["tolerance"] * size, header["angle"]
     parameters.MeshAlgo = algorithm
@@ -253,38 +259,38 @@ def _longest_side(shape: cq.Shape) -> float:
     box = Bnd_Box()
     BRepBndLib.Add_s(shape.wrapped, box, False)
     if box.IsVoid():
-        raise Refused("empty", "it holds no surface")
+        raise Refused("empty", "it contains no surface")
     low, high = box.CornerMin(), box.CornerMax()
     return max(high.X() - low.X(), high.Y() - low.Y(), high.Z() - low.Z())
 
 
-def _triangulation(face: cq.Face) -> tuple:
+def _triangulation(face: cq.Face) -> tuple[Any, ...]:
     location = TopLoc_Location()
     poly = BRep_Tool.Triangulation_s(face.wrapped, location)
     return poly, location.Transformation(), face.wrapped.Orientation() == TopAbs_Orientation.TopAbs_REVERSED
 
 
-def _nodes(poly, place) -> np.ndarray:
+def _nodes(poly: Any, place: Any) -> np.ndarray:
     points = (poly.Node(i).Transformed(place) for i in range(1, poly.NbNodes() + 1))
     return np.array([(p.X(), p.Y(), p.Z()) for p in points])
 
 
-def _corners(poly) -> np.ndarray:
+def _corners(poly: Any) -> np.ndarray:
     return np.array([(t.Value(1), t.Value(2), t.Value(3)) for t in poly.Triangles()], dtype=np.int32)
 
 
 def _merge(vertices: np.ndarray, faces: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
-    """One vertex where several lie within a rounding step; triangles that collapse go."""
+    """Merge vertices within a rounding step; collapsed triangles are removed."""
     _, first, index = np.unique(np.round(vertices / step), axis=0, return_index=True, return_inverse=True)
     faces = index.reshape(-1)[faces].astype(np.int32)
     a, b, c = faces.T
     return vertices[first], np.ascontiguousarray(faces[(a != b) & (b != c) & (c != a)])
 
 
-def read_file(path: str, header: dict) -> bytes:
+def read_file(path: str, header: dict[str, Any]) -> bytes:
     shape = READERS[header["format"]](path)
     if shape.IsNull():
-        raise Refused("empty", "it holds no shape")
+        raise Refused("empty", "it contains no shape")
     parts, notes = separate_parts(cq.Shape.cast(shape))
     meshes = [_read_mesh(part, header) for part in parts]
     count = sum(len(faces) for _, faces in meshes)
@@ -298,10 +304,10 @@ def read_file(path: str, header: dict) -> bytes:
 
 
 def separate_parts(shape: cq.Shape) -> tuple[list[cq.Shape], list[str]]:
-    """(each solid of a file, then its other faces sewn together, and notes); each becomes a mesh of its own."""
+    """(solids of a file followed by its other faces, sewn, and notes); each becomes a separate mesh."""
     solids = shape.Solids()
     if not shape.Faces():
-        raise Refused("empty", "it holds curves only, no surface" if shape.Edges() else "it holds no surface")
+        raise Refused("empty", "it contains only curves, no surface" if shape.Edges() else "it contains no surface")
     if solids and not _explored(shape.wrapped, TopAbs_ShapeEnum.TopAbs_FACE, TopAbs_ShapeEnum.TopAbs_SOLID):
         return solids, []
     sheets, notes = _sewn_rest(shape)
@@ -309,28 +315,28 @@ def separate_parts(shape: cq.Shape) -> tuple[list[cq.Shape], list[str]]:
 
 
 def _sewn_rest(shape: cq.Shape) -> tuple[cq.Shape, list[str]]:
-    """The shells and faces that belong to no solid, sewn where they are several."""
+    """The shells and faces that belong to no solid, sewn if they are several."""
     surfaces = _explored(shape.wrapped, TopAbs_ShapeEnum.TopAbs_SHELL, TopAbs_ShapeEnum.TopAbs_SOLID)
     surfaces += _explored(shape.wrapped, TopAbs_ShapeEnum.TopAbs_FACE, TopAbs_ShapeEnum.TopAbs_SHELL)
     if len(surfaces) == 1:
         return cq.Shape.cast(surfaces[0]), []
     loose = cq.Compound.makeCompound([cq.Shape.cast(surface) for surface in surfaces])
     sewn = cq.Shape.cast(_sewn(loose.wrapped))
-    left = len(_explored(sewn.wrapped, TopAbs_ShapeEnum.TopAbs_SHELL, TopAbs_ShapeEnum.TopAbs_SOLID))
-    left += len(_explored(sewn.wrapped, TopAbs_ShapeEnum.TopAbs_FACE, TopAbs_ShapeEnum.TopAbs_SHELL))
-    return sewn, [f"sewed {len(surfaces)} surfaces into {left}"] if left < len(surfaces) else []
+    count = len(_explored(sewn.wrapped, TopAbs_ShapeEnum.TopAbs_SHELL, TopAbs_ShapeEnum.TopAbs_SOLID))
+    count += len(_explored(sewn.wrapped, TopAbs_ShapeEnum.TopAbs_FACE, TopAbs_ShapeEnum.TopAbs_SHELL))
+    return sewn, [f"sewed {len(surfaces)} surfaces into {count}"] if count < len(surfaces) else []
 
 
-def _explored(shape: TopoDS_Shape, kind, but_in) -> list[TopoDS_Shape]:
-    """The parts of one kind that lie in no part of another kind."""
-    explorer, found = TopExp_Explorer(shape, kind, but_in), []
+def _explored(shape: TopoDS_Shape, kind: TopAbs_ShapeEnum, but_in: TopAbs_ShapeEnum) -> list[TopoDS_Shape]:
+    """Subshapes of one kind that are in no subshape of the kind `but_in`."""
+    explorer, subshapes = TopExp_Explorer(shape, kind, but_in), []
     while explorer.More():
-        found.append(explorer.Current())
+        subshapes.append(explorer.Current())
         explorer.Next()
-    return found
+    return subshapes
 
 
-def _read_mesh(part: cq.Shape, header: dict) -> tuple[np.ndarray, np.ndarray]:
+def _read_mesh(part: cq.Shape, header: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     vertices, faces = tessellate(part, header)
     if _is_closed(faces) and mesh_volume(vertices, faces) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
@@ -342,7 +348,7 @@ def _is_closed(faces: np.ndarray) -> bool:
     return bool((np.unique(edges, axis=0, return_counts=True)[1] == 2).all())
 
 
-def _read_translated(reader, path: str) -> TopoDS_Shape:
+def _read_translated(reader: Any, path: str) -> TopoDS_Shape:
     if reader.ReadFile(path) != IFSelect_ReturnStatus.IFSelect_RetDone:
         raise Refused("error", "the file cannot be parsed")
     reader.TransferRoots()
@@ -354,7 +360,7 @@ def _read_step(path: str) -> TopoDS_Shape:
 
 
 def _read_iges(path: str) -> TopoDS_Shape:
-    """IGES holds loose faces: sew them, or neighbours would neither share vertices nor agree on a side."""
+    """Read IGES and sew its loose faces, so that neighbours share vertices and orientation."""
     loose = _read_translated(IGESControl_Reader(), path)
     return loose if loose.IsNull() else _sewn(loose)
 
@@ -373,7 +379,7 @@ def _read_brep(path: str) -> TopoDS_Shape:
 
 
 def _write_step(shape: cq.Shape) -> bytes:
-    """Through a stream: a program's process may open no files."""
+    """STEP data, written through a stream, because a program's process cannot open files."""
     writer, stream = STEPControl_Writer(), io.BytesIO()
     writer.Transfer(shape.wrapped, STEPControl_StepModelType.STEPControl_AsIs)
     writer.WriteStream(stream)
@@ -386,11 +392,11 @@ def _write_brep(shape: cq.Shape) -> bytes:
     return stream.getvalue()
 
 
-EXPORTERS = {"step": _write_step, "brep": _write_brep}  # before the mesh, so that BREP does not hold one
+EXPORTERS = {"step": _write_step, "brep": _write_brep}  # run before meshing, so that BREP contains no mesh
 READERS = {"step": _read_step, "iges": _read_iges, "brep": _read_brep}
 
 
-def _failure(error: BaseException | None) -> dict:
+def _failure(error: BaseException | None) -> dict[str, Any]:
     if isinstance(error, Refused):
         return {"failed": error.kind, "reason": error.reason}
     text = f"{type(error).__name__}: {str(error)[:1000]}".rstrip(": ")
@@ -398,8 +404,8 @@ def _failure(error: BaseException | None) -> dict:
     return {"failed": "memory" if out_of_memory else "error", "reason": _line_of(error) + text}
 
 
-def _line_of(error: BaseException) -> str:
-    lines, step = [], error.__traceback__
+def _line_of(error: BaseException | None) -> str:
+    lines, step = [], error.__traceback__ if error is not None else None
     while step is not None:
         lines += [step.tb_lineno] if step.tb_frame.f_code.co_filename == PROGRAM else []
         step = step.tb_next

@@ -58,19 +58,25 @@ def traced_outline(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -
     Sides of faces without a curve stay lines. Where the curves do not meet near the polygon's own corners, the outline
     is fitted to the polygon alone; None where that fails too.
     """
-    outline = _traced(polygon, labels, curve_of)
-    if outline is None or outline.faults():
+    outline = _circle(polygon, labels, curve_of) or _loop(polygon, labels, curve_of)
+    if outline is None:
         return fitted_outline(polygon)
     off = abs(outline.area() / max(abs(polygon_area(polygon)), 1e-9) - 1)
     return outline.canonical() if off < AREA_ERROR else fitted_outline(polygon)
 
 
-def _traced(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -> Outline | None:
+def _circle(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -> Circle | None:
+    """The whole circle of a polygon whose sides are all of one round face."""
+    curve = curve_of(int(labels[0])) if (labels == labels[0]).all() else None
+    return Circle(_point(curve.centre), curve.radius) if isinstance(curve, Round) else None
+
+
+def _loop(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -> Loop | None:
+    """A loop of the curves; None where they do not meet near the polygon's corners, or the loop crosses itself."""
     runs = _runs(polygon, labels)
-    curves = [curve_of(label) for label, _ in runs]
     if len(runs) == 1:
-        (curve,) = curves
-        return Circle(_point(curve.centre), curve.radius) if isinstance(curve, Round) else None
+        return None
+    curves = [curve_of(label) for label, _ in runs]
     reach = NEAR * float(np.ptp(polygon, axis=0).max())
     corners = [
         _corner(run[0], curves[i - 1], curve) for i, ((_, run), curve) in enumerate(zip(runs, curves, strict=True))
@@ -83,7 +89,8 @@ def _traced(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -> Outli
         added = _edges(run, curve, last, end)
         edges += added
         last = end if added else last
-    return Loop(_point(start), tuple(edges)) if len(edges) > 1 else None
+    loop = Loop(_point(start), tuple(edges))
+    return loop if len(edges) > 1 and not loop.faults() else None
 
 
 def _runs(polygon: np.ndarray, labels: np.ndarray) -> list[tuple[int, np.ndarray]]:

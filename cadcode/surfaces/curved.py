@@ -1,6 +1,7 @@
 """Curved faces of a mesh, claimed in rounds from seeds of several kinds."""
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from cadcode.surfaces.faces import Cone, Cylinder
 from cadcode.surfaces.facets import rows_by_group
@@ -9,19 +10,22 @@ from cadcode.surfaces.patch import Claim, Patch, connected, on_surface
 from cadcode.surfaces.seeds import DEEP, Rings, chains, depths, facet_neighbours, facet_normals
 from cadcode.surfaces.state import State
 
-TILT = 0.02  # of a facet's height
-MANY = 30  # seeds in a row that may fail in one patch before the next kind of seed is tried
+TILT = 0.02  # share of a facet's height
+MANY = 30  # consecutive seeds that may fail in one patch before the next kind of seed
 RIM = 0.05  # share of a border beyond which smooth neighbours across a rim make a claim wait
 RULING = 0.98  # cosine between an edge and the line of the cone or cylinder
 
 
-def claim_curved(state: State, gate: Gate, known: dict) -> bool:
-    """One round over all patches; claims that may be a part of something larger wait until nothing else is found.
+Known = dict[bytes, list[tuple[Claim, bool]]]
+Failed = set[tuple[str | bytes, ...]]
 
-    `known` remembers what came out for each patch, by its triangles, and which seeds failed.
+
+def claim_curved(state: State, gate: Gate, known: Known, failed: Failed) -> bool:
+    """One round over all patches; claims that may be part of a larger face wait until no other claim is found.
+
+    `known` caches the result of each patch, by its triangles; `failed` are the seeds that failed.
     """
     done, waiting = False, []
-    failed = known.setdefault("failed", set())
     for patch in state.patches(failed=failed):
         key = patch.triangles.tobytes()
         if key not in known:
@@ -42,26 +46,26 @@ def claim_curved(state: State, gate: Gate, known: dict) -> bool:
     return done
 
 
-def curved_claims(patch: Patch, gate: Gate):
-    """(claim, whether it has to wait) of one patch, by all kinds of seeds; claims without overlap unless they wait."""
+def curved_claims(patch: Patch, gate: Gate) -> list[tuple[Claim, bool]]:
+    """(claim, whether it must wait) of one patch, from all kinds of seeds; only waiting claims may overlap."""
     everything = np.arange(len(patch.triangles))
     claim = try_kinds(patch, everything, gate)
     if claim is not None and len(claim.triangles) == len(patch.triangles):
         return [(claim, False)]
     taken = np.zeros(len(patch.triangles), dtype=bool)
-    found = ring_claims(patch, gate, taken, DEEP)
-    found += row_claims(patch, gate, taken)
-    if not any(not waits for _, waits in found):
-        found += ring_claims(patch, gate, taken, 1)
-    return found
+    pairs = ring_claims(patch, gate, taken, DEEP)
+    pairs += row_claims(patch, gate, taken)
+    if not any(not waits for _, waits in pairs):
+        pairs += ring_claims(patch, gate, taken, 1)
+    return pairs
 
 
-def ring_claims(patch: Patch, gate: Gate, taken: np.ndarray, least_depth: int):
-    """Claims from rings of triangles around the ones that are deepest inside; marks `taken` (K,)."""
+def ring_claims(patch: Patch, gate: Gate, taken: np.ndarray, least_depth: int) -> list[tuple[Claim, bool]]:
+    """Claims from rings around the innermost triangles; marks `taken` (K,)."""
     depth = depths(patch)
     if depth.max() < least_depth:
         return []
-    rings, tried, found, failed = Rings(patch), taken.copy(), [], 0
+    rings, tried, pairs, failed = Rings(patch), taken.copy(), [], 0
     for seed in np.argsort(-depth, kind="stable"):
         if depth[seed] < least_depth or failed > MANY:
             break
@@ -79,16 +83,16 @@ def ring_claims(patch: Patch, gate: Gate, taken: np.ndarray, least_depth: int):
             rows = rows[~taken[rows]]
             claim = Claim(claim.surface, claim.sign, patch.triangles[rows])
         taken[rows] = tried[rows] = True
-        found.append((claim, smooth_rim(patch, claim)))
+        pairs.append((claim, smooth_rim(patch, claim)))
         failed = 0
-    return found
+    return pairs
 
 
-def row_claims(patch: Patch, gate: Gate, taken: np.ndarray):
-    """Claims from rows of facets: strips of cylinders and cones; marks `taken` (K,) for those that need not wait."""
+def row_claims(patch: Patch, gate: Gate, taken: np.ndarray) -> list[tuple[Claim, bool]]:
+    """Claims from rows of facets: strips of cylinders and cones; marks `taken` (K,) for claims that need not wait."""
     neighbours, normals = facet_neighbours(patch), facet_normals(patch)
     members = rows_by_group(patch.facet, len(normals))
-    used, found, failed = np.zeros(len(normals), dtype=bool), [], 0
+    used, pairs, failed = np.zeros(len(normals), dtype=bool), [], 0
     used[patch.facet[taken]] = True
     for facet in range(len(normals)):
         if used[facet] or failed > 3 * MANY:
@@ -109,12 +113,12 @@ def row_claims(patch: Patch, gate: Gate, taken: np.ndarray):
         waits = smooth_rim(patch, claim)
         if not waits:
             taken[rows] = True
-        found.append((claim, waits))
-    return found
+        pairs.append((claim, waits))
+    return pairs
 
 
-def row_claim(patch: Patch, row, members, gate: Gate) -> Claim | None:
-    """The claim of a row of facets, or of the three in its middle."""
+def row_claim(patch: Patch, row: list[int], members: csr_matrix, gate: Gate) -> Claim | None:
+    """Claim of a row of facets, or of its middle three."""
     middle = len(row) // 2
     for part, kinds in ((row, ("cylinder", "cone")), (row[middle - 1 : middle + 2], ("cylinder",))):
         seeds = np.concatenate([members.indices[members.indptr[f] : members.indptr[f + 1]] for f in part])
@@ -125,7 +129,7 @@ def row_claim(patch: Patch, row, members, gate: Gate) -> Claim | None:
 
 
 def smooth_rim(patch: Patch, claim: Claim) -> bool:
-    """Does the patch go on smoothly across the round border of a cylinder or cone? Then it may be a belt of a torus."""
+    """Whether the patch continues smoothly across the round border of a cylinder or cone, as in a belt of a torus."""
     if not isinstance(claim.surface, Cylinder | Cone):
         return False
     inside = np.isin(patch.triangles, claim.triangles)
@@ -142,35 +146,37 @@ def smooth_rim(patch: Patch, claim: Claim) -> bool:
     return bool(length[cosine < RULING].sum() > RIM * around)
 
 
-def inner_length(patch: Patch, inside) -> float:
+def inner_length(patch: Patch, inside: np.ndarray) -> float:
     edges = patch.edges[inside[patch.links].all(axis=1)]
     ends = patch.mesh.vertices[patch.mesh.ends[edges]]
     return float(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).sum())
 
 
 def belt_claims(state: State, waiting: list[Claim], gate: Gate) -> list[Claim]:
-    """Spheres and tori that have three neighbouring belts of `waiting` in them, each the round facets of one height."""
+    """Spheres and tori that contain three neighbouring belts of `waiting`, each the round facets of one height."""
     label = np.full(len(state.mesh.faces), -1)
     for row, claim in enumerate(waiting):
         label[claim.triangles] = row
     sides = label[state.mesh.pairs[state.smooth]]
     sides = np.unique(np.sort(sides[(sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1])], axis=1), axis=0)
-    found, done, patches = [], set(), list(state.patches()) if len(sides) > 1 else []
+    merged: list[Claim] = []
+    done: set[int] = set()
+    patches = list(state.patches()) if len(sides) > 1 else []
     for middle in range(len(waiting)):
         near = [*sides[sides[:, 0] == middle, 1].tolist(), *sides[sides[:, 1] == middle, 0].tolist()]
         if len(near) != 2 or done & {middle, *near}:
             continue
         seeds = np.concatenate([waiting[row].triangles for row in (middle, *near)])
         patch = next(patch for patch in patches if seeds[0] in patch.triangles)
-        claim = try_kinds(patch, np.searchsorted(patch.triangles, np.sort(seeds)), gate, ("sphere", "torus"))
-        if claim is not None:
-            done |= set(label[claim.triangles].tolist())
-            found.append(claim)
-    return found
+        whole = try_kinds(patch, np.searchsorted(patch.triangles, np.sort(seeds)), gate, ("sphere", "torus"))
+        if whole is not None:
+            done |= set(label[whole.triangles].tolist())
+            merged.append(whole)
+    return merged
 
 
 def extend(state: State, tolerance: float) -> None:
-    """Let claims take smooth neighbours that are off their surface by the error of an approximated curve.
+    """Extend claims by smooth neighbours that are off their surface by the error of an approximated curve.
 
     Such a facet is tilted little: the error is small against its height.
     """
@@ -185,12 +191,12 @@ def extend(state: State, tolerance: float) -> None:
         patch_of[patch.triangles] = number
     for number in np.unique(patch_of[inner]):
         if number >= 0:
-            here = patch_of[inner] == number
-            take_neighbours(state, patches[number], inner[here], state.label[outer[here]], tolerance)
+            members = patch_of[inner] == number
+            take_neighbours(state, patches[number], inner[members], state.label[outer[members]], tolerance)
 
 
 def take_neighbours(state: State, patch: Patch, inner: np.ndarray, beyond: np.ndarray, tolerance: float) -> None:
-    """Let claims `beyond` (B,) the border take what hangs together with the triangles `inner` (B,) of the patch."""
+    """Extend claims `beyond` (B,) the border by triangles connected to the triangles `inner` (B,) of the patch."""
     allowed = np.minimum(tolerance, TILT * state.mesh.heights[patch.triangles])
     taken = np.zeros(len(patch.triangles), dtype=bool)
     local = np.searchsorted(patch.triangles, inner)

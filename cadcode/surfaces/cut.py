@@ -1,8 +1,8 @@
 """Cylinders and cones of meshes that were cut as meshes.
 
-Programs that add and subtract meshes put new corners on the facets, not on the surface behind them. Such a facet has
-many corners and reads as a plane, but two things are left of its cylinder or cone: the lines between neighbouring
-facets are on it, and each facet is a chord, inside the surface by the sagitta at most.
+Mesh booleans put new corners on the facets, not on the original surface. Such a facet has many corners and looks like a
+plane, but the cylinder or cone can be recovered: the lines between neighbouring facets are on it, and each facet is a
+chord, inside the surface by the sagitta at most.
 """
 
 from collections.abc import Iterator
@@ -21,19 +21,19 @@ from cadcode.surfaces.patch import Claim
 from cadcode.surfaces.seeds import chains
 
 SMOOTH = radians(38)
-EXACT = 4e-6  # of the longest side
+EXACT = 4e-6  # share of the longest side
 FEWEST = 5  # facets in a row
-SHARED = 0.2  # of a chord's border, which long cuts may lengthen
-SLACK = 0.05  # of the sagitta
+SHARED = 0.2  # share of a chord's border, which long cuts may lengthen
+SLACK = 0.05  # share of the sagitta
 
 
 def read_cuts(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
-    """Claims and labels (F,) after cylinders and cones took planes that are their facets."""
+    """Claims and labels (F,) after cylinders and cones absorbed the planes that are their facets."""
     label, claims = label.copy(), list(claims)
     flat = np.array([isinstance(claim.surface, Plane) for claim in claims] + [True])  # loose triangles are flat too
-    beside = neighbours_of(mesh, np.where(label >= 0, label, len(claims)), len(claims) + 1)
+    neighbours = neighbours_of(mesh, np.where(label >= 0, label, len(claims)), len(claims) + 1)
     for row, claim in enumerate(claims):
-        near = beside.indices[beside.indptr[row] : beside.indptr[row + 1]]
+        near = neighbours.indices[neighbours.indptr[row] : neighbours.indptr[row + 1]]
         if isinstance(claim.surface, Cylinder | Cone) and flat[near].any():
             label[chords_of(mesh, claim, label == row, label, flat, *chord_of(mesh, claim))] = row
     for claim in facet_claims(mesh, claims, label, flat):
@@ -43,10 +43,10 @@ def read_cuts(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[
 
 
 def facet_claims(mesh: Mesh, claims: list[Claim], label: np.ndarray, flat: np.ndarray) -> Iterator[Claim]:
-    """Cylinders and cones of which only planes were found; `flat` (len(claims) + 1,) tells those."""
+    """Cylinders and cones of which only planes were found; `flat` (len(claims) + 1,) marks planes."""
     label, claims = label.copy(), list(claims)
     ridges = flat_ridges(mesh, label, flat)
-    neighbours = [[] for _ in claims]
+    neighbours: list[list[int]] = [[] for _ in claims]
     for first, second in ridges:
         neighbours[first].append(second)
         neighbours[second].append(first)
@@ -61,8 +61,8 @@ def facet_claims(mesh: Mesh, claims: list[Claim], label: np.ndarray, flat: np.nd
                 yield claim
 
 
-def flat_ridges(mesh: Mesh, label, flat) -> dict[tuple[int, int], np.ndarray]:
-    """For two planes that meet at a small angle the rows of the edges between them."""
+def flat_ridges(mesh: Mesh, label: np.ndarray, flat: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
+    """Rows of the edges between each two planes that meet at a small angle."""
     sides = np.sort(label[mesh.pairs], axis=1)
     edges = np.flatnonzero((sides[:, 0] >= 0) & (sides[:, 0] != sides[:, 1]) & (mesh.angles < SMOOTH))
     edges = edges[flat[sides[edges]].all(axis=1)]
@@ -71,11 +71,19 @@ def flat_ridges(mesh: Mesh, label, flat) -> dict[tuple[int, int], np.ndarray]:
     return {tuple(sides[group[0]].tolist()): group for group in np.split(order, starts[1:]) if len(group)}
 
 
-def facet_claim(mesh: Mesh, claims, label, row, ridges, normals, flat) -> Claim | None:
-    """The cylinder or cone through the ridges of a row of facets, with all facets that are its chords."""
+def facet_claim(
+    mesh: Mesh,
+    claims: list[Claim],
+    label: np.ndarray,
+    row: list[int],
+    ridges: dict[tuple[int, int], np.ndarray],
+    normals: np.ndarray,
+    flat: np.ndarray,
+) -> Claim | None:
+    """Cylinder or cone through the ridges of a row of facets, with all facets that are its chords."""
     edges = np.concatenate([ridges[min(pair), max(pair)] for pair in zip(row[:-1], row[1:], strict=True)])
     points = mesh.vertices[np.unique(mesh.ends[edges])]
-    surface = surface_through(mesh, points, np.array([claims[member].surface.point for member in row]), normals[row])
+    surface = surface_through(mesh, points, np.array([claims[member].surface.origin for member in row]), normals[row])
     if surface is None:
         return None
     towards = mesh.vertices[mesh.ends[edges, 0]]
@@ -91,16 +99,16 @@ def facet_claim(mesh: Mesh, claims, label, row, ridges, normals, flat) -> Claim 
     return Claim(surface, sign, members)
 
 
-def surface_through(mesh: Mesh, points, centres, normals) -> Surface | None:
-    """The cylinder, else the cone, through points (N, 3) on the ridges between facets."""
+def surface_through(mesh: Mesh, points: np.ndarray, centres: np.ndarray, normals: np.ndarray) -> Cylinder | Cone | None:
+    """Cylinder, else cone, through points (N, 3) on the ridges between facets."""
     weights = np.ones(len(normals))
-    candidates = [fit.fit_cylinder(points, fit.common_direction(normals, weights))]
+    candidates: list[Cylinder | Cone | None] = [fit.fit_cylinder(points, fit.common_direction(normals, weights))]
     cone = fit.cone_start(centres, normals, weights)
     candidates.append(fit.fit_cone(points, *cone) if cone else None)
     tolerance = EXACT * mesh.size + 2 * mesh.rounding
-    for surface in candidates:
-        surface = surface and refit(surface, points)
-        if surface is None or np.abs(surface.signed(points)).max() > tolerance:
+    for candidate in candidates:
+        surface = candidate and refit(candidate, points)
+        if not isinstance(surface, Cylinder | Cone) or np.abs(surface.signed(points)).max() > tolerance:
             continue
         if enough(surface, points, tolerance) and evidence(surface, points, mesh.rounding) > CHANCE:
             return surface
@@ -123,7 +131,9 @@ def chord_of(mesh: Mesh, claim: Claim) -> tuple[float, float]:
     return sagitta, float(np.arccos(np.clip(claim.sign * agree, -1, 1)).max())
 
 
-def chords_of(mesh: Mesh, claim: Claim, inside, label, flat, sagitta: float, half: float) -> np.ndarray:
+def chords_of(
+    mesh: Mesh, claim: Claim, inside: np.ndarray, label: np.ndarray, flat: np.ndarray, sagitta: float, half: float
+) -> np.ndarray:
     """Triangles (T,) of flat facets joined to `inside` (F,) that are chords of a surface."""
     loose = flat[label] & (label != -2) & ~inside
     unit = np.where(label >= 0, label, len(flat) + np.arange(len(label)))  # a loose triangle is a unit of its own

@@ -1,4 +1,4 @@
-"""Do the corners of a few facets say that a surface is there, or does one go through them anyhow?"""
+"""Tests whether the corners of a few facets are evidence of a surface, or fit one by chance."""
 
 from math import pi
 
@@ -7,11 +7,11 @@ import numpy as np
 from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus, polar
 from cadcode.surfaces.fit import across_of
 
-FREEDOM = {"plane": 3, "cylinder": 5, "cone": 6, "sphere": 4, "torus": 7}  # numbers that a surface has
+FREEDOM = {"plane": 3, "cylinder": 5, "cone": 6, "sphere": 4, "torus": 7}  # degrees of freedom of a surface
 
 
 def enough(surface: Surface, points: np.ndarray, tolerance: float) -> bool:
-    """Do points (N, 3) say more than the surface needs? Through few points some surface always goes."""
+    """Whether points (N, 3) overdetermine the surface; some surface fits any few points."""
     if len(points) <= FREEDOM[surface.kind] + 1:
         return False
     match surface:
@@ -37,9 +37,9 @@ def enough(surface: Surface, points: np.ndarray, tolerance: float) -> bool:
 
 
 def evidence(surface: Surface, points: np.ndarray, rounding: float) -> float:
-    """Log odds that points (N, 3) fit so well because they are on the surface, and not by chance.
+    """Log odds that points (N, 3) fit because they are on the surface, and not by chance.
 
-    Points beyond those that the surface needs would be off it by a tenth of their own thickness.
+    By chance, points beyond the degrees of freedom would be off the surface by a tenth of their own thickness.
     """
     offset = points - points.mean(axis=0)
     thickness = np.ptp(offset @ np.linalg.eigh(offset.T @ offset)[1][:, 0])
@@ -49,7 +49,7 @@ def evidence(surface: Surface, points: np.ndarray, rounding: float) -> float:
 
 
 def on_two_levels(points: np.ndarray, tolerance: float) -> bool:
-    """Are points (N, 3) on two parallel planes across one of their main directions? A prism may be that by symmetry."""
+    """Whether points (N, 3) are on two parallel planes across a main direction, as corners of a prism may be."""
     offset = points - points.mean(axis=0)
     for heights in (offset @ np.linalg.eigh(offset.T @ offset)[1]).T:
         heights = np.sort(heights)
@@ -59,7 +59,7 @@ def on_two_levels(points: np.ndarray, tolerance: float) -> bool:
 
 
 def regular(angles: np.ndarray, tolerance: float) -> bool:
-    """Five angles or more are different, or four with equal steps."""
+    """Whether five angles or more are distinct, or four with equal steps."""
     values, gaps = distinct(angles, max(1e-4, 20 * tolerance))
     if len(values) != 4:
         return len(values) > 4
@@ -67,8 +67,8 @@ def regular(angles: np.ndarray, tolerance: float) -> bool:
     return bool(np.ptp(inner) < 0.03 * inner.mean())
 
 
-def distinct(angles: np.ndarray, apart: float):
-    """(different angles (M,), rising, gaps (M,) from each to the next around the circle)."""
+def distinct(angles: np.ndarray, apart: float) -> tuple[np.ndarray, np.ndarray]:
+    """(distinct angles (M,), rising, gaps (M,) from each to the next around the circle)."""
     angles = np.sort(angles)
     if len(angles) == 0:
         return angles, angles
@@ -78,7 +78,7 @@ def distinct(angles: np.ndarray, apart: float):
     return values, np.diff(values, append=values[0] + 2 * pi) if len(values) else values
 
 
-def turns(points, origin, direction):
+def turns(points: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Angle (N,) of points about an axis."""
     across = across_of(direction)
     x, y = across @ (points - origin).T

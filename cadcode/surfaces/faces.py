@@ -1,4 +1,4 @@
-"""Analytic surfaces and the faces of a mesh that lie on them."""
+"""Analytic surfaces, and the faces of a mesh on them."""
 
 from dataclasses import dataclass, field
 from math import cos, inf, sin
@@ -158,7 +158,7 @@ class Contact:
 
     first: int  # row numbers in `Segmentation.faces`, first < second
     second: int
-    length: float  # of the shared edges
+    length: float  # length of the shared edges
     angle: float  # radians between the normals across the shared edges, the mean; 0 goes straight on
     convex: bool  # the shared edges stick out of the part
     smooth: bool  # tangent: the surfaces' own normals agree along the shared edges
@@ -180,7 +180,7 @@ def unit_length(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(length, 1e-300)[..., None]
 
 
-def polar(points: np.ndarray, origin: np.ndarray, direction: np.ndarray):
+def polar(points: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(height (N,) along an axis, distance (N,) from it, unit vectors (N, 3) away from it) of points (N, 3)."""
     offset = points - origin
     height = offset @ direction

@@ -1,4 +1,4 @@
-"""A mesh prepared for reading its faces: normals, edges with their angles, and flat facets."""
+"""A mesh prepared for face detection: normals, edges with their angles, and flat facets."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-ROUNDING = 2.0**-24  # of float32, in which most meshes are stored
+ROUNDING = 2.0**-24  # rounding of float32, in which most meshes are stored
 DECIMALS = (2, 3, 4, 5, 6)
 ODD = 0.02  # share of the edges
 NEARLY_FLAT = 0.02  # radians
@@ -15,7 +15,7 @@ FLAT = 1e-4  # radians between two triangles of one flat facet, above the error 
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles with what reading needs; E edges are those that exactly two triangles share."""
+    """Triangles with derived data; the E edges are those that exactly two triangles share."""
 
     vertices: np.ndarray  # (V, 3)
     faces: np.ndarray  # (F, 3)
@@ -26,7 +26,7 @@ class Mesh:
     pairs: np.ndarray  # (E, 2) the triangles on both sides of an edge
     ends: np.ndarray  # (E, 2) the vertices of an edge
     angles: np.ndarray  # (E,) radians between the normals on both sides
-    convex: np.ndarray  # (E,) bool, the edge sticks out
+    convex: np.ndarray  # (E,) bool, the edge is convex
     facet: np.ndarray  # (F,) number of the flat facet that a triangle belongs to
     size: float  # longest side of the box
     rounding: float  # error of a coordinate
@@ -56,14 +56,16 @@ def prepare(vertices: np.ndarray, faces: np.ndarray) -> Mesh:
 
 
 def doubt_of(height: np.ndarray, rounding: float) -> np.ndarray:
-    """Radians (F,) by which rounding may turn the normals of triangles of these heights (F,)."""
+    """Angle error (F,) of normals due to rounding, in radians, for triangles of these heights (F,)."""
     return np.minimum(2 * rounding / np.maximum(height, 1e-300), np.pi)
 
 
-def written_rounding(corners, height, pairs, angles, least: float) -> float:
-    """Error of coordinates that were written with few decimals, else `least`.
+def written_rounding(
+    corners: np.ndarray, height: np.ndarray, pairs: np.ndarray, angles: np.ndarray, least: float
+) -> float:
+    """Rounding error of coordinates that were written with few decimals, else `least`.
 
-    Round numbers alone say nothing. Edges that are nearly flat, but not as flat as `least` would leave them, do.
+    Round numbers alone are no evidence; the evidence is edges that are nearly flat, but less flat than `least` implies.
     """
     for decimals in DECIMALS:
         rounding = 10.0**-decimals
@@ -76,7 +78,7 @@ def written_rounding(corners, height, pairs, angles, least: float) -> float:
     return least
 
 
-def shared_edges(faces: np.ndarray):
+def shared_edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(triangles (E, 2), vertices (E, 2)) of the edges that exactly two triangles share."""
     ends = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     key = ends[:, 0] * (int(faces.max()) + 1) + ends[:, 1]
@@ -89,8 +91,10 @@ def shared_edges(faces: np.ndarray):
     return pairs[keep], ends[order[start]][keep]
 
 
-def edge_angles(vertices, faces, normals, pairs, ends):
-    """(radians (E,) between the normals on both sides, bool (E,) whether the edge sticks out)."""
+def edge_angles(
+    vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray, pairs: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(radians (E,) between the normals on both sides, bool (E,) whether the edge is convex)."""
     first, second = normals[pairs[:, 0]], normals[pairs[:, 1]]
     sine = np.linalg.norm(np.cross(first, second), axis=1)
     angles = np.arctan2(sine, np.einsum("ij,ij->i", first, second))
@@ -99,24 +103,34 @@ def edge_angles(vertices, faces, normals, pairs, ends):
     return angles, np.einsum("ij,ij->i", beyond, first) <= 0
 
 
-def flat_facets(corners, normals, weights, doubt, pairs, angles, rounding):
-    """Number (F,) of the flat facet of each triangle: neighbours with one normal, if they all fit one plane."""
+def flat_facets(
+    corners: np.ndarray,
+    normals: np.ndarray,
+    weights: np.ndarray,
+    doubt: np.ndarray,
+    pairs: np.ndarray,
+    angles: np.ndarray,
+    rounding: float,
+) -> np.ndarray:
+    """Number (F,) of the flat facet of each triangle: neighbours with equal normals that fit one plane."""
     near = angles < FLAT + doubt[pairs].max(axis=1).clip(max=0.3)
-    sound = (doubt[pairs] < 0.3).all(axis=1)  # a needle's normal says nothing: it joins at the end
+    sound = (doubt[pairs] < 0.3).all(axis=1)  # the normal of a needle is meaningless: it joins at the end
     facet = components(len(normals), pairs[near & sound])
     alone = bent(facet, corners, normals, weights, rounding)[facet]
     facet = np.where(alone, facet.max() + 1 + np.arange(len(facet)), facet)
     return np.unique(facet, return_inverse=True)[1]
 
 
-def bent(group, corners, normals, weights, rounding):
-    """Bool (G,): groups of triangles whose corners do not lie on one plane."""
+def bent(
+    group: np.ndarray, corners: np.ndarray, normals: np.ndarray, weights: np.ndarray, rounding: float
+) -> np.ndarray:
+    """Bool (G,): groups of triangles whose corners are not coplanar."""
     count = int(group.max()) + 1
     total = np.bincount(group, weights, count)
-    normal = np.stack([np.bincount(group, weights * normals[:, axis], count) for axis in range(3)], axis=1)
+    normal: np.ndarray = np.stack([np.bincount(group, weights * normals[:, axis], count) for axis in range(3)], axis=1)
     normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-300)[:, None]
     centre = corners.mean(axis=1)
-    point = np.stack([np.bincount(group, weights * centre[:, axis], count) for axis in range(3)], axis=1)
+    point: np.ndarray = np.stack([np.bincount(group, weights * centre[:, axis], count) for axis in range(3)], axis=1)
     point /= np.maximum(total, 1e-300)[:, None]
     off = np.abs(np.einsum("fcx,fx->fc", corners - point[group][:, None], normal[group])).max(axis=1)
     worst = np.zeros(count)
@@ -137,6 +151,6 @@ def components(count: int, pairs: np.ndarray) -> np.ndarray:
 
 
 def rows_by_group(group: np.ndarray, count: int) -> csr_matrix:
-    """Sparse (count, N): row g holds the places where `group` (N,) is g."""
+    """Sparse (count, N): row g has entries at the positions where `group` (N,) is g."""
     place = np.arange(len(group))
     return csr_matrix((np.ones(len(group), dtype=bool), (group, place)), shape=(count, len(group)))

@@ -1,4 +1,4 @@
-"""From claims to faces with their measures, and the contacts between them."""
+"""Conversion of claims to faces with their measures, and the contacts between faces."""
 
 from dataclasses import replace
 from math import cos, pi
@@ -14,12 +14,12 @@ SMOOTH = 0.05  # radians between the surfaces' normals at a shared edge, up to w
 
 
 def finish(mesh: Mesh, claims: list[Claim], label: np.ndarray, tolerance: float) -> Segmentation:
-    faces = [measured(mesh, claim) for claim in claims]
-    order = sorted(range(len(faces)), key=lambda row: -faces[row].area)
-    place = np.full(len(faces) + 1, -1)
-    place[order] = np.arange(len(faces))
+    unsorted = [measured(mesh, claim) for claim in claims]
+    order = sorted(range(len(unsorted)), key=lambda row: -unsorted[row].area)
+    place = np.full(len(unsorted) + 1, -1)
+    place[order] = np.arange(len(unsorted))
     labels = place[label]
-    faces = tuple(faces[row] for row in order)
+    faces = tuple(unsorted[row] for row in order)
     return Segmentation(faces, np.flatnonzero(labels < 0), contacts(mesh, faces, labels), tolerance, labels)
 
 
@@ -50,7 +50,7 @@ def measured(mesh: Mesh, claim: Claim) -> AnalyticFace:
     )
 
 
-def covered(mesh: Mesh, triangles, origin, direction) -> float:
+def covered(mesh: Mesh, triangles: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> float:
     """Angle about an axis that triangles cover, up to 2 pi."""
     corners = mesh.vertices[mesh.faces[triangles]]
     angle = turns(corners.reshape(-1, 3), origin, direction).reshape(-1, 3)
@@ -68,7 +68,7 @@ def covered(mesh: Mesh, triangles, origin, direction) -> float:
     return float(max(2 * pi - gap[: len(order)].sum(), 0.0))
 
 
-def contacts(mesh: Mesh, faces, labels) -> tuple[Contact, ...]:
+def contacts(mesh: Mesh, faces: tuple[AnalyticFace, ...], labels: np.ndarray) -> tuple[Contact, ...]:
     """Pairs of faces that share edges, by their row numbers."""
     sides = np.sort(labels[mesh.pairs], axis=1)
     shared = np.flatnonzero((sides[:, 0] >= 0) & (sides[:, 0] != sides[:, 1]))
@@ -82,15 +82,23 @@ def contacts(mesh: Mesh, faces, labels) -> tuple[Contact, ...]:
     angle = np.bincount(group, length * mesh.angles[shared]) / total
     convex = np.bincount(group, length * mesh.convex[shared]) > total / 2
     order = np.argsort(group, kind="stable")
-    points = np.split(ends[order], np.cumsum(np.bincount(group))[:-1])  # of each pair
+    points = np.split(ends[order], np.cumsum(np.bincount(group))[:-1])  # points of each pair
     return tuple(
-        Contact(first, second, float(total[row]), float(angle[row]), bool(convex[row]),
-                tangent(faces[first], faces[second], points[row].reshape(-1, 3)))
+        Contact(
+            first,
+            second,
+            float(total[row]),
+            float(angle[row]),
+            bool(convex[row]),
+            tangent(faces[first], faces[second], points[row].reshape(-1, 3)),
+        )
         for row, (first, second) in enumerate(pairs.tolist())
-    )  # fmt: skip
+    )
 
 
 def tangent(first: AnalyticFace, second: AnalyticFace, points: np.ndarray) -> bool:
-    """Do the surfaces' outward normals agree at points (N, 3) on both?"""
-    one, other = ((-1 if face.concave else 1) * face.surface.normals(points) for face in (first, second))
-    return bool(np.median(np.einsum("ij,ij->i", one, other)) > cos(SMOOTH))
+    """Whether the outward normals of two surfaces agree at their common points (N, 3)."""
+    first_normals, second_normals = (
+        (-1 if face.concave else 1) * face.surface.normals(points) for face in (first, second)
+    )
+    return bool(np.median(np.einsum("ij,ij->i", first_normals, second_normals)) > cos(SMOOTH))

@@ -4,9 +4,9 @@ Distances and their derivatives as in Lukacs, Martin and Marshall, "Faithful lea
 cylinders, cones and tori for reliable segmentation", ECCV 1998; axes from normals as in Pottmann and Randrup,
 "Rotational and helical surface approximation for reverse engineering", Computing 60, 1998.
 
-A vertex of a tessellation is on the surface, the inside of a facet is not. So vertices alone decide; normals of facets
-serve for the start. All functions take `points` (N, 3), and facets by their `centres` (M, 3) and `normals` (M, 3).
-They return a surface, or None where the points do not determine any.
+A vertex of a tessellation is on the surface; the interior of a facet is not. So the fit uses vertices only; normals of
+facets give the initial values. All functions take `points` (N, 3), and facets by their `centres` (M, 3) and `normals`
+(M, 3). They return a surface, or None if the points do not determine a surface.
 """
 
 from math import asin, cos, hypot, pi, sin
@@ -17,8 +17,8 @@ from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus
 
 STEPS = 7
 STILL = 1e-11  # a step this small, in sizes of the points, ends the iteration
-TIP = 0.02  # of the largest distance from the axis
-FLATTEST = 1e-4  # radians; cones that differ less from a cylinder or a plane are none
+TIP = 0.02  # share of the largest distance from the axis
+FLATTEST = 1e-4  # radians; cones that differ less from a cylinder or a plane are rejected
 LARGEST = 1e4  # radii beyond so many sizes of the points are flat
 
 
@@ -34,11 +34,11 @@ def fit_sphere(points: np.ndarray) -> Sphere | None:
     middle, size = scale_of(points)
     scaled = (points - middle) / size
     rows = np.column_stack([2 * scaled, np.ones(len(points))])
-    found = np.linalg.lstsq(rows, (scaled**2).sum(axis=1), rcond=1e-12)
-    square = found[0][3] + found[0][:3] @ found[0][:3]
-    if found[2] < 4 or not 0 < square < LARGEST**2:
+    solution = np.linalg.lstsq(rows, (scaled**2).sum(axis=1), rcond=1e-12)
+    square = solution[0][3] + solution[0][:3] @ solution[0][:3]
+    if solution[2] < 4 or not 0 < square < LARGEST**2:
         return None
-    values = np.array([*found[0][:3], np.sqrt(square)])
+    values = np.array([*solution[0][:3], np.sqrt(square)])
     for _ in range(STEPS):
         offset = scaled - values[:3]
         radius = np.linalg.norm(offset, axis=1)
@@ -50,7 +50,7 @@ def fit_sphere(points: np.ndarray) -> Sphere | None:
     return Sphere(middle + size * values[:3], float(size * values[3])) if 0 < values[3] < LARGEST else None
 
 
-def fit_cylinder(points, direction) -> Cylinder | None:
+def fit_cylinder(points: np.ndarray, direction: np.ndarray) -> Cylinder | None:
     """Cylinder through points, from the `direction` (3,) of its axis."""
     cone = fit_turned_line(points, direction, 0.0, turns=False)
     if cone is None:
@@ -59,14 +59,14 @@ def fit_cylinder(points, direction) -> Cylinder | None:
     return Cylinder(point, axis, radius)
 
 
-def fit_cone(points, apex, direction, half_angle) -> Cone | None:
-    """Cone through points, from a start; None for what is next to a cylinder or a plane."""
+def fit_cone(points: np.ndarray, apex: np.ndarray, direction: np.ndarray, half_angle: float) -> Cone | None:
+    """Cone through points, from initial values; None if it is close to a cylinder or a plane."""
     axis_point = points.mean(axis=0)
     axis_point = apex + direction * ((axis_point - apex) @ direction)
-    found = fit_turned_line(points, direction, half_angle, turns=True, point=axis_point)
-    if found is None:
+    solution = fit_turned_line(points, direction, half_angle, turns=True, point=axis_point)
+    if solution is None:
         return None
-    point, axis, radius, angle = found
+    point, axis, radius, angle = solution
     if not FLATTEST < abs(angle) < pi / 2 - FLATTEST:
         return None
     if angle < 0:
@@ -74,8 +74,10 @@ def fit_cone(points, apex, direction, half_angle) -> Cone | None:
     return Cone(point - axis * (radius / np.tan(angle)), axis, angle)
 
 
-def fit_turned_line(points, direction, angle, turns, point=None):
-    """(point of the axis beside the points' middle, axis, radius there, half angle); `turns` frees the angle."""
+def fit_turned_line(
+    points: np.ndarray, direction: np.ndarray, angle: float, turns: bool, point: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, float, float] | None:
+    """(point of the axis nearest to the points' middle, axis, radius there, half angle); `turns` frees the angle."""
     middle, size = scale_of(points)
     scaled = (points - middle) / size
     axis = np.asarray(direction, dtype=float)
@@ -94,11 +96,11 @@ def fit_turned_line(points, direction, angle, turns, point=None):
         tip = radius < TIP * radius.max()  # at an apex the distance from the axis has no slope
         radius, side = np.where(tip, 0.0, radius), np.where(tip[:, None], 0.0, outward @ across.T)  # (N, 2)
         c, s = cos(angle), sin(angle)
-        slope = [-c * side, -(c * height + s * radius)[:, None] * side, np.full((len(points), 1), -1.0)]
+        columns = [-c * side, -(c * height + s * radius)[:, None] * side, np.full((len(points), 1), -1.0)]
         if turns:
-            slope.append((-radius * s - height * c)[:, None])
-        slope, rest = np.concatenate(slope, axis=1), level - (radius * c - height * s)
-        if turns and tip.any():  # so it is asked to be on the axis in both directions across it
+            columns.append((-radius * s - height * c)[:, None])
+        slope, rest = np.concatenate(columns, axis=1), level - (radius * c - height * s)
+        if turns and tip.any():  # so its residuals are both coordinates across the axis
             aside = (scaled[tip] - origin) @ across.T
             for way in range(2):
                 rows = np.zeros((len(aside), slope.shape[1]))
@@ -114,7 +116,7 @@ def fit_turned_line(points, direction, angle, turns, point=None):
             return None
         if np.abs(step).max() < STILL:
             break
-    shift = origin @ axis  # to the place beside the middle of the points
+    shift = origin @ axis  # to the point nearest to the middle of the points
     origin, level = origin - axis * shift, level - shift * sin(angle)
     radius = level / cos(angle)
     if not 0 < abs(radius) < LARGEST or (not turns and radius < 0):
@@ -122,7 +124,7 @@ def fit_turned_line(points, direction, angle, turns, point=None):
     return middle + size * origin, axis, float(size * radius), float(angle)
 
 
-def fit_torus(points, point, direction) -> Torus | None:
+def fit_torus(points: np.ndarray, point: np.ndarray, direction: np.ndarray) -> Torus | None:
     """Torus through points, from a `point` (3,) on its axis and the `direction` (3,)."""
     middle, size = scale_of(points)
     scaled = (points - middle) / size
@@ -140,12 +142,18 @@ def fit_torus(points, point, direction) -> Torus | None:
         off = radius - major
         length = np.maximum(np.hypot(off, height), 1e-12)
         side = outward @ across.T
-        slope = np.concatenate([
-            -(off / length)[:, None] * side, -(height / length)[:, None], (major * height / length)[:, None] * side,
-            -(off / length)[:, None], np.full((len(points), 1), -1.0),
-        ], axis=1)  # fmt: skip
+        slope = np.concatenate(
+            [
+                -(off / length)[:, None] * side,
+                -(height / length)[:, None],
+                (major * height / length)[:, None] * side,
+                -(off / length)[:, None],
+                np.full((len(points), 1), -1.0),
+            ],
+            axis=1,
+        )
         step = solve(slope, minor - length)
-        step *= min(1.0, 0.5 * minor / max(np.abs(step).max(), 1e-300))  # stay where the torus stays one
+        step *= min(1.0, 0.5 * minor / max(np.abs(step).max(), 1e-300))  # keep the minor radius positive
         centre = centre + step[:2] @ across + step[2] * axis
         axis = axis + step[3:5] @ across
         axis /= np.linalg.norm(axis)
@@ -159,14 +167,16 @@ def fit_torus(points, point, direction) -> Torus | None:
     return Torus(middle + size * centre, axis, float(size * major), float(size * minor))
 
 
-def common_direction(normals, weights) -> np.ndarray:
-    """Direction (3,) that is most nearly square to all `normals` (M, 3): a cylinder's axis."""
+def common_direction(normals: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Direction (3,) most nearly perpendicular to all `normals` (M, 3): the axis of a cylinder."""
     moments = (normals * weights[:, None]).T @ normals
     return np.linalg.eigh(moments)[1][:, 0]
 
 
-def cone_start(centres, normals, weights):
-    """(apex, direction, half angle) of the cone that the facets touch, None where normals do not spread."""
+def cone_start(
+    centres: np.ndarray, normals: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float] | None:
+    """(apex, direction, half angle) of the cone tangent to the facets; None if the normals do not spread."""
     mean = weights @ normals / weights.sum()
     spread = normals - mean
     values, vectors = np.linalg.eigh((spread * weights[:, None]).T @ spread)
@@ -184,8 +194,8 @@ def cone_start(centres, normals, weights):
     return apex, direction, asin(min(abs(slant), 1.0))
 
 
-def turning_axis(centres, normals, weights):
-    """[(point, direction)] of axes that the normal lines of the facets meet, the best first."""
+def turning_axis(centres: np.ndarray, normals: np.ndarray, weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """[(point, direction)] of axes that intersect the normal lines of the facets, the best first."""
     middle, size = scale_of(centres)
     arm = np.cross((centres - middle) / size, normals)
     rows = np.concatenate([arm, normals], axis=1) * np.sqrt(weights / weights.sum())[:, None]
@@ -206,14 +216,14 @@ def distances(surface: Surface, points: np.ndarray) -> np.ndarray:
     return np.abs(surface.signed(points))
 
 
-def scale_of(points):
-    """(middle (3,), size) of points, so that numbers are near 1."""
+def scale_of(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """(middle (3,), size) of points, for normalisation."""
     low, high = points.min(axis=0), points.max(axis=0)
     return (low + high) / 2, max(hypot(*(high - low)) / 2, 1e-300)
 
 
-def across_of(axis):
-    """Two unit vectors (2, 3) square to `axis`, a unit vector, and to each other (Duff and others, JCGT 6, 2017)."""
+def across_of(axis: np.ndarray) -> np.ndarray:
+    """Two unit vectors (2, 3) perpendicular to the unit vector `axis` and to each other (Duff et al., JCGT 6, 2017)."""
     x, y, z = axis.tolist()
     sign = 1.0 if z >= 0 else -1.0
     a = -1.0 / (sign + z)
@@ -221,18 +231,18 @@ def across_of(axis):
     return np.array([[1.0 + sign * x * x * a, sign * b, -sign * x], [b, sign + y * y * a, -y]])
 
 
-def fit_circle(points):
+def fit_circle(points: np.ndarray) -> tuple[np.ndarray, float] | None:
     """(centre (2,), radius) of the circle by linear least squares through points (N, 2), None for a line."""
     middle = points.mean(axis=0)
     offset = points - middle
     rows = np.column_stack([2 * offset, np.ones(len(points))])
-    found, _, rank, _ = np.linalg.lstsq(rows, (offset**2).sum(axis=1), rcond=1e-12)
-    square = found[2] + found[:2] @ found[:2]
-    return (middle + found[:2], float(np.sqrt(square))) if rank == 3 and square > 0 else None
+    solution, _, rank, _ = np.linalg.lstsq(rows, (offset**2).sum(axis=1), rcond=1e-12)
+    square = solution[2] + solution[:2] @ solution[:2]
+    return (middle + solution[:2], float(np.sqrt(square))) if rank == 3 and square > 0 else None
 
 
-def solve(slope, rest):
-    """Least squares step by normal equations: slopes are of size 1, and a damped step is enough."""
+def solve(slope: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Least squares step by normal equations: derivatives are of size 1, and a damped step is sufficient."""
     moments = slope.T @ slope
     moments.flat[:: len(moments) + 1] += 1e-14 * np.trace(moments)
     return np.linalg.solve(moments, slope.T @ rest)

@@ -1,4 +1,4 @@
-"""Planes of a mesh: flat facets that cannot belong to a curved face, or that none has taken."""
+"""Planes of a mesh: flat facets that cannot belong to a curved face, or that no curved face has claimed."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from cadcode.surfaces.join import flat_claim
 from cadcode.surfaces.state import State
 
 WIDE = 3.0  # a facet so many times larger than its smooth neighbours is a plane
-FREE = 6  # facets that hang together smoothly without any surface are free form
+FREE = 6  # smoothly connected facets without a surface are free form
 
 
 def claim_many_cornered(state: State) -> None:
@@ -22,7 +22,7 @@ def claim_many_cornered(state: State) -> None:
 
 
 def corner_count(mesh: Mesh, triangles: np.ndarray) -> int:
-    """Places where the border of a flat facet turns."""
+    """Number of corners of the border of a flat facet."""
     faces = mesh.faces[triangles]
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     key = np.sort(edges, axis=1)
@@ -57,7 +57,7 @@ def claim_wide(state: State) -> bool:
 
 
 def claim_flat(state: State) -> None:
-    """Claim what is left as planes, except where many small facets hang together: that is free form."""
+    """Claim the remaining facets as planes, except many small connected facets, which are free form."""
     for patch in list(state.patches(least=1)):
         count = np.bincount(patch.facet)
         if len(count) >= FREE:

@@ -1,4 +1,4 @@
-"""Grow a face from a few triangles: fit, take what is on the surface, fit again."""
+"""Region growing of a face from a few triangles: fit, add triangles on the surface, fit again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from cadcode.surfaces.evidence import enough, evidence
 from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus
 from cadcode.surfaces.patch import Claim, Patch, connected, facet_data, on_surface, points_of, sign_of, vertex_data
 
-CHANCE = 9.0  # log odds from which on a fit is no accident
-WORSE = 3.0  # times the residual of a cone, with which a cylinder is still preferred
-WIDENING = (4.0, 2.0, 1.0)  # tolerances of growth: a small start says little about the far end
+CHANCE = 9.0  # minimum log odds of a fit
+WORSE = 3.0  # residual ratio to a cone up to which a cylinder is preferred
+WIDENING = (4.0, 2.0, 1.0)  # tolerances of growth: a small seed determines distant parts poorly
 SPREADS = 1.1  # times as many triangles: the growth goes on
 GROWTHS = 15
-JUDGED = 4000  # vertices that evidence is taken from
+JUDGED = 4000  # vertices used as evidence
 CURVED = ("cylinder", "cone", "sphere", "torus")  # the simplest first
 
 
 @dataclass(frozen=True)
 class Gate:
-    """How well a surface has to fit."""
+    """Acceptance criteria of a fit."""
 
     tolerance: float  # largest distance of a corner
-    chance: float = CHANCE  # log odds that the fit is no accident, at least
+    chance: float = CHANCE  # minimum log odds that the fit is not by chance
 
 
-def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds=CURVED) -> Claim | None:
-    """The claim of the simplest curved surface through the corners of `seeds` (local triangles), or None."""
+def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds: tuple[str, ...] = CURVED) -> Claim | None:
+    """Claim of the simplest curved surface through the corners of `seeds` (local triangles), or None."""
     key = (*kinds, patch.triangles[seeds].tobytes())
     if key in patch.failed:
         return None
@@ -44,7 +44,15 @@ def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds=CURVED) -> Clai
     return None
 
 
-def starts(patch, seeds, points, centres, normals, weights, kinds) -> Iterator[Surface | None]:
+def starts(
+    patch: Patch,
+    seeds: np.ndarray,
+    points: np.ndarray,
+    centres: np.ndarray,
+    normals: np.ndarray,
+    weights: np.ndarray,
+    kinds: tuple[str, ...],
+) -> Iterator[Surface | None]:
     """Surfaces fitted to one set of points, the simplest kind first."""
     if len(normals) < 2:
         return
@@ -75,9 +83,10 @@ def grow(patch: Patch, surface: Surface, seeds: np.ndarray, gate: Gate) -> Claim
             break
         if len(region) < SPREADS * len(last) and len(widenings) > 1:
             widenings.pop(0)
-        surface = refit(surface, points_of(patch, region))
-        if surface is None:
+        fitted = refit(surface, points_of(patch, region))
+        if fitted is None:
             return None
+        surface = fitted
     region = connected(patch, on_surface(patch, surface, sign, tolerance), seeds)
     points = points_of(patch, region, JUDGED)
     if len(region) < 2 or not enough(surface, points, tolerance):
@@ -103,7 +112,7 @@ def refit(surface: Surface, points: np.ndarray) -> Surface | None:
 
 
 def simplest(surface: Surface, points: np.ndarray) -> Surface:
-    """The cylinder in place of a cone that fits hardly better."""
+    """The cylinder instead of a cone that fits only slightly better."""
     if not isinstance(surface, Cone):
         return surface
     cylinder = fit.fit_cylinder(points, surface.direction)

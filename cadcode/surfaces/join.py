@@ -1,4 +1,4 @@
-"""Claims that are one face, and claims that are none."""
+"""Merging of claims that are one face, and removal of false claims."""
 
 from math import pi, radians
 
@@ -12,17 +12,17 @@ from cadcode.surfaces.fit import fit_plane
 from cadcode.surfaces.patch import Claim
 
 LOOSE = radians(45)  # an edge that scraps may have within a face
-SAME = 4e-5  # of the longest side: two neighbouring faces are one
+SAME = 4e-5  # share of the longest side: distance up to which two neighbouring faces are merged
 SAME_TURN = 0.9998  # cosine of the angle between their normals
 FREE_BORDER = 0.25  # share of a curved face's border
 FREE_AROUND = 0.6  # share of a plane's
-FREE_PLANE = 2  # triangles from which on a plane stays
-COARSE = radians(24)  # steps of a prism that may be drawn as one: 15 sides and fewer
-FINER = 3.0  # times smaller are the steps of a smaller cylinder beside a prism
+FREE_PLANE = 2  # triangles from which a plane is kept
+COARSE = radians(24)  # steps of a polygonal prism: 15 sides and fewer
+FINER = 3.0  # step ratio of a prism to a smaller cylinder of the same mesh
 
 
 def join(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
-    """Claims and labels (F,) after neighbours on one surface became one."""
+    """Claims and labels (F,) after neighbours on one surface are merged."""
     label = label.copy()
     area = np.array([mesh.areas[claim.triangles].sum() for claim in claims])
     sides = label[mesh.pairs[mesh.angles < LOOSE]]
@@ -54,9 +54,9 @@ def same_surface(mesh: Mesh, large: Claim, small: Claim) -> bool:
 
 
 def drop_free_form(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
-    """Claims and labels (F,) without small claims in the midst of free form: those fit by chance.
+    """Claims and labels (F,) without small claims surrounded by free form, which fit by chance.
 
-    A curved claim is dropped if it goes on smoothly as free form, a plane if nearly all around it is free form.
+    A curved claim is dropped if it continues smoothly as free form, a plane if almost all its border is free form.
     """
     count = np.bincount(label[label >= 0], minlength=len(claims))
     flat = np.array([isinstance(claim.surface, Plane) for claim in claims], dtype=bool)
@@ -68,34 +68,34 @@ def drop_free_form(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[
 
 
 def free_border(mesh: Mesh, label: np.ndarray, count: int, most: float) -> np.ndarray:
-    """Length (count,) of the edges with unclaimed triangles beyond, at angles up to `most`."""
+    """Length (count,) of the edges shared with unclaimed triangles, at angles up to `most`."""
     length = np.where(mesh.angles <= most, edge_lengths(mesh), 0.0)
     total = np.zeros(count)
-    for here, there in (mesh.pairs.T, mesh.pairs.T[::-1]):
-        border = (label[here] >= 0) & (label[there] < 0)
-        total += np.bincount(label[here[border]], length[border], count)
+    for inner, outer in (mesh.pairs.T, mesh.pairs.T[::-1]):
+        border = (label[inner] >= 0) & (label[outer] < 0)
+        total += np.bincount(label[inner[border]], length[border], count)
     return total
 
 
 def neighbours_of(mesh: Mesh, unit: np.ndarray, count: int) -> csr_matrix:
-    """Sparse (count, count): which units share an edge at which a face may go on."""
+    """Sparse (count, count): units that share an edge across which a face may continue."""
     first, second = unit[mesh.pairs[mesh.angles < LOOSE]].T
     first, second = np.concatenate([first, second]), np.concatenate([second, first])
     return csr_matrix((np.ones(len(first), dtype=bool), (first, second)), shape=(count, count))
 
 
 def drop_polygons(mesh: Mesh, claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
-    """Claims and labels (F,) with the sides of whole prisms as planes.
+    """Claims and labels (F,) with the sides of polygonal prisms as planes.
 
-    Tessellations turn by the same angle or, for a larger radius, by a smaller one: the angle follows from the radius
-    and the chord error. Sides that turn by far more than a smaller cylinder of the same mesh were drawn as sides.
+    The angle step of a tessellation is constant or, with a constant chord error, smaller for a larger radius. So sides
+    with a much larger step than that of a smaller cylinder of the same mesh are sides of a polygon.
     """
     label, claims = label.copy(), list(claims)
     steps = largest_steps(mesh, claims, label)
-    rows = [row for row, claim in enumerate(claims) if isinstance(claim.surface, Cylinder)]
-    finer = [(claims[row].surface.radius, FINER * steps[row]) for row in rows if steps[row] > 0]
-    for row in rows:
-        surface, triangles, step = claims[row].surface, claims[row].triangles, steps[row]
+    cylinders = {row: claim.surface for row, claim in enumerate(claims) if isinstance(claim.surface, Cylinder)}
+    finer = [(surface.radius, FINER * steps[row]) for row, surface in cylinders.items() if steps[row] > 0]
+    for row, surface in cylinders.items():
+        triangles, step = claims[row].triangles, steps[row]
         if step < COARSE or not any(radius <= surface.radius and least < step for radius, least in finer):
             continue
         if covered(mesh, triangles, surface.point, surface.direction) > 2 * pi - 1e-6:
@@ -120,7 +120,7 @@ def flat_claim(mesh: Mesh, triangles: np.ndarray) -> Claim:
     return Claim(fit_plane(mesh.vertices[np.unique(mesh.faces[triangles])], outward), 1, triangles)
 
 
-def perimeters(mesh: Mesh, unit, top) -> np.ndarray:
+def perimeters(mesh: Mesh, unit: np.ndarray, top: int) -> np.ndarray:
     """Length (top,) of the border of each unit."""
     corners = mesh.vertices[mesh.faces]
     total = np.bincount(unit, np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).sum(axis=1), top)
@@ -130,11 +130,13 @@ def perimeters(mesh: Mesh, unit, top) -> np.ndarray:
 
 
 def renumbered(claims: list[Claim], label: np.ndarray) -> tuple[list[Claim], np.ndarray]:
-    """Claims with the triangles that the labels give them, the empty ones left out."""
+    """Claims with the triangles of their labels, without empty claims."""
     if not len(claims):
         return claims, label
     rows, place = np.unique(label, return_inverse=True)
     skip = int(rows[0] < 0)
     label = place - skip
-    return [Claim(claims[row].surface, claims[row].sign, np.flatnonzero(label == new))
-            for new, row in enumerate(rows[skip:].tolist())], label  # fmt: skip
+    return [
+        Claim(claims[row].surface, claims[row].sign, np.flatnonzero(label == new))
+        for new, row in enumerate(rows[skip:].tolist())
+    ], label

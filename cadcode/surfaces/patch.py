@@ -1,4 +1,4 @@
-"""A smooth patch of a mesh: triangles that may be one face, with the tests that they have to pass."""
+"""A smooth patch of a mesh: triangles that may be one face, and the tests of a face."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,10 +12,14 @@ from cadcode.surfaces.faces import Cone, Surface
 from cadcode.surfaces.facets import Mesh
 
 TURN = {  # radians between a facet's normal and the surface's at its corners: half the coarsest angle step
-    "plane": radians(2), "cylinder": radians(19.5), "cone": radians(19.5), "sphere": radians(27), "torus": radians(27),
-}  # fmt: skip
-INSIDE = 0.6  # share of it that is left at the middle of a facet
-NEEDLE = 0.3  # radians of doubt from which on a triangle has no normal
+    "plane": radians(2),
+    "cylinder": radians(19.5),
+    "cone": radians(19.5),
+    "sphere": radians(27),
+    "torus": radians(27),
+}
+INSIDE = 0.6  # share of this angle at the middle of a facet
+NEEDLE = 0.3  # radians of doubt from which a triangle has no normal
 FIT_POINTS = 400  # as many vertices determine a surface as well as all do
 
 
@@ -30,7 +34,7 @@ class Patch:
     facet: np.ndarray  # (K,) local facets
     links: np.ndarray  # (L, 2) local triangles that share a smooth edge
     edges: np.ndarray  # (L,) rows of the mesh's edges
-    failed: set = field(default_factory=set)  # seeds that need not be tried again
+    failed: set[tuple[str | bytes, ...]] = field(default_factory=set)  # seeds that need not be tried again
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -39,24 +43,32 @@ class Patch:
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """A surface and the triangles of the mesh that lie on it."""
+    """A surface and the triangles of the mesh on it."""
 
     surface: Surface
     sign: int  # 1: the normals of the surface look out of the part
     triangles: np.ndarray  # (K,) rows of the mesh
 
 
-def make_patch(mesh: Mesh, triangles, links, edges, failed: set | None = None) -> Patch:
+def make_patch(
+    mesh: Mesh,
+    triangles: np.ndarray,
+    links: np.ndarray,
+    edges: np.ndarray,
+    failed: set[tuple[str | bytes, ...]] | None = None,
+) -> Patch:
     vertices, corners = np.unique(mesh.faces[triangles], return_inverse=True)
     facet = np.unique(mesh.facet[triangles], return_inverse=True)[1]
     failed = set() if failed is None else failed
     return Patch(mesh, triangles, vertices, corners.reshape(-1, 3), facet, links, edges, failed)
 
 
-def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: bool = True) -> np.ndarray:
-    """Bool (K,): triangles with corners on the surface, normals that agree with it, and insides near it.
+def on_surface(
+    patch: Patch, surface: Surface, sign: int, tolerance: float | np.ndarray, by_facet: bool = True
+) -> np.ndarray:
+    """Bool (K,): triangles with corners on the surface, normals that agree with it, and interiors close to it.
 
-    `tolerance` is a number or one for each triangle, (K,). By facet: all triangles of a flat facet or none.
+    `tolerance` is a number, or an array (K,) per triangle. A flat facet is accepted or rejected as a whole.
     """
     mesh, points, corners = patch.mesh, patch.points, patch.corners
     off, (first, second, third) = np.abs(surface.signed(points)), corners.T
@@ -86,7 +98,7 @@ def on_surface(patch: Patch, surface: Surface, sign: int, tolerance, by_facet: b
 
 
 def connected(patch: Patch, mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """Local triangles of `mask` (K,) that hang together with the most of `seeds` (local numbers)."""
+    """Local triangles of the component of `mask` (K,) that contains most of `seeds` (local numbers)."""
     first, second = patch.links.T
     links = patch.links[mask[first] & mask[second]]
     count = len(mask)
@@ -99,7 +111,7 @@ def connected(patch: Patch, mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
 
 
 def points_of(patch: Patch, rows: np.ndarray, most: int = FIT_POINTS) -> np.ndarray:
-    """Vertices (N, 3) of local triangles, evenly thinned to `most`."""
+    """Vertices (N, 3) of local triangles, evenly subsampled to `most`."""
     chosen = np.unique(patch.corners[rows])
     if len(chosen) > most:
         chosen = chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]
@@ -113,10 +125,10 @@ def sign_of(patch: Patch, surface: Surface, rows: np.ndarray) -> int:
     return 1 if agree >= 0 else -1
 
 
-def facet_data(patch: Patch, rows: np.ndarray):
-    """(centres (M, 3), normals (M, 3), weights (M,)) of the flat facets of local triangles, needles left out.
+def facet_data(patch: Patch, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(centres (M, 3), normals (M, 3), weights (M,)) of the flat facets of local triangles, without needles.
 
-    The centre is the mean of the facet's corners: a trapezoid's normal there meets the axis that it was turned about.
+    The centre is the mean of the facet's corners: the normal of a trapezoid at this point meets its axis of rotation.
     """
     mesh = patch.mesh
     rows = rows[mesh.doubt[patch.triangles[rows]] < NEEDLE]
@@ -131,7 +143,7 @@ def facet_data(patch: Patch, rows: np.ndarray):
     return centres, normals, weights
 
 
-def vertex_data(patch: Patch, rows: np.ndarray):
+def vertex_data(patch: Patch, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(points (M, 3), normals (M, 3), weights (M,)) of vertices with all their triangles in `rows`.
 
     Normals by the weights of Max, "Weights for computing vertex normals from facet normals", 1999: exact on a sphere.
@@ -148,8 +160,8 @@ def vertex_data(patch: Patch, rows: np.ndarray):
     return patch.points[inner], normals[inner] / np.maximum(length, 1e-300), np.ones(len(inner))
 
 
-def surrounded(corners, count) -> np.ndarray:
-    """Bool (count,): vertices all around which there are triangles: each edge at them is shared."""
+def surrounded(corners: np.ndarray, count: int) -> np.ndarray:
+    """Bool (count,): interior vertices, whose edges are all shared by two triangles."""
     edges = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     key, times = np.unique(edges[:, 0] * count + edges[:, 1], return_counts=True)
     border = key[times == 1]
@@ -159,5 +171,5 @@ def surrounded(corners, count) -> np.ndarray:
     return closed
 
 
-def sums(group, values, count):
+def sums(group: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     return np.stack([np.bincount(group, values[:, axis], count) for axis in range(3)], axis=1)

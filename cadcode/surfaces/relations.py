@@ -1,11 +1,11 @@
-"""How faces relate: parallel, perpendicular, coaxial, coplanar, of equal radius, on one surface, tangent.
+"""Relations between faces: parallel, perpendicular, coaxial, coplanar, of equal radius, on one surface, tangent.
 
 Faces are named by their row numbers in `Segmentation.faces`. Each group is made around its largest face, so that
 members differ from that face by at most the tolerance (orientation, placement, then equality, as Li and others,
 "GlobFit: consistently fitting primitives by discovering global relations", SIGGRAPH 2011).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import cos, radians, sin
 
@@ -16,7 +16,7 @@ from cadcode.surfaces.faces import AnalyticFace, Cone, Cylinder, Plane, Segmenta
 
 @dataclass(frozen=True)
 class RelationOptions:
-    """How nearly faces have to agree."""
+    """Tolerances of the relations."""
 
     angle: float = 0.05  # degrees
     length: float = 1e-4  # share of the square root of the area
@@ -41,7 +41,7 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Relations:
-    """Groups hold one face or more, the group of the largest face first; pairs are of rising row numbers."""
+    """Groups contain one face or more, the group of the largest face first; pairs have rising row numbers."""
 
     directions: tuple[Direction, ...]  # parallel faces
     perpendicular: tuple[tuple[int, int], ...]  # row numbers in `directions`
@@ -49,7 +49,7 @@ class Relations:
     coplanar: tuple[tuple[int, ...], ...]  # planes on one plane, whichever side is matter; two or more
     radii: tuple[tuple[float, tuple[int, ...]], ...]  # cylinders, spheres and tubes of tori of equal radius
     same: tuple[tuple[int, ...], ...]  # curved faces on one surface that do not touch; two or more
-    tangent: tuple[tuple[int, int], ...]  # neighbours that go on smoothly
+    tangent: tuple[tuple[int, int], ...]  # neighbours with a smooth transition
 
 
 def relate(segmentation: Segmentation, options: RelationOptions | None = None) -> Relations:
@@ -57,29 +57,34 @@ def relate(segmentation: Segmentation, options: RelationOptions | None = None) -
     options = options or RelationOptions()
     faces, length = segmentation.faces, options.length * span_of(segmentation)
     turn = radians(options.angle)
-    pointed = [row for row, face in enumerate(faces) if direction_of(face) is not None]
+    pointed = [row for row, face in enumerate(faces) if not isinstance(face.surface, Sphere)]
     parallel = grouped(pointed, lambda a, b: are_parallel(direction_of(faces[a]), direction_of(faces[b]), turn))
     directions = tuple(Direction(direction_of(faces[group[0]]), group) for group in parallel)
     square = tuple(
         (first, second)
-        for first in range(len(directions)) for second in range(first + 1, len(directions))
+        for first in range(len(directions))
+        for second in range(first + 1, len(directions))
         if abs(directions[first].direction @ directions[second].direction) < sin(turn)
-    )  # fmt: skip
+    )
     planes = [row for row, face in enumerate(faces) if isinstance(face.surface, Plane)]
     coplanar = grouped(planes, lambda a, b: same_surface(faces[a], faces[b], turn, length))
     curved = [row for row in range(len(faces)) if row not in planes]
     same = grouped(curved, lambda a, b: same_surface(faces[a], faces[b], turn, length))
-    round_ = [row for row, face in enumerate(faces) if radius_of(face) is not None]
+    round_ = [row for row, face in enumerate(faces) if isinstance(face.surface, Cylinder | Sphere | Torus)]
     radii = grouped(round_, lambda a, b: abs(radius_of(faces[a]) - radius_of(faces[b])) <= length)
     return Relations(
-        directions, square, axes_of(faces, turn, length), several(coplanar),
-        tuple((radius_of(faces[group[0]]), group) for group in radii), several(same),
+        directions,
+        square,
+        axes_of(faces, turn, length),
+        several(coplanar),
+        tuple((radius_of(faces[group[0]]), group) for group in radii),
+        several(same),
         tuple((contact.first, contact.second) for contact in segmentation.contacts if contact.smooth),
-    )  # fmt: skip
+    )
 
 
-def grouped(rows, alike: Callable[[int, int], bool]) -> list[tuple[int, ...]]:
-    """Groups of rows that are alike their first, which is the largest face of the group."""
+def grouped(rows: Iterable[int], alike: Callable[[int, int], bool]) -> list[tuple[int, ...]]:
+    """Groups of rows similar to their first, which is the largest face of the group."""
     groups: list[list[int]] = []
     for row in rows:
         group = next((group for group in groups if alike(group[0], row)), None)
@@ -90,11 +95,11 @@ def grouped(rows, alike: Callable[[int, int], bool]) -> list[tuple[int, ...]]:
     return [tuple(group) for group in groups]
 
 
-def several(groups) -> tuple[tuple[int, ...], ...]:
+def several(groups: list[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
     return tuple(group for group in groups if len(group) > 1)
 
 
-def axes_of(faces, turn: float, length: float) -> tuple[Axis, ...]:
+def axes_of(faces: tuple[AnalyticFace, ...], turn: float, length: float) -> tuple[Axis, ...]:
     turned = [row for row, face in enumerate(faces) if isinstance(face.surface, Cylinder | Cone | Torus)]
     axes = []
     for group in grouped(turned, lambda a, b: are_coaxial(faces[a], faces[b], turn, length)):
@@ -105,30 +110,31 @@ def axes_of(faces, turn: float, length: float) -> tuple[Axis, ...]:
     return tuple(axes)
 
 
-def direction_of(face: AnalyticFace) -> np.ndarray | None:
-    """Normal of a plane, axis of a cylinder, cone or torus, None for a sphere."""
+def direction_of(face: AnalyticFace) -> np.ndarray:
+    """Normal of a plane, axis of a cylinder, cone or torus. TypeError for a sphere."""
     match face.surface:
         case Plane(normal=normal):
             return normal
-        case Sphere():
-            return None
-        case surface:
-            return surface.direction
+        case Cylinder(direction=direction) | Cone(direction=direction) | Torus(direction=direction):
+            return direction
+        case _:
+            raise TypeError(f"a {face.kind} has no direction")
 
 
-def radius_of(face: AnalyticFace) -> float | None:
+def radius_of(face: AnalyticFace) -> float:
+    """Radius of a cylinder or sphere, minor radius of a torus. TypeError for other kinds."""
     match face.surface:
         case Cylinder(radius=radius) | Sphere(radius=radius) | Torus(minor=radius):
             return radius
         case _:
-            return None
+            raise TypeError(f"a {face.kind} has no radius")
 
 
 def are_parallel(first: np.ndarray, second: np.ndarray, turn: float) -> bool:
     return bool(np.linalg.norm(np.cross(first, second)) <= sin(turn))
 
 
-def off_axis(point, axis_point, direction) -> float:
+def off_axis(point: np.ndarray, axis_point: np.ndarray, direction: np.ndarray) -> float:
     return float(np.linalg.norm(np.cross(point - axis_point, direction)))
 
 
@@ -139,27 +145,30 @@ def are_coaxial(first: AnalyticFace, second: AnalyticFace, turn: float, length: 
 
 
 def same_surface(first: AnalyticFace, second: AnalyticFace, turn: float, length: float) -> bool:
-    """Are both on one surface? A cylinder may be matter for one and hole for the other."""
+    """Whether both faces are on one surface, convex or concave."""
     if first.kind != second.kind:
         return False
     away = second.surface.origin - first.surface.origin
     match first.surface, second.surface:
         case Plane(), Plane():
-            return are_parallel(direction_of(first), direction_of(second), turn) and abs(
-                away @ first.surface.normal) <= length  # fmt: skip
+            return (
+                are_parallel(direction_of(first), direction_of(second), turn)
+                and abs(away @ first.surface.normal) <= length
+            )
         case Cylinder(), Cylinder():
             return are_coaxial(first, second, turn, length) and abs(radius_of(first) - radius_of(second)) <= length
-        case Cone(half_angle=one), Cone(half_angle=other):
+        case Cone(half_angle=first_angle), Cone(half_angle=second_angle):
             aligned = direction_of(first) @ direction_of(second) >= cos(turn)
-            return aligned and abs(one - other) <= turn and bool(np.linalg.norm(away) <= length)
+            return bool(aligned) and abs(first_angle - second_angle) <= turn and bool(np.linalg.norm(away) <= length)
         case Sphere(), Sphere():
             return bool(np.linalg.norm(away) <= length) and abs(radius_of(first) - radius_of(second)) <= length
-        case Torus(major=one), Torus(major=other):
+        case Torus(major=first_major), Torus(major=second_major):
             aligned = are_parallel(direction_of(first), direction_of(second), turn) and np.linalg.norm(away) <= length
-            return bool(aligned) and abs(one - other) <= length and abs(radius_of(first) - radius_of(second)) <= length
+            same_radii = max(abs(first_major - second_major), abs(radius_of(first) - radius_of(second))) <= length
+            return bool(aligned) and same_radii
     return False
 
 
 def span_of(segmentation: Segmentation) -> float:
-    """A length to which tolerances are relative: the square root of the whole area."""
+    """Reference length of the tolerances: the square root of the total area."""
     return float(np.sqrt(sum(face.area for face in segmentation.faces)))

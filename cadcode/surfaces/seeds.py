@@ -1,4 +1,4 @@
-"""Small groups of triangles from which faces grow."""
+"""Seeds: small groups of triangles from which faces grow."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ def depths(patch: Patch) -> np.ndarray:
 class Rings:
     """Triangles around a triangle, by shared corners."""
 
-    def __init__(self, patch: Patch):
+    def __init__(self, patch: Patch) -> None:
         count = len(patch.triangles)
         rows = np.repeat(np.arange(count), 3)
         shape = (count, len(patch.vertices))
@@ -46,11 +46,11 @@ class Rings:
 
 
 def facet_neighbours(patch: Patch) -> list[list[int]]:
-    """For each local facet those across its smooth edges; needles are none."""
+    """Neighbours of each local facet across its smooth edges, without needles."""
     sharp = patch.mesh.doubt[patch.triangles] < NEEDLE
     links = patch.links[sharp[patch.links].all(axis=1)]
     pairs = np.unique(np.sort(patch.facet[links], axis=1), axis=0)
-    neighbours = [[] for _ in range(int(patch.facet.max()) + 1)]
+    neighbours: list[list[int]] = [[] for _ in range(int(patch.facet.max()) + 1)]
     for first, second in pairs.tolist():
         if first != second:
             neighbours[first].append(second)
@@ -58,8 +58,8 @@ def facet_neighbours(patch: Patch) -> list[list[int]]:
     return neighbours
 
 
-def chains(facet: int, neighbours, normals) -> Iterator[list[int]]:
-    """Rows of facets through `facet` in which the normal goes on turning the same way, two at most."""
+def chains(facet: int, neighbours: list[list[int]], normals: np.ndarray) -> Iterator[list[int]]:
+    """Up to two rows of facets through `facet` along which the normal keeps turning in the same direction."""
     around = neighbours[facet]
     if len(around) < 2:
         return
@@ -77,8 +77,8 @@ def chains(facet: int, neighbours, normals) -> Iterator[list[int]]:
         yield row
 
 
-def longer(row, neighbours, normals):
-    """The row with one facet more at its end, if it goes on straight."""
+def longer(row: list[int], neighbours: list[list[int]], normals: np.ndarray) -> list[int]:
+    """The row extended by one facet at its end, if it continues straight."""
     last, end = row[-2:]
     more = [facet for facet in neighbours[end] if facet not in row]
     if not more:

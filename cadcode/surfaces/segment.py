@@ -1,9 +1,9 @@
-"""From a mesh to its analytic faces.
+"""Segmentation of a mesh into analytic faces.
 
-A mesh of a CAD part knows its surfaces: corners are on them to rounding, and facets turn by equal steps. So faces are
-grown, without random samples, in rounds that ask for less each time: whole patches between sharp edges, rings of
-triangles, rows of facets, and flat facets. A claim is accepted if every corner is within the tolerance, if normals
-agree with the surface (`patch.on_surface`), and if there are more corners than the surface needs (`evidence.enough`).
+A mesh of a CAD part determines its surfaces: corners are on them up to rounding, and facets turn by equal steps. So
+faces are grown, without random sampling, in rounds with decreasing requirements: whole patches between sharp edges,
+rings of triangles, rows of facets, and flat facets. A claim is accepted if every corner is within the tolerance, if
+normals agree with the surface (`patch.on_surface`), and if its corners overdetermine the surface (`evidence.enough`).
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cadcode.surfaces.absorb import absorb
-from cadcode.surfaces.curved import claim_curved, extend
+from cadcode.surfaces.curved import Failed, Known, claim_curved, extend
 from cadcode.surfaces.cut import read_cuts
 from cadcode.surfaces.faces import Segmentation
 from cadcode.surfaces.facets import Mesh, prepare
@@ -22,20 +22,20 @@ from cadcode.surfaces.grow import Gate
 from cadcode.surfaces.join import drop_free_form, drop_polygons, join
 from cadcode.surfaces.state import State
 
-CERTAIN = 40.0  # log odds of faces that are found whole
+CERTAIN = 40.0  # log odds of faces that are complete
 
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """How closely corners have to follow a surface. Lengths are shares of the longest side."""
+    """Tolerances of the segmentation. Lengths are shares of the longest side."""
 
     tolerance: float = 2e-6  # corners of a clean mesh
     rough: tuple[float, ...] = (20.0, 200.0)  # multiples of it, for corners on curves that the kernel approximated
-    sharp: float = 38.0  # degrees from which on an edge ends a face
+    sharp: float = 38.0  # degrees from which an edge ends a face
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 < self.tolerance < 0.1 or not 0 < self.sharp < 90:
-            raise ValueError("tolerance has to be between 0 and 0.1, sharp between 0 and 90 degrees")
+            raise ValueError("tolerance must be between 0 and 0.1, sharp between 0 and 90 degrees")
 
 
 def segment(vertices: np.ndarray, faces: np.ndarray, options: SegmentOptions | None = None) -> Segmentation:
@@ -49,8 +49,9 @@ def segment(vertices: np.ndarray, faces: np.ndarray, options: SegmentOptions | N
     tolerance = options.tolerance * mesh.size + 2 * mesh.rounding
     claim_many_cornered(state)
     for gate in gates(mesh, options):
-        known = {}
-        while claim_curved(state, gate, known) or claim_wide(state):
+        known: Known = {}
+        failed: Failed = set()
+        while claim_curved(state, gate, known, failed) or claim_wide(state):
             pass
         extend(state, options.rough[0] * tolerance)
     claim_flat(state)
@@ -61,7 +62,7 @@ def segment(vertices: np.ndarray, faces: np.ndarray, options: SegmentOptions | N
 
 
 def gates(mesh: Mesh, options: SegmentOptions) -> Iterator[Gate]:
-    """What is exact and certain comes first, then what is rough but certain, then what few corners say."""
+    """Criteria of the rounds: exact and certain, then rough but certain, then with few corners."""
     exact, tolerance = 2 * mesh.rounding, options.tolerance * mesh.size + 2 * mesh.rounding
     yield Gate(exact, CERTAIN)
     for rough in options.rough:

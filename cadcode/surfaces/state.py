@@ -1,4 +1,4 @@
-"""Claims so far, and the patches that are left."""
+"""Current claims, and the remaining patches."""
 
 from collections.abc import Iterator
 from math import radians
@@ -12,8 +12,9 @@ from cadcode.surfaces.patch import NEEDLE, Claim, Patch, make_patch
 class State:
     """Labels of triangles and claims; edges of `sharp` degrees or more end a patch."""
 
-    def __init__(self, mesh: Mesh, sharp: float):
-        self.mesh, self.claims = mesh, []
+    def __init__(self, mesh: Mesh, sharp: float) -> None:
+        self.mesh = mesh
+        self.claims: list[Claim] = []
         self.label = np.full(len(mesh.faces), -1)
         self.needle = mesh.doubt >= NEEDLE
         doubt = mesh.doubt[mesh.pairs].max(axis=1)
@@ -24,15 +25,15 @@ class State:
         self.label[claim.triangles] = len(self.claims)
         self.claims.append(claim)
 
-    def add(self, row: int, triangles) -> None:
+    def add(self, row: int, triangles: np.ndarray) -> None:
         claim = self.claims[row]
         self.claims[row] = Claim(claim.surface, claim.sign, np.concatenate([claim.triangles, triangles]))
         self.label[triangles] = row
 
-    def free(self, triangles) -> bool:
+    def free(self, triangles: np.ndarray) -> bool:
         return bool((self.label[triangles] < 0).all())
 
-    def patches(self, least: int = 2, failed: set | None = None) -> Iterator[Patch]:
+    def patches(self, least: int = 2, failed: set[tuple[str | bytes, ...]] | None = None) -> Iterator[Patch]:
         """Patches of unclaimed triangles between sharp edges and claims, at least `least` facets each."""
         mesh, open_ = self.mesh, (self.label < 0) & ~self.needle
         edges = np.flatnonzero(self.smooth & open_[mesh.pairs].all(axis=1))

@@ -1,4 +1,4 @@
-"""Batches for a device that must not wait: read ahead by a thread, earlier ones again where no new one is ready."""
+"""Batches with read-ahead and replay: an earlier batch is repeated if no new batch is ready."""
 
 import queue
 import random
@@ -7,14 +7,14 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
-READ_AHEAD = 4  # batches on the way to the device
+READ_AHEAD = 4  # batches read ahead of the device
 
 
 class Feed:
-    """Batches of an endless iterator. With `replay` > 0 a batch of the last `replay` is given instead of waiting.
+    """Batches of an endless iterator; with `replay` > 0, one of the last `replay` batches is repeated to avoid waiting.
 
-    Counts batches that were new and old, and the seconds spent waiting. Points are drawn from a batch anew each time,
-    so an old one is not the same input again.
+    Counts new and repeated batches, and the seconds spent waiting. Points are drawn again from a repeated batch, so its
+    input differs.
     """
 
     def __init__(self, batches: Iterator, replay: int = 0, seed: int = 0):
@@ -29,7 +29,7 @@ class Feed:
         return self
 
     def __next__(self):
-        """The next batch; RuntimeError where the thread that reads ahead has ended."""
+        """The next batch; RuntimeError if the read-ahead thread has ended."""
         if self._ready is not None and self._kept and self._ready.empty():
             self.again += 1
             return self._random.choice(self._kept)
@@ -37,7 +37,7 @@ class Feed:
         batch = next(self._batches) if self._ready is None else self._ready.get()
         self.waited += time.monotonic() - started
         if batch is None:
-            raise RuntimeError("the processes that make training data ended; what the thread said stands above")
+            raise RuntimeError("the processes that make training data ended; see the error above")
         self.fresh += 1
         self._kept.append(batch)
         return batch

@@ -1,7 +1,7 @@
-"""Groups of programs for one part behind one prefix: its points are computed once, for sampling and for learning.
+"""Groups of programs with a shared prefix: the points of a part are encoded once, for sampling and for training.
 
-A group's programs stand side by side behind the points. A mask keeps each to itself and rotary positions start over, so
-all numbers are those of each program alone.
+The programs of a group follow the points in one sequence. A mask separates the programs, and each has its own rotary
+positions, so all numbers equal those of separate sequences.
 """
 
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ from cadcode.model.tokenizers.language import CompactLanguage
 from cadcode.program.tokens import END, PIECES, START
 
 LANGUAGE = CompactLanguage()
-SHRINK = 0.75  # the batch shrinks when at most this share of its rows still writes
+SHRINK = 0.75  # the batch is compacted if at most this share of its rows is unfinished
 
 
 @dataclass
 class Written:
-    """One sampled program: ids, the log-probability of each, and which ids the grammar allowed in its place."""
+    """One sampled program: ids, the log-probability of each, and the ids that the grammar allowed at its position."""
 
     greedy: bool = False
     state: object = field(default_factory=LANGUAGE.initial)
@@ -53,10 +53,10 @@ def sample_groups(
     generator,
     greedy_first: bool = False,
 ) -> list[list[Written]]:
-    """`group` programs for each of the clouds (P, N, 3), sampled inside the grammar.
+    """`group` programs for each of the clouds (P, N, 3), sampled under the grammar.
 
-    A text that is not at its end after `longest` tokens stays without one. `greedy_first`: the first of each group
-    takes the likeliest token everywhere.
+    A sequence of `longest` tokens without an end token stays incomplete. `greedy_first`: the first program of each
+    group is decoded greedily.
     """
     rows = [[Written(greedy_first and number == 0) for number in range(group)] for _ in points]
     logits, prefix = EagerEngine(model).begin(points, START, room=0)
@@ -75,7 +75,7 @@ def sample_groups(
 
 
 def _write(live, logits, temperature, generator) -> torch.Tensor:
-    """One more token for each row that is not at its end; returns the tokens (P, G)."""
+    """Sample one token for each unfinished row; returns the tokens (P, G)."""
     allowed = [[LANGUAGE.allowed(row.state) for row in slots] for slots in live]
     mask = allowed_mask([ids for some in allowed for ids in some]).view(logits.shape).to(logits.device)
     log_p = (logits.float() / temperature + mask).log_softmax(-1)
@@ -91,7 +91,7 @@ def _write(live, logits, temperature, generator) -> torch.Tensor:
 
 
 def allowed_mask(allowed: list[tuple[int, ...]]) -> torch.Tensor:
-    """(n, V): 0 where a token is allowed, else minus infinity."""
+    """Mask (n, V): 0 for allowed tokens, else minus infinity."""
     kinds = {ids: None for ids in allowed}
     table = np.full((len(kinds), len(PIECES)), -np.inf, np.float32)
     for number, ids in enumerate(kinds):
@@ -101,7 +101,7 @@ def allowed_mask(allowed: list[tuple[int, ...]]) -> torch.Tensor:
 
 
 def _kept(going: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The parts with rows that go on (P',), and for each as many of its slots (P', G') as the busiest part needs."""
+    """Parts with unfinished rows (P',), and slots (P', G') of each, as many as the part with most unfinished rows."""
     parts = np.flatnonzero(going.any(axis=1))
     order = np.argsort(~going[parts], axis=1, kind="stable")
     return parts, order[:, : going.sum(axis=1).max()]
@@ -115,21 +115,21 @@ def _step(model: SmallModel, tokens: torch.Tensor, written: int, cache: "_GroupC
 
 
 class _GroupCache(KeyValueCache):
-    """A prefix for each part, then token by token the keys of its G rows side by side."""
+    """A prefix for each part, followed by the keys of its G rows, token by token."""
 
     @classmethod
-    def behind(cls, prefix: KeyValueCache, group: int, longest: int) -> "_GroupCache":
+    def after(cls, prefix: KeyValueCache, group: int, longest: int) -> "_GroupCache":
         return cls._of(prefix.keys, prefix.values, prefix.used, group, group * longest)
 
     @classmethod
-    def _of(cls, keys, values, prefix: int, group: int, room: int) -> "_GroupCache":
+    def _of(cls, keys, values, prefix: int, group: int, capacity: int) -> "_GroupCache":
         cache = object.__new__(cls)
-        cache.keys, cache.values = _roomy(keys, room), _roomy(values, room)
+        cache.keys, cache.values = _extended(keys, capacity), _extended(values, capacity)
         cache.used, cache.prefix, cache.group = keys.shape[3], prefix, group
         return cache
 
     def mask(self) -> torch.Tensor:
-        """(G, keys after the next token): a row sees the prefix and its own tokens."""
+        """Mask (G, keys after the next token): a row attends to the prefix and its own tokens."""
         tokens = (self.used - self.prefix) // self.group + 1
         own = torch.eye(self.group, dtype=torch.bool, device=self.keys.device).repeat(1, tokens)
         seen = torch.cat([own.new_ones(self.group, self.prefix), own], dim=1)
@@ -149,10 +149,10 @@ class _GroupCache(KeyValueCache):
         return torch.cat([t[:, parts, :, : self.prefix], own], dim=3)
 
 
-def _roomy(t: torch.Tensor, room: int) -> torch.Tensor:
-    """A copy of (layers, P, heads, n, d) with room for more behind it, which takes no memory until it is written."""
+def _extended(t: torch.Tensor, capacity: int) -> torch.Tensor:
+    """A copy of (layers, P, heads, n, d) with `capacity` more tokens, whose memory is committed when written."""
     layers, parts, heads, used, size = t.shape
-    wide = t.new_empty((layers, parts, heads, used + room, size))
+    wide = t.new_empty((layers, parts, heads, used + capacity, size))
     wide[:, :, :, :used] = t
     return wide
 
@@ -161,14 +161,14 @@ def _roomy(t: torch.Tensor, room: int) -> torch.Tensor:
 
 
 def group_logits(model: SmallModel, points: torch.Tensor, texts: list[list[int]]) -> torch.Tensor:
-    """Logits (M, V) for all M ids of the texts, one after the other, that stand behind one cloud (N, 3).
+    """Logits (M, V) for all M ids of the sequences that follow one cloud (N, 3), concatenated.
 
-    The texts are without the start token. Nothing is padded: on a CPU a part at a time costs least.
+    The sequences have no start token and no padding: on a CPU, one part at a time is fastest.
     """
     device, lengths = points.device, [len(ids) for ids in texts]
     read = torch.tensor([START, *(token for ids in texts for token in ids[:-1])], device=device)
     embeddings = torch.cat([model.point_encoder(points), model.model.embed_tokens(read)])
-    places = [torch.arange(1, length) for length in lengths]  # what a text ends with is only written
+    places = [torch.arange(1, length) for length in lengths]  # the last token is output only
     positions = torch.cat([point_positions(len(points)), PREFIX_LENGTH + torch.cat([torch.tensor([0]), *places])])
     mask = group_mask(len(points) + 1, [length - 1 for length in lengths]).to(device)
     [hidden] = model.model(embeddings[None], positions.to(device), tail=len(read), mask=mask)
@@ -176,20 +176,20 @@ def group_logits(model: SmallModel, points: torch.Tensor, texts: list[list[int]]
 
 
 def _rows_before(lengths: list[int]) -> torch.Tensor:
-    """For each id of each text the row of what comes before it: the start token's row 0 for the first."""
+    """Row of the preceding token for each id of each sequence; row 0, the start token, for the first."""
     ends = np.cumsum([length - 1 for length in lengths])
     rows = [[0, *range(end - length + 2, end + 1)] for end, length in zip(ends, lengths, strict=True)]
     return torch.tensor([row for some in rows for row in some])
 
 
 def group_mask(prefix: int, lengths: list[int]) -> torch.Tensor:
-    """(L, L), 0 or minus infinity: a prefix, then texts that see the prefix and themselves, but no other text."""
+    """Mask (L, L), 0 or minus infinity: sequences attend to the prefix and to themselves, but to no other sequence."""
     owner = torch.repeat_interleave(torch.arange(-1, len(lengths)), torch.tensor([prefix, *lengths]))
     seen = ((owner == owner[:, None]) | (owner == -1)).tril()
     return torch.zeros(seen.shape).masked_fill(~seen, -torch.inf)
 
 
 def log_probabilities(logits: torch.Tensor, ids: torch.Tensor, allowed: list[tuple[int, ...]], temperature: float):
-    """Log-probabilities (M,) of ids (M,) under logits (M, V), at a temperature and inside the grammar."""
+    """Log-probabilities (M,) of ids (M,) under logits (M, V), at a temperature and under the grammar."""
     mask = allowed_mask(allowed).to(logits.device)
     return (logits.float() / temperature + mask).log_softmax(-1).gather(1, ids[:, None])[:, 0]

@@ -1,4 +1,4 @@
-"""The learning side of `cadcode train-rl`: its options, the clipped loss, and the model with its optimiser."""
+"""The learner of `cadcode train-rl`: its options, the clipped loss, and the model with its optimiser."""
 
 import time
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -17,31 +17,31 @@ from cadcode.train.experience import Lesson, SampleOptions
 from cadcode.train.groups import group_logits, log_probabilities
 from cadcode.train.reward import RewardOptions
 
-TOKENS = 32  # of a typical program: one divisor for all, so that length makes no program count less
+TOKENS = 32  # typical length of a program: one divisor for all programs, so that the loss does not depend on length
 
 
 @dataclass(frozen=True)
 class ReinforceOptions:
     minutes: float = 40.0
-    decay_share: float = 0.5  # of the minutes, at the end, with a rate falling to zero
+    decay_share: float = 0.5  # last share of the run, with a learning rate that decays to zero
     lr: float = 1e-4
     warmup_steps: int = 5
     clip: float = 0.1
-    supervised: float = 0.2  # weight of the true program's cross entropy
-    parts: int = 16  # an update
-    points: tuple[int, ...] = (128, 256)  # of a part, taken in turn by the updates: fewer are cheaper
-    workers: int = 2  # processes that sample and score; 0: none beside the main one
-    threads: int = 1  # of the learning process
+    supervised: float = 0.2  # weight of the cross entropy of the ground truth program
+    parts: int = 16  # parts per update
+    points: tuple[int, ...] = (128, 256)  # points per part, cycled over the updates: fewer points are cheaper
+    workers: int = 2  # processes that sample and score; 0: the main process does
+    threads: int = 1  # torch threads of the learner
     seed: int = 0
     log_every: int = 10
-    measure_minutes: float = 5.0  # between measurements on held-out parts, and between checkpoints
+    measure_minutes: float = 5.0  # interval of measurements on held-out parts, and of checkpoints
     held_out: int = 128
-    held_out_group: int = 4  # samples of each, the first greedy
+    held_out_group: int = 4  # samples per held-out part, the first greedy
     sampling: SampleOptions = field(default_factory=SampleOptions)
 
 
 def options_from(overrides: dict) -> ReinforceOptions:
-    """The default options with the given fields, also those of sampling and reward, replaced. TypeError for others."""
+    """Default options with the given fields replaced, sampling and reward included. TypeError for unknown fields."""
     left, defaults = dict(overrides), ReinforceOptions()
     reward = replace(defaults.sampling.reward, **_take(RewardOptions, left))
     sampling = replace(defaults.sampling, reward=reward, **_take(SampleOptions, left))
@@ -49,12 +49,12 @@ def options_from(overrides: dict) -> ReinforceOptions:
 
 
 def _take(kind: type, left: dict) -> dict:
-    """Removes from `left` what are options of a kind, and returns it."""
+    """Remove the options of a kind from `left` and return them."""
     return {f.name: left.pop(f.name) for f in fields(kind) if f.name in left}
 
 
 class Learner:
-    """The model, its optimiser and what they have seen."""
+    """The model, its optimiser and its counters."""
 
     def __init__(self, model: SmallModel, options: ReinforceOptions):
         self.model, self.options = model.train(), options
@@ -66,7 +66,7 @@ class Learner:
 
     @classmethod
     def start(cls, options: ReinforceOptions, checkpoint: Path) -> "Learner":
-        """From a checkpoint or a model's folder; the steps, parts and minutes seen count on. ModelError."""
+        """A learner from a checkpoint or a model folder; counters of steps, parts and minutes continue. ModelError."""
         state = read_checkpoint(checkpoint)
         model = SmallModel(Qwen2Options(**state["model_options"]))
         model.load_state_dict(state["model"])
@@ -75,7 +75,7 @@ class Learner:
         return learner
 
     def save(self, path: Path) -> None:
-        """As `cadcode train` does, without the optimiser: its moments are those of another loss."""
+        """Save as `cadcode train` does, without the optimiser, whose moments belong to another loss."""
         state = dict(
             model=self.model.state_dict(),
             model_options=asdict(self.model.options),
@@ -88,7 +88,7 @@ class Learner:
             torch.save(state, written)
 
     def update(self, group: list[Lesson], rate: float = 1.0) -> dict:
-        """One step on the mean loss of the lessons; returns what to log."""
+        """One step on the mean loss of the lessons; returns the figures to log."""
         self.optimizer.param_groups[0]["lr"] = self.options.lr * rate
         self.optimizer.zero_grad(set_to_none=True)
         figures = [self._learn(lesson, len(group)) for lesson in group]
@@ -102,7 +102,7 @@ class Learner:
         return figures | dict(gradient=norm.item())
 
     def _learn(self, lesson: Lesson, share: int) -> dict:
-        """Add the gradient of one lesson. One without programs and truth teaches nothing."""
+        """Add the gradient of one lesson; a lesson without programs and ground truth is skipped."""
         texts = [program.ids for program in lesson.programs]
         if self.options.supervised and lesson.truth:
             texts = [*texts, list(lesson.truth)]
@@ -138,6 +138,6 @@ def policy_loss(logits: torch.Tensor, lesson: Lesson, options: ReinforceOptions)
 
 
 def means(figures: list[dict]) -> dict:
-    """The mean of each figure over those that have it: a part without a program has no cross entropy."""
+    """Mean of each figure over the entries that have it: a part without a program has no cross entropy."""
     names = dict.fromkeys(name for some in figures for name in some)
     return {name: round(float(np.mean([some[name] for some in figures if name in some])), 4) for name in names}

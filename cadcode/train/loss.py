@@ -1,4 +1,4 @@
-"""Cross entropy over the tokens of programs, with numbers whose neighbours are nearly right."""
+"""Cross entropy over program tokens, with smoothed targets for number tokens."""
 
 import torch
 import torch.nn.functional as F
@@ -7,21 +7,21 @@ from cadcode.program.tokens import PAD, VALUES
 
 
 def token_loss(logits, targets, smoothing: float) -> torch.Tensor:
-    """Mean cross entropy over the real tokens; number targets blurred by a Gaussian of `smoothing` program units.
+    """Mean cross entropy over all tokens but padding; number targets are smoothed by a Gaussian of `smoothing` units.
 
-    Shapes do not depend on where the padding is, so a GPU need not be asked.
+    Shapes do not depend on the padding, so a GPU need not synchronise.
     """
     kept = targets != PAD
     log_p = F.log_softmax(logits, dim=-1)
     if smoothing:
-        each = -(blurred_targets(smoothing, log_p.device)[targets] * log_p).sum(-1)
+        each = -(smoothed_targets(smoothing, log_p.device)[targets] * log_p).sum(-1)
     else:
         each = -log_p.gather(-1, targets[..., None]).squeeze(-1)
     return each.masked_fill(~kept, 0.0).sum() / kept.sum()
 
 
-def blurred_targets(width: float, device) -> torch.Tensor:
-    """Target distributions (V, V): a number's neighbours share its weight, other tokens keep theirs."""
+def smoothed_targets(width: float, device) -> torch.Tensor:
+    """Target distributions (V, V): a number token shares its weight with its neighbours, other tokens are one-hot."""
     values = torch.tensor(VALUES, dtype=torch.float32, device=device)
     weight = torch.exp(-(((values[:, None] - values) / width) ** 2) / 2)
     weight[torch.isnan(weight)] = 0.0

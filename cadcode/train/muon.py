@@ -1,21 +1,21 @@
-"""Muon (Jordan et al. 2024): momentum whose update is made orthogonal, for the hidden matrices of a network.
+"""Muon (Jordan et al. 2024): momentum with an orthogonalised update, for the hidden matrices of a network.
 
-torch.optim.Muon does the same in bfloat16 and one matrix after the other. Here matrices of one shape go through the
-iteration together, which a GPU needs, and in float32 where the processor has no bfloat16: there torch's takes longer
-than the rest of the step.
+torch.optim.Muon iterates in bfloat16, one matrix at a time. This version iterates over all matrices of one shape in a
+batch, which a GPU needs, and in float32 on processors without bfloat16, where the step of torch.optim.Muon takes longer
+than the rest of the update.
 """
 
 from collections import defaultdict
 
 import torch
 
-STEPS, A, B, C = 5, 3.4445, -4.7750, 2.0315  # of the quintic iteration: steep at 0, within 0.3 of 1 elsewhere
+STEPS, A, B, C = 5, 3.4445, -4.7750, 2.0315  # quintic iteration: steep at 0, within 0.3 of 1 elsewhere
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, made orthogonal, times sqrt(max(1, rows / columns)); weight decay is decoupled.
+    """Nesterov momentum, orthogonalised, times sqrt(max(1, rows / columns)); weight decay is decoupled.
 
-    Takes matrices only. `dtype` is what the iteration computes in.
+    Parameters must be matrices. The iteration computes in `dtype`.
     """
 
     def __init__(self, params, lr: float, weight_decay: float, momentum: float = 0.95, dtype=torch.float32):
@@ -27,11 +27,11 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None):
         for group in self.param_groups:
-            alike = defaultdict(list)
+            by_shape = defaultdict(list)
             for p in group["params"]:
                 if p.grad is not None:
-                    alike[p.shape].append(p)
-            for (rows, columns), matrices in alike.items():
+                    by_shape[p.shape].append(p)
+            for (rows, columns), matrices in by_shape.items():
                 updates = orthogonal(torch.stack([self._nesterov(p, group["momentum"]) for p in matrices]), self.dtype)
                 rate = group["lr"] * max(1.0, rows / columns) ** 0.5
                 torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
@@ -44,7 +44,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: torch.Tensor, dtype=torch.float32) -> torch.Tensor:
-    """Matrices (n, rows, columns) with their singular values brought near 1, by a Newton-Schulz iteration."""
+    """Matrices (n, rows, columns) with singular values moved close to 1 by a Newton-Schulz iteration."""
     x = matrices.to(dtype)
     wide = x.shape[1] <= x.shape[2]
     x = x if wide else x.mT

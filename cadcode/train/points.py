@@ -1,13 +1,13 @@
-"""What a network sees of a part in training: few points of its surface, noisy, uneven or with a side missing."""
+"""Augmented point clouds for training: few surface points, noisy, uneven or with a side missing."""
 
 import torch
 
 
 def model_points(surface, count: int, noise: float, generator, uneven: float = 0.0, missing: float = 0.0):
-    """Training points (B, count, 3) of surface points (B, N, 3), in random order.
+    """Training points (B, count, 3) from surface points (B, N, 3), in random order.
 
-    The farthest ones; on a share `uneven` of the samples random ones instead, denser towards one side. On a share
-    `missing` a side of the surface is left out first. Half of the samples get noise of deviation `noise`.
+    Farthest points by default; on a share `uneven` of the samples random points, denser towards one side. On a share
+    `missing`, a side of the surface is removed first. Half of the samples get noise of standard deviation `noise`.
     """
     batch = len(surface)
     if missing:
@@ -22,12 +22,12 @@ def model_points(surface, count: int, noise: float, generator, uneven: float = 0
 
 
 def _some(surface, share: float, generator) -> torch.Tensor:
-    """(B, 1) bool: a random share of the samples."""
+    """Bool (B, 1): a random share of the samples."""
     return torch.rand(len(surface), 1, generator=generator, device=surface.device) < share
 
 
 def _directions(surface, generator) -> torch.Tensor:
-    """Random unit vectors (B, 3, 1), one for each sample."""
+    """Random unit vectors (B, 3, 1), one per sample."""
     drawn = torch.randn(len(surface), 3, 1, generator=generator, device=surface.device)
     return drawn / drawn.norm(dim=1, keepdim=True)
 
@@ -50,7 +50,7 @@ def farthest_points(points, count: int, generator) -> torch.Tensor:
 def uneven_rows(points, count: int, generator) -> torch.Tensor:
     """Row numbers (B, count) of random points of (B, N, 3), up to e^3 times denser on one side than on the other.
 
-    Drawn without repetition by the largest perturbed weights (Efraimidis and Spirakis 2006).
+    Sampling without replacement by the largest perturbed weights (Efraimidis and Spirakis 2006).
     """
     strength = 3 * torch.rand(len(points), 1, generator=generator, device=points.device)
     weight = strength / 2 * (points @ _directions(points, generator)).squeeze(-1)
@@ -59,10 +59,10 @@ def uneven_rows(points, count: int, generator) -> torch.Tensor:
 
 
 def with_a_side_missing(surface, which, generator) -> torch.Tensor:
-    """Surface points (B, N, 3) where, on the samples `which` (B, 1), 10 to 35 % on one side repeat a point elsewhere.
+    """Surface points (B, N, 3); on the samples `which` (B, 1), 10 to 35 % of the points on one side are replaced.
 
-    The side is a half space or a cone from the middle. The outermost points along each axis stay: a box that does not
-    hold the part would be the frame of another one.
+    The side is a half space or a cone from the centre; its points are replaced by copies of one point elsewhere. The
+    outermost points along each axis are kept, so that the bounding box, and with it the frame, does not change.
     """
     along = (surface @ _directions(surface, generator)).squeeze(-1)  # (B, N)
     cone = torch.rand(len(surface), 1, generator=generator, device=surface.device) < 0.5
@@ -73,5 +73,5 @@ def with_a_side_missing(surface, which, generator) -> torch.Tensor:
     gone = which & (rank >= (1 - share) * score.shape[1])
     outermost = torch.cat([surface.argmax(1), surface.argmin(1)], dim=1)  # (B, 6)
     gone = gone.scatter(1, outermost, torch.zeros_like(outermost, dtype=torch.bool))
-    stand_in = surface.gather(1, order[:, :1, None].expand(-1, -1, 3))  # (B, 1, 3), the farthest from the side
-    return torch.where(gone[..., None], stand_in, surface)
+    replacement = surface.gather(1, order[:, :1, None].expand(-1, -1, 3))  # (B, 1, 3), the farthest from the side
+    return torch.where(gone[..., None], replacement, surface)

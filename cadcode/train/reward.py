@@ -1,6 +1,6 @@
-"""What a written program is worth: IoU and distance to a part, by the program's own field. No CAD kernel, no torch.
+"""Rewards of programs: IoU and distance to a part, from the program's implicit field. No CAD kernel, no torch.
 
-A part is given by points on its surface and by labelled points in and around it, so a mesh can be one as well.
+A target consists of surface points and of labelled points in and around the part, so it can come from a mesh too.
 """
 
 from collections.abc import Callable
@@ -15,15 +15,15 @@ from cadcode.program.parse import parse
 from cadcode.program.tokens import END, decode
 from cadcode.program.tree import Program
 
-SHELL = 8.0  # thickness of the space close around a part's box, program units
-SHELLS_OF_HELD_OUT = 1  # parts the random numbers of held-out queries from those of their surfaces
+SHELL = 8.0  # thickness of the shell around a part's box, program units
+HELD_OUT_QUERIES = 1  # seed that separates the random numbers of held-out queries from those of their surfaces
 
 
 @dataclass(frozen=True)
 class RewardOptions:
-    """A program gets `iou_scale` x IoU - `distance_scale` x mean distance (program units); without a solid `invalid`.
+    """The reward is `iou_scale` x IoU - `distance_scale` x mean distance (program units); `invalid` without a solid.
 
-    `queries` points lie in the part's box, close around it, and in the rest of the program frame.
+    `queries` are the numbers of points in the part's box, in the shell around it, and in the rest of the program frame.
     """
 
     iou_scale: float = 10.0
@@ -31,29 +31,29 @@ class RewardOptions:
     invalid: float = -10.0
     queries: tuple[int, int, int] = (2048, 768, 512)
     surface_queries: int = 512
-    far: float = 20.0  # distances count up to here
+    far: float = 20.0  # distances are clipped at this value, program units
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """One part to be written. `ids` is its program with the end token, empty where none is known (a mesh)."""
+    """One target part. `ids` is its program with the end token, empty if unknown (a mesh)."""
 
     surface: np.ndarray  # (N, 3) float32, model frame
     queries: np.ndarray  # (Q, 3) program frame
     inside: np.ndarray  # (Q,) bool
-    weights: np.ndarray  # (Q,) the volume that each query stands for
-    outer: np.ndarray  # (2, 3) the box of all queries
+    weights: np.ndarray  # (Q,) volume represented by each query
+    outer: np.ndarray  # (2, 3) box of all queries
     ids: tuple[int, ...] = ()
 
     @property
     def volume(self) -> float:
-        """By the queries, in cubic program units."""
+        """Volume estimated from the queries, in cubic program units."""
         return float(self.weights @ self.inside)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """None where a program makes no solid."""
+    """Score of a program; both values are None if it makes no solid."""
 
     iou: float | None
     distance: float | None  # mean over the target's surface points, program units
@@ -65,8 +65,8 @@ NO_SOLID = Score(None, None)
 
 
 def make_target(surface: np.ndarray, inside: Callable, rng, options: RewardOptions, ids=()) -> Target:
-    """A target of surface points (N, 3) in the model frame and a function that labels points (Q, 3) of the program
-    frame; the part's box is that of its surface points.
+    """A target from surface points (N, 3) in the model frame and an occupancy function of points (Q, 3) in the program
+    frame. The box of the part is that of its surface points.
     """
     box = FRAME * np.stack([surface.min(axis=0), surface.max(axis=0)]).astype(np.float64)
     queries, weights, outer = nested_queries(box, options.queries, rng)
@@ -74,8 +74,8 @@ def make_target(surface: np.ndarray, inside: Callable, rng, options: RewardOptio
 
 
 def nested_queries(box: np.ndarray, counts, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points (Q, 3) in a box (2, 3), in a shell around it and in the rest of the frame; the volume that each stands
-    for (Q,); and the box of all. A thin plate's box has as many points as a cube's, so its thickness counts.
+    """Points (Q, 3) in a box (2, 3), in a shell around it and in the rest of the frame; the volume represented by each
+    (Q,); and the box of all. The box of a thin plate gets as many points as that of a cube, so its thickness counts.
     """
     near = box + [[-SHELL], [SHELL]]
     frame = np.full((2, 3), FRAME) * [[-1], [1]]
@@ -103,7 +103,7 @@ def target_of(sample: Sample, rng, options: RewardOptions) -> Target:
 
 
 def fresh_targets(seed: tuple[int, ...], count: int, options: RewardOptions, data: DataOptions) -> list[Target]:
-    """The same targets for the same seed, whoever makes them."""
+    """Targets of new parts; the same seed gives the same targets in every process."""
     rng = np.random.default_rng(seed)
     stream = samples(data, rng)
     return [target_of(next(stream), rng, options) for _ in range(count)]
@@ -111,7 +111,7 @@ def fresh_targets(seed: tuple[int, ...], count: int, options: RewardOptions, dat
 
 def held_out_targets(count: int, options: RewardOptions) -> list[Target]:
     parts = held_out(count)
-    return [target_of(part, np.random.default_rng([i, SHELLS_OF_HELD_OUT]), options) for i, part in enumerate(parts)]
+    return [target_of(part, np.random.default_rng([i, HELD_OUT_QUERIES]), options) for i, part in enumerate(parts)]
 
 
 # --- scores ----------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def reward(score: Score, options: RewardOptions) -> float:
 
 
 def score(target: Target, ids: tuple[int, ...], options: RewardOptions) -> Score:
-    """How well a program fits. No solid: a text without an end, an empty solid, an outline that crosses itself."""
+    """Fit of a program. NO_SOLID for a sequence without end token, an empty solid or a self-intersecting outline."""
     if not ids or ids[-1] != END:
         return NO_SOLID
     program = parse(decode(ids))
@@ -150,14 +150,14 @@ def score(target: Target, ids: tuple[int, ...], options: RewardOptions) -> Score
         return NO_SOLID
     surface = FRAME * target.surface[: options.surface_queries].astype(np.float64)
     distance = np.minimum(np.abs(field.signed_distance(program, surface)), options.far).mean()
-    return Score(_iou(target, filled) * seen_share(box, target.outer), float(distance))
+    return Score(_iou(target, filled) * visible_share(box, target.outer), float(distance))
 
 
 def _iou(target: Target, filled: np.ndarray) -> float:
     return float(target.weights @ (filled & target.inside) / (target.weights @ (filled | target.inside)))
 
 
-def seen_share(box: np.ndarray, outer: np.ndarray) -> float:
-    """The share of a program's box that queries can see: what reaches out of the frame must not be free."""
+def visible_share(box: np.ndarray, outer: np.ndarray) -> float:
+    """Share of a program's box that queries cover, a penalty on programs that extend beyond the frame."""
     seen = np.minimum(box[1], outer[1]) - np.maximum(box[0], outer[0])
     return float(np.prod(np.maximum(seen, 0.0)) / np.prod(np.ptp(box, axis=0)))

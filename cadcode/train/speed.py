@@ -1,4 +1,4 @@
-"""How much of a device's peak training uses: operations of a step, and the fastest matrix product it does."""
+"""Utilisation in training: floating-point operations of a step, and the measured peak of the device."""
 
 import time
 
@@ -11,13 +11,14 @@ TRIES = 5
 
 
 def step_operations(o: Qwen2Options, batch: int, points: int, text: int) -> float:
-    """Floating-point operations of forward and backward for `batch` prefixes of `points` and texts of `text` tokens.
+    """Floating-point operations of forward and backward passes for `batch` prefixes of `points` and `text` tokens.
 
-    Matrix products only: twice their multiplications, backward twice forward. Causal attention counts half; the last
-    layer's queries and feed-forward are needed for the text alone. The point encoder is too small to count.
+    Matrix products only: two operations per multiplication, and the backward pass costs twice the forward pass. Causal
+    attention counts half. The last layer needs queries and feed-forward for the text tokens only. The point encoder is
+    negligible.
     """
     h, length = o.hidden_size, points + text
-    shared = 2 * h * o.num_key_value_heads * o.head_dim  # multiplications a token: keys and values
+    shared = 2 * h * o.num_key_value_heads * o.head_dim  # multiplications per token: keys and values
     own = 2 * h * h + 3 * h * o.intermediate_size  # queries, output, feed-forward
     layer = length * (shared + own) + length**2 * h
     last = length * shared + text * own + text * (2 * length - text) * h
@@ -25,7 +26,7 @@ def step_operations(o: Qwen2Options, batch: int, points: int, text: int) -> floa
 
 
 def measured_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations a second of one large matrix product, the best of a few."""
+    """Operations per second of one large matrix product, the best of several runs."""
     size = SIZES.get(device.type, 1024)
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     best = float("inf")

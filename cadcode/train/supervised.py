@@ -1,11 +1,11 @@
-"""Train a small model from scratch, or further, on programs made on the fly. The same on a CPU and on a GPU.
+"""Supervised training of a small model, from scratch or from a checkpoint, on programs generated on the fly.
 
     cadcode train --minutes 60 --out runs/a          from scratch
     cadcode train --minutes 60 --out runs/b --from runs/a/stable.pt
 
-Learning rate: warm-up, stable, and a decay to zero in the last part of the run (Hu et al. 2024, arXiv:2404.06395). The
-state just before the decay is kept as `stable.pt`, so a later run goes on from there as if the decay had never been.
-Hidden matrices are trained with Muon (Jordan et al. 2024), everything else with AdamW.
+The same code runs on a CPU and on a GPU. Learning rate: warm-up, constant, and a decay to zero in the last part of the
+run (Hu et al. 2024, arXiv:2404.06395). The state before the decay is saved as `stable.pt`, so that a later run can
+resume from an undecayed state. Hidden matrices are trained with Muon (Jordan et al. 2024), other weights with AdamW.
 """
 
 import json
@@ -27,7 +27,7 @@ from cadcode.model.nets.qwen2 import ELEMENTWISE, Qwen2Options
 from cadcode.model.nets.small import PREFIX_LENGTH, SmallModel
 from cadcode.program.tokens import PAD, PIECES, VALUES
 from cadcode.train.feed import Feed
-from cadcode.train.loss import blurred_targets, token_loss
+from cadcode.train.loss import smoothed_targets, token_loss
 from cadcode.train.muon import Muon
 from cadcode.train.points import farthest_points, model_points
 from cadcode.train.speed import measured_peak, step_operations
@@ -35,7 +35,7 @@ from cadcode.train.speed import measured_peak, step_operations
 __all__ = [
     "Run",
     "TrainOptions",
-    "blurred_targets",
+    "smoothed_targets",
     "farthest_points",
     "held_out_batches",
     "held_out_loss",
@@ -48,9 +48,9 @@ __all__ = [
     "token_loss",
 ]
 
-PARTS_A_SECOND = 150  # that a worker is taken to make, for the pace at which programs become harder
-LONGEST_STEP = 60.0  # seconds; compiling, measuring on the held-out parts and saving are steps too
-GPU_REPLAY = 256  # batches kept to train on again rather than to wait
+PARTS_A_SECOND = 150  # assumed rate of a data worker, which sets the pace of the hardness schedule
+LONGEST_STEP = 60.0  # seconds; compilation, held-out measurements and saving count as steps too
+GPU_REPLAY = 256  # batches kept for replay
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class TrainOptions:
     """`points` is a schedule: numbers of points, each for an equal share of the run (fewer points are cheaper)."""
 
     minutes: float = 60.0
-    decay_share: float = 0.25  # of the minutes, at the end; 0 leaves the run open
+    decay_share: float = 0.25  # last share of the run, with learning rate decay; 0: no decay
     points: tuple[int, ...] = (64, 128, 256)
     points_shares: tuple[float, ...] = (1.0, 1.0, 1.0)
     batch_size: int = 64
@@ -67,19 +67,19 @@ class TrainOptions:
     weight_decay: float = 0.05
     warmup_steps: int = 100
     smoothing: float = 0.7  # width of the number targets, in program units; hard targets in the decay
-    noise: float = 0.01  # on half of the samples, model frame
+    noise: float = 0.01  # noise scale on half of the samples, model frame
     uneven: float = 0.1  # share of samples with random points, denser on one side
     missing: float = 0.1  # share of samples with a side missing
     fewer: float = 0.1  # share of steps with half of the points
-    hardness: tuple[float, float] = (0.5, 0.5)  # of the programs, at the start and at the end (`DataOptions`)
+    hardness: tuple[float, float] = (0.5, 0.5)  # difficulty of programs at the start and the end (`DataOptions`)
     workers: int = 1
     threads: int = 0  # 0: all cores
     device: str = "auto"
-    dtype: str = "auto"  # of the products; weights, their updates and the loss are float32 all the same
-    fuse: bool = True  # compile the element-wise functions (needs a C++ compiler on a CPU): a third faster there
+    dtype: str = "auto"  # dtype of matrix products; weights, their updates and the loss are always float32
+    fuse: bool = True  # compile element-wise functions: a third faster on a CPU, which needs a C++ compiler
     seed: int = 0
     log_every: int = 50
-    save_minutes: float = 3.0  # between checkpoints, and between measurements on the held-out parts
+    save_minutes: float = 3.0  # interval of checkpoints and of held-out measurements
     held_out: int = 256
     hidden_size: int = 256
     layers: int = 6
@@ -100,14 +100,14 @@ class _Stream(IterableDataset):
 
 
 def _pool(batch_size: int) -> int:
-    """Batches that a worker sorts by length at once: few where they are large, or the first one comes late."""
+    """Number of batches that a worker sorts by length at once: few large ones, so that the first is not late."""
     return min(8, max(3, 1024 // batch_size))
 
 
 def train(options: TrainOptions, out: Path, resume: Path | None = None, log=print) -> Path:
-    """Train for `options.minutes` and write checkpoints to `out`; returns the path of the final one.
+    """Train for `options.minutes` and write checkpoints to `out`; returns the path of the final checkpoint.
 
-    `out` gets `latest.pt` every few minutes, `stable.pt` before the decay, `final.pt`, and `log.jsonl`.
+    Writes to `out`: `latest.pt` every few minutes, `stable.pt` before the decay, `final.pt`, and `log.jsonl`.
     """
     out.mkdir(parents=True, exist_ok=True)
     device = _device(options.device)
@@ -151,29 +151,30 @@ def _loop(options: TrainOptions, run: "Run", stream: Feed, out: Path, log):
             run.save(out / "latest.pt")
             _log_line(out, run, dict(held_out=round(held_out_loss(run, kept), 4)), log)
             saved = time.monotonic()
-    if not decaying:  # a run so short that no step began in its decay
+    if not decaying:  # the run was too short for a step in its decay
         run.save(out / "stable.pt")
     run.busy = clock.tick() / 60
     _log_line(out, run, dict(held_out=round(held_out_loss(run, kept), 4)), log)
 
 
 class BusyClock:
-    """Seconds since it was made, less those of pauses: a stopped process or a sleeping computer must not use up a run's
-    minutes, and with them its decay. A pause is what lies between two ticks beyond `LONGEST_STEP`.
+    """Clock without pauses: a stopped process or a sleeping computer must not use up the minutes of a run.
+
+    Time between two ticks beyond `LONGEST_STEP` counts as a pause.
     """
 
     def __init__(self, now=time.monotonic):
         self.now, self.last, self.seconds = now, now(), 0.0
 
     def tick(self) -> float:
-        """The busy seconds until now."""
+        """Busy seconds until now."""
         last, self.last = self.last, self.now()
         self.seconds += min(self.last - last, LONGEST_STEP)
         return self.seconds
 
 
 class _Meter:
-    """Speed since it was made: samples a second, share of the peak, share of the time without data, of old batches."""
+    """Speed since construction: samples per second, share of the peak, share of time without data, of old batches."""
 
     def __init__(self, stream: Feed, peak: float):
         self.stream, self.peak, self.started = stream, peak, time.monotonic()
@@ -203,7 +204,7 @@ def held_out_batches(count: int, batch_size: int) -> list[tuple[torch.Tensor, to
 
 @torch.no_grad()
 def held_out_loss(run: "Run", kept) -> float:
-    """Mean cross entropy a token on the held-out parts, 256 points, no noise, hard targets."""
+    """Mean cross entropy per token on the held-out parts, with 256 points, no noise and hard targets."""
     generator, total, tokens = torch.Generator(run.device).manual_seed(0), 0.0, 0
     for surface, ids in kept:
         surface, ids = surface.to(run.device), ids.to(run.device)
@@ -215,7 +216,7 @@ def held_out_loss(run: "Run", kept) -> float:
 
 
 def fuse(model: SmallModel):
-    """Exchange the element-wise functions of a model for compiled ones, which pass over memory once; same numbers."""
+    """Replace the element-wise functions of a model by compiled ones, which read memory once; results are the same."""
     compiled = {name: torch.compile(f, dynamic=True) for name, f in ELEMENTWISE.items()}
     for module in model.modules():
         for name in ELEMENTWISE.keys() & vars(module).keys():
@@ -227,19 +228,19 @@ def _device(name: str) -> torch.device:
 
 
 def points_now(options: TrainOptions, progress: float) -> int:
-    """How many points a part has at this share of the run."""
+    """Number of points per part at a share of the run."""
     ends = np.cumsum(options.points_shares) / np.sum(options.points_shares)
     return options.points[min(int(np.searchsorted(ends, progress, side="right")), len(options.points) - 1)]
 
 
 def learning_rate(options: TrainOptions, progress: float, steps: int) -> float:
-    """The factor on both learning rates: warm-up, 1, and a linear decay at the end."""
+    """Factor of both learning rates: warm-up, 1, and a linear decay at the end."""
     left = (1 - progress) / options.decay_share if options.decay_share else 1.0
     return min(1.0, (steps + 1) / options.warmup_steps, max(left, 0.0))
 
 
 def _loader(options: TrainOptions, run: "Run"):
-    # A resumed run must not see the samples again: the seed moves on with the number of samples seen.
+    # The seed depends on the number of samples seen, so that a resumed run does not repeat samples.
     ramp = max(int(60 * options.minutes * PARTS_A_SECOND), 1)
     data = DataOptions(
         batch_size=options.batch_size, seed=options.seed + 1 + run.samples, hardness=options.hardness, ramp=ramp
@@ -262,28 +263,28 @@ def _log_line(out, run, figures: dict, log):
     log(" ".join(f"{k} {v}" for k, v in line.items()))
 
 
-# --- one run ---------------------------------------------------------------------------------------------------------
+# --- run -------------------------------------------------------------------------------------------------------------
 
 
 class Run:
-    """The model, its optimisers and what they have seen: everything a checkpoint holds."""
+    """The model, its optimisers and counters: the content of a checkpoint."""
 
     def __init__(self, model: SmallModel, options: TrainOptions, device: torch.device):
         self.model, self.options, self.device = model.to(device), options, device
         self.dtype = pick_dtype(options.dtype, device.type)
         self.optimizers = _optimizers(model, options, self.dtype)
         self.steps = self.samples = 0
-        self.minutes = self.busy = 0.0  # of the runs before this one, and of this one without its pauses
+        self.minutes = self.busy = 0.0  # minutes of earlier runs, and of this run without pauses
         self.generator = torch.Generator(device).manual_seed(options.seed)
 
     def compile(self):
-        """Let the element-wise functions run compiled. The whole model would take minutes, and again for each shape."""
-        torch._dynamo.config.recompile_limit = 64  # beyond it a function would run as it is, and say so only once
+        """Compile the element-wise functions; the whole model would take minutes for each shape."""
+        torch._dynamo.config.recompile_limit = 64  # above the limit a function would run uncompiled, with one warning
         fuse(self.model)
 
     @classmethod
     def start(cls, options: TrainOptions, device, resume: Path | None) -> "Run":
-        """A new run, or one that goes on from a checkpoint (its model size wins over the options')."""
+        """A new run, or one resumed from a checkpoint, whose model size overrides the options."""
         if resume is None:
             torch.manual_seed(options.seed)
             return cls(initialised(_model_options(options)), options, device)
@@ -310,12 +311,12 @@ class Run:
             torch.save(state, written)
 
     def logits(self, points, ids) -> torch.Tensor:
-        """The model's logits (B, T, V), computed in the run's dtype."""
+        """Logits (B, T, V) of the model, computed in the run's dtype."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
             return self.model(points, ids)
 
     def step(self, surface, ids, count: int, rate: float, smoothing: float) -> torch.Tensor:
-        """One update on surface points (B, N, 3) and ids (B, T); the loss comes back unread: a GPU need not wait."""
+        """One update on surface points (B, N, 3) and ids (B, T); returns the loss on the device, without a sync."""
         surface, ids = surface.to(self.device, non_blocking=True), ids.to(self.device, non_blocking=True)
         o = self.options
         points = model_points(surface, count, o.noise, self.generator, o.uneven, o.missing)
@@ -349,7 +350,7 @@ def _optimizers(model: SmallModel, options: TrainOptions, dtype: torch.dtype):
 
 
 def _load_moments(optimizer, saved: dict):
-    """What the optimiser remembers of the gradients; its rates and decays stay those of the options."""
+    """Load the moments of an optimiser; its learning rates and decays stay those of the options."""
     groups = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
     optimizer.load_state_dict(saved)
     for group, own in zip(optimizer.param_groups, groups, strict=True):
@@ -357,8 +358,8 @@ def _load_moments(optimizer, saved: dict):
 
 
 def initialised(options: Qwen2Options) -> SmallModel:
-    """A fresh model. Number tokens start as random projections of the value's Fourier features, like the points: a
-    number and its neighbours are alike from the first step on.
+    """A new model. Number tokens are initialised as random projections of the Fourier features of their values, like
+    points, so that neighbouring numbers are similar from the first step.
     """
     model = SmallModel(options)
     for name, p in model.named_parameters():
@@ -379,7 +380,7 @@ def initialised(options: Qwen2Options) -> SmallModel:
 
 
 def options_from(overrides: dict) -> TrainOptions:
-    """The default options with the given fields replaced; unknown names raise TypeError."""
+    """Default options with the given fields replaced. TypeError for unknown names."""
     known = {f.name for f in fields(TrainOptions)}
     if unknown := set(overrides) - known:
         raise TypeError(f"unknown training options: {', '.join(sorted(unknown))}")

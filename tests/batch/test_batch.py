@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from fake_batch import PIDS, FakeSetup, Listener, convert_folder, files, living_workers, make_parts, told
 
-from cadcode.batch.ledger import Ledger, open_ledger, read_rows
 from cadcode.batch.plan import Part, Shard
+from cadcode.batch.results_log import ResultsLog, open_results_log, read_rows
 from cadcode.errors import CadcodeError, OutputError, UsageError
 
 HERE = Path(__file__).parents[1]
@@ -187,9 +187,9 @@ def test_lines_that_are_not_whole_are_left_out(tmp_path):
     for broken in ('{"name": "b"', "[]\n", '{"status": "done"}\n', "\x00\x00\n", '"a"', ""):
         (tmp_path / "results.jsonl").write_text(whole + broken)
         assert list(read_rows([tmp_path / "results.jsonl"])) == ["a"]
-        with open_ledger(tmp_path, WHOLE) as ledger:
-            ledger.begin([])
-            ledger.append({"name": "c"})
+        with open_results_log(tmp_path, WHOLE) as log:
+            log.begin([])
+            log.append({"name": "c"})
         assert (tmp_path / "results.jsonl").read_text().splitlines() == [whole.strip(), '{"name": "c"}']
 
 
@@ -197,23 +197,23 @@ def test_of_two_rows_the_later_one_counts(tmp_path):
     later, earlier = ({"name": "a", "finished": f"2026-01-0{day}", "day": day} for day in (2, 1))
     (tmp_path / "results.jsonl").write_text(json.dumps(later) + "\n")
     (tmp_path / "results-1-of-2.jsonl").write_text(json.dumps(earlier) + "\n")
-    assert Ledger(tmp_path, WHOLE).rows()["a"]["day"] == 2
+    assert ResultsLog(tmp_path, WHOLE).rows()["a"]["day"] == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no locks")
 def test_two_runs_do_not_write_to_one_list(tmp_path):
-    with open_ledger(tmp_path, WHOLE), open_ledger(tmp_path, Shard(1, 2)):
-        with pytest.raises(UsageError, match="another run"), open_ledger(tmp_path, WHOLE):
+    with open_results_log(tmp_path, WHOLE), open_results_log(tmp_path, Shard(1, 2)):
+        with pytest.raises(UsageError, match="another run"), open_results_log(tmp_path, WHOLE):
             pass
-    with open_ledger(tmp_path, WHOLE):
+    with open_results_log(tmp_path, WHOLE):
         pass
 
 
 def test_a_list_that_cannot_be_written_ends_the_batch(parts, tmp_path, monkeypatch):
-    def full(ledger, row):
-        raise OutputError(ledger.path, OSError(28, "No space left on device"))
+    def full(log, row):
+        raise OutputError(log.path, OSError(28, "No space left on device"))
 
-    monkeypatch.setattr(Ledger, "append", full)
+    monkeypatch.setattr(ResultsLog, "append", full)
     with pytest.raises(OutputError, match="No space left"):
         convert_folder(parts, FakeSetup(tmp_path / "out"))
     assert not living_workers(tmp_path / "out")
@@ -221,10 +221,10 @@ def test_a_list_that_cannot_be_written_ends_the_batch(parts, tmp_path, monkeypat
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_is_said(tmp_path):
-    ledger = Ledger(tmp_path, WHOLE)
-    ledger._file = open("/dev/full", "w")
+    log = ResultsLog(tmp_path, WHOLE)
+    log._file = open("/dev/full", "w")
     with pytest.raises(OutputError, match="No space left"):
-        ledger.append({"name": "a"})
+        log.append({"name": "a"})
 
 
 def test_a_row_counts_only_for_its_file_and_settings(tmp_path):
@@ -234,7 +234,7 @@ def test_a_row_counts_only_for_its_file_and_settings(tmp_path):
 
     def counts(row, settings="fake") -> bool:
         (tmp_path / "out/results.jsonl").write_text(json.dumps(row) + "\n")
-        return Ledger(tmp_path / "out", WHOLE).settled(part, settings) is not None
+        return ResultsLog(tmp_path / "out", WHOLE).finished(part, settings) is not None
 
     assert counts(done) and not counts(done, "other")
     assert not counts(done | {"sha256": "0"}) and not counts(done | {"sha256": None})

@@ -26,15 +26,15 @@ def names(planned) -> list[str]:
     return [part.name for part in planned.parts]
 
 
-def left_out(planned) -> dict[str, str]:
-    return {other.part.name: other.status for other in planned.left_out}
+def skipped(planned) -> dict[str, str]:
+    return {other.part.name: other.status for other in planned.skipped}
 
 
 def test_parts_are_found_at_every_depth_with_their_place(folder, tmp_path):
     planned = plan(folder, tmp_path / "out")
     assert names(planned) == ["a 1.STEP", "b.stl", "deep/er/c.v2.xyz", "deep/ü b.obj"]
     assert [part.stem for part in planned.parts] == ["a 1", "b", "deep/er/c.v2", "deep/ü b"]
-    assert all(part.path == folder / part.name for part in planned.parts) and not planned.left_out
+    assert all(part.path == folder / part.name for part in planned.parts) and not planned.skipped
     assert not (tmp_path / "out").exists()
 
 
@@ -71,8 +71,8 @@ def test_files_that_cannot_be_told_apart_are_told(folder, tmp_path):
     for name in ("c.stl", "c.stl.ply", "c.obj"):
         (folder / name).write_text("x")
     planned = plan(folder, tmp_path / "out")
-    assert left_out(planned) == {"c.stl.ply": "duplicate"}
-    assert all("c.stl" in other.reason for other in planned.left_out)
+    assert skipped(planned) == {"c.stl.ply": "duplicate"}
+    assert all("c.stl" in other.reason for other in planned.skipped)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is closed to root")
@@ -80,7 +80,7 @@ def test_a_closed_folder_is_told(folder, tmp_path):
     (folder / "deep/er").chmod(0)
     planned = plan(folder, tmp_path / "out")
     (folder / "deep/er").chmod(0o755)
-    assert left_out(planned) == {"deep/er": "unreadable"} and len(planned.parts) == 3
+    assert skipped(planned) == {"deep/er": "unreadable"} and len(planned.parts) == 3
 
 
 def test_a_folder_that_vanishes_is_told(folder, tmp_path, monkeypatch):
@@ -93,13 +93,13 @@ def test_a_folder_that_vanishes_is_told(folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
     planned = plan(folder, tmp_path / "out")
-    assert left_out(planned) == {"deep/er": "unreadable"} and "Input/output" in planned.left_out[0].reason
+    assert skipped(planned) == {"deep/er": "unreadable"} and "Input/output" in planned.skipped[0].reason
 
 
 def test_nothing_to_do_is_said(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     for words, reason in (
-        ((tmp_path / "empty", tmp_path / "out"), "holds no mesh"),
+        ((tmp_path / "empty", tmp_path / "out"), "contains no mesh"),
         ((tmp_path / "missing", tmp_path / "out"), "is not a folder"),
         ((folder / "b.stl", tmp_path / "out"), "is not a folder"),
         ((folder, folder), "name another"),
@@ -135,7 +135,7 @@ def test_shards_share_a_folder_out(folder, tmp_path):
     whole = plan(folder, tmp_path / "out")
     shares = [plan(folder, tmp_path / "out", shard=Shard(number, 3)) for number in (1, 2, 3)]
     assert sorted(part.name for share in shares for part in share.parts) == names(whole)
-    assert [name for share in shares for name in left_out(share)] == list(left_out(whole)) == ["b.stl.ply"]
+    assert [name for share in shares for name in skipped(share)] == list(skipped(whole)) == ["b.stl.ply"]
     assert all(len(share.parts) > 5 for share in shares)
     (folder / "new.stl").write_text("x")
     more = [plan(folder, tmp_path / "out", shard=Shard(number, 3)) for number in (1, 2, 3)]

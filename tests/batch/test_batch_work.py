@@ -206,7 +206,7 @@ def test_a_folder_end_to_end(parts, folder, tmp_path):
     ("words", "reason"),
     [
         (["batch", "missing", "-o", "out"], "is not a folder"),
-        (["batch", "empty", "-o", "out"], "holds no mesh"),
+        (["batch", "empty", "-o", "out"], "contains no mesh"),
         (["batch", "parts", "-o", "parts"], "name another"),
         (["batch", "parts", "-o", "out", "--shard", "3/2"], "--shard"),
         (["batch", "parts", "-o", "out", "--decode", "best"], "best"),
@@ -229,7 +229,7 @@ def test_an_interrupted_batch_says_how_to_go_on(parts, folder, monkeypatch):
 
     monkeypatch.setattr(run, "run", lambda *_: Batch({}, interrupted=True))
     result = call("batch", "parts", "-o", "out", "--model", folder)
-    assert result.exit_code == 130 and "same command goes on" in result.stderr
+    assert result.exit_code == 130 and "run the same command again to resume" in result.stderr
 
 
 def test_a_check_fails_where_a_part_falls_short(parts, folder, tmp_path, monkeypatch):

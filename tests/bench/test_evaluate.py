@@ -128,5 +128,5 @@ def test_nothing_to_evaluate(tmp_path):
     assert found["n"] == 0 and found["invalid_ratio"] is None and found["strict"]["iou_mean"] is None
     with pytest.raises(UsageError, match="no folder|not a folder"):
         evaluate_folder(tmp_path, tmp_path / "none", FakeSandbox(), OPTIONS)
-    with pytest.raises(UsageError, match="holds no mesh"):
+    with pytest.raises(UsageError, match="contains no mesh"):
         evaluate_folder(tmp_path, tmp_path, FakeSandbox(), OPTIONS)

@@ -61,14 +61,14 @@ def test_without_a_file_the_options_are_the_limits(tmp_path):
     ("text", "reason"),
     [
         ("min_iou 0.9", "cannot be read"),
-        ("min_iuo = 0.9", "'min_iuo' is no limit"),
-        ("min_iou = '0.9'", "no number"),
-        ("min_iou = true", "no number"),
-        ("max_cd = -1", "no number"),
-        ("max_cd = nan", "no number"),
-        ("parts = 3", "no table"),
-        ("[parts]\n'a.stl' = 0.9", "no table"),
-        ("[parts.'a.stl']\nmin_ious = 0.9", "'min_ious' is no limit"),
+        ("min_iuo = 0.9", "'min_iuo' is not a limit"),
+        ("min_iou = '0.9'", "not a number"),
+        ("min_iou = true", "not a number"),
+        ("max_cd = -1", "not a number"),
+        ("max_cd = nan", "not a number"),
+        ("parts = 3", "not a table"),
+        ("[parts]\n'a.stl' = 0.9", "not a table"),
+        ("[parts.'a.stl']\nmin_ious = 0.9", "'min_ious' is not a limit"),
     ],
 )
 def test_a_file_that_says_nothing_clear_is_refused(tmp_path, text, reason):

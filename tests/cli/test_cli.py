@@ -286,7 +286,7 @@ def test_models_are_listed_with_licence_and_size(model, monkeypatch):
     monkeypatch.setattr(checkpoints, "WEIGHTS", Path(model).parent / "empty")
     assert call("models", "export", "nowhere", "out").exit_code == 2
     listed = call("models")
-    assert listed.exit_code == 0 and EMBEDDED in listed.stdout and "not here" in listed.stdout
+    assert listed.exit_code == 0 and EMBEDDED in listed.stdout and "not on disk" in listed.stdout
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import trimesh
 
 from cadcode.data.bodies import block, extrude, union
 from cadcode.data.pieces import cells
-from cadcode.data.statistics import POINTS, Skin, genus, measures, skin_of, summary
+from cadcode.data.statistics import POINTS, SurfaceSamples, genus, measures, sample_program, summary
 from cadcode.geometry.shape import Shape
 from cadcode.geometry.skin import curved_faces, sample_faces, through_holes
 from cadcode.program.tree import Circle, Program, Rect
@@ -19,7 +19,7 @@ def program(*bodies):
 def of_mesh(mesh):
     shape = Shape.from_arrays(mesh.vertices, mesh.faces)
     points, normals, faces = sample_faces(shape, POINTS, np.random.default_rng(0))
-    return measures(Skin(points, normals, curved_faces(shape)[faces], abs(mesh.volume), through_holes(shape)))
+    return measures(SurfaceSamples(points, normals, curved_faces(shape)[faces], abs(mesh.volume), through_holes(shape)))
 
 
 PLATE = program(extrude(Rect((0.0, 0.0), 200, 100), 0, 20, [Circle((x, 0.0), 15) for x in (-60.0, 60.0)]))
@@ -28,7 +28,7 @@ TUBE = program(extrude(Circle((0.0, 0.0), 100), 0, 150, [Circle((0.0, 0.0), 60)]
 
 
 def found(part):
-    return measures(skin_of(part, np.random.default_rng(0)))
+    return measures(sample_program(part, np.random.default_rng(0)))
 
 
 def test_a_plate_with_two_holes():

@@ -336,7 +336,7 @@ CAD = tuple(
         ),
         ("STEP of an open shell", cad_files.open_shell, dict(volume=6000.0, closed=True, notes=FLAT_HOLE, warned=True)),
         ("STEP of one face", cad_files.one_face, dict(closed=False, bodies=0, warned=False)),
-        ("STEP of curves", cad_files.curves, dict(refused="it holds curves only")),
+        ("STEP of curves", cad_files.curves, dict(refused="it contains only curves")),
         ("STEP in cm", cad_files.in_unit("CM"), dict(extents=(10, 20, 30), volume=6000.0, unit="mm")),
         ("STEP in inches", cad_files.in_unit("INCH"), dict(extents=(10, 20, 30), volume=6000.0, unit="mm")),
         ("STEP in metres", cad_files.in_unit("M"), dict(extents=(10, 20, 30), volume=6000.0, unit="mm")),

@@ -11,7 +11,7 @@ from cadcode.geometry.mending import mend
 from cadcode.geometry.mesh import signed_volume
 from cadcode.geometry.metrics import compare, measure_target
 from cadcode.geometry.shape import Shape
-from cadcode.sandbox.outcome import CadMesh, judge_mesh
+from cadcode.sandbox.outcome import CadMesh, validate_mesh
 from cadcode.sandbox.wire import pack
 
 
@@ -80,7 +80,7 @@ def test_loops_part_where_they_touch():
 
 def report(**header):
     blobs = {"vertices": CUBE[0].tobytes(), "faces": CUBE[1].astype("<i4").tobytes()}
-    return judge_mesh(pack(header, blobs), 1000)
+    return validate_mesh(pack(header, blobs), 1000)
 
 
 @pytest.mark.parametrize(

@@ -139,15 +139,15 @@ def test_a_thousand_parts_are_a_light_page(tmp_path):
     assert len(Page(text).rows) == 1001 and len(text) < 5e6
 
 
-@pytest.mark.parametrize(("room", "shown"), [(1000, 3), (20, 2), (0, 0)])
-def test_a_page_has_room_for_so_many_meshes(tmp_path, monkeypatch, room, shown):
-    """The worst parts get it, the others are told of; three.js comes only with meshes."""
-    monkeypatch.setattr(html, "MESHES", room)
+@pytest.mark.parametrize(("limit", "shown"), [(1000, 3), (20, 2), (0, 0)])
+def test_a_page_has_a_limit_of_meshes(tmp_path, monkeypatch, limit, shown):
+    """The worst parts have meshes, the page counts the others; three.js comes only with meshes."""
+    monkeypatch.setattr(html, "MAX_MESH_CHARACTERS", limit)
     (tmp_path / "a.view").write_bytes(b"123456")  # 8 characters as base64
     rows = [row(f"{i}.stl", iou=i / 10, view="a.view") for i in (3, 1, 2)] + [row("lost.stl", iou=0, view="b.view")]
     text = report_page(rows, tmp_path)
     assert [chunk.split("<b>")[1][0] for chunk in text.split('"text/plain">')[1:]] == list("123")[:shown]
-    assert (f"The {3 - shown} parts that fit best have a picture only" in text) == (shown < 3)
+    assert (f"The {3 - shown} best parts have only a thumbnail" in text) == (shown < 3)
     assert ("Three.js Authors" in text) == (shown > 0)
 
 

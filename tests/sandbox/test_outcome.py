@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadcode.sandbox.outcome import Failed, Solid, judge, judge_mesh, mesh_volume, one_line
+from cadcode.sandbox.outcome import Failed, Solid, mesh_volume, one_line, validate_mesh, validate_report
 from cadcode.sandbox.wire import pack, unpack
 
 CORNERS = np.array([(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)], dtype=float)
@@ -18,7 +18,7 @@ def report(corners=CORNERS, faces=FACES, blobs=None, **header):
 
 
 def verdict(data, export=(), max_triangles=100):
-    return judge(data, export, max_triangles, 0.001, 0.5)
+    return validate_report(data, export, max_triangles, 0.001, 0.5)
 
 
 def test_volume_moves_with_its_mesh():
@@ -50,7 +50,7 @@ def test_exports_must_be_there_and_look_right():
     assert sorted(good.exports) == ["step", "stl"]
 
 
-def test_told_failures_are_one_line():
+def test_reported_failures_are_one_line():
     outcome = verdict(pack({"failed": "error", "reason": "a\nb\x1b[31m" + "c" * 9999}))
     assert outcome.kind == "error" and outcome.reason.isprintable() and len(outcome.reason) <= 200
 
@@ -58,7 +58,7 @@ def test_told_failures_are_one_line():
 @given(st.binary(max_size=200))
 def test_any_bytes_get_a_verdict(data):
     assert verdict(data).kind == "forged"
-    assert isinstance(judge_mesh(data, 100), Failed)
+    assert isinstance(validate_mesh(data, 100), Failed)
 
 
 @given(st.integers(0, 200), st.integers(0, 255))

@@ -11,7 +11,7 @@ from tiny_models import OPTIONS, Terse, clouds, saved, tiny_model
 from cadcode.model.checkpoints.load import from_training, load_model, save_model
 from cadcode.program.tokens import END, IDS, PIECES
 from cadcode.train import experience, groups, reinforce
-from cadcode.train.experience import Lesson, SampleOptions, Weights, centred, lessons, measured, most_telling
+from cadcode.train.experience import Lesson, SampleOptions, Weights, centred, largest_advantages, lessons, measured
 from cadcode.train.groups import group_logits, log_probabilities, sample_groups
 from cadcode.train.learner import TOKENS, Learner, ReinforceOptions, means, options_from, policy_loss
 from cadcode.train.reinforce import learning_rate
@@ -48,9 +48,9 @@ def test_the_advantages_of_a_group_sum_to_zero_and_keep_their_size():
 
 
 def test_the_largest_advantages_are_learnt_from_and_zeros_never():
-    assert sorted(most_telling(np.array([0.5, -3.0, 2.0, 0.4]), 2)) == [1, 2]
-    assert most_telling(np.zeros(4), 2).tolist() == []
-    assert most_telling(np.array([0.0, 1.0, -1.0]), 3).tolist() == [1, 2]
+    assert sorted(largest_advantages(np.array([0.5, -3.0, 2.0, 0.4]), 2)) == [1, 2]
+    assert largest_advantages(np.zeros(4), 2).tolist() == []
+    assert largest_advantages(np.array([0.0, 1.0, -1.0]), 3).tolist() == [1, 2]
 
 
 def test_lessons_hold_what_was_sampled_and_what_it_was_worth():
@@ -156,7 +156,7 @@ def test_the_same_seed_gives_the_same_run():
     def weights(seed):
         one = learner()
         for number in range(2):
-            tasks = reinforce._round(replace(TINY, seed=seed), one, number, reinforce._Here())
+            tasks = reinforce._round(replace(TINY, seed=seed), one, number, reinforce._SerialPool())
             one.update([found for task in tasks for found in task.result()])
         return one.model.lm_head.weight
 
@@ -166,7 +166,9 @@ def test_the_same_seed_gives_the_same_run():
 
 def test_updates_take_the_numbers_of_points_in_turn():
     one, options = learner(), replace(TINY, points=(8, 12))
-    seen = [reinforce._round(options, one, number, reinforce._Here())[0].result()[0].points for number in range(3)]
+    seen = [
+        reinforce._round(options, one, number, reinforce._SerialPool())[0].result()[0].points for number in range(3)
+    ]
     assert [len(points) for points in seen] == [8, 12, 8]
 
 
@@ -178,7 +180,7 @@ def test_a_worker_process_makes_the_same_lessons():
     one, options = learner(), replace(TINY, workers=1)
     with reinforce._pool(1) as pool:
         [there] = [task.result() for task in reinforce._round(options, one, 4, pool)]
-    [here] = [task.result() for task in reinforce._round(options, one, 4, reinforce._Here())]
+    [here] = [task.result() for task in reinforce._round(options, one, 4, reinforce._SerialPool())]
     assert [p.ids for s in there for p in s.programs] == [p.ids for s in here for p in s.programs]
     assert [s.advantages for s in there] == [s.advantages for s in here]
 

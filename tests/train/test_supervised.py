@@ -18,13 +18,13 @@ from cadcode.train.supervised import (
     BusyClock,
     Run,
     TrainOptions,
-    blurred_targets,
     farthest_points,
     initialised,
     learning_rate,
     model_points,
     options_from,
     points_now,
+    smoothed_targets,
     token_loss,
     train,
 )
@@ -212,8 +212,8 @@ def test_the_loss_without_smoothing_is_the_mean_cross_entropy():
     assert token_loss(scores, targets, 1e-3) == pytest.approx(by_hand, abs=1e-4)
 
 
-def test_blurred_targets_are_distributions_that_leave_syntax_alone():
-    table = blurred_targets(0.7, "cpu")
+def test_smoothed_targets_are_distributions_that_leave_syntax_alone():
+    table = smoothed_targets(0.7, "cpu")
     assert torch.allclose(table.sum(1), torch.ones(len(PIECES)), atol=1e-5)
     syntax = np.flatnonzero(np.isnan(VALUES))
     assert torch.equal(table[syntax], torch.eye(len(PIECES))[syntax])

@@ -1,1 +1,1 @@
-"""How fast: from a cold start to parts a minute, beside what a user would otherwise run, in one go."""
+"""Speed benchmarks, from start-up time to parts per minute, with reference implementations in the same run."""

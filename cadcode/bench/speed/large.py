@@ -1,6 +1,6 @@
-"""A large STL file: written here, read by `load_shape` in a process of its own.
+"""A large STL file, and its reading by `load_shape` in a separate process.
 
-python -m cadcode.bench.speed.large FILE.stl     seconds to read it, on standard output
+python -m cadcode.bench.speed.large FILE.stl     prints the seconds to read it
 """
 
 import sys
@@ -14,7 +14,7 @@ from cadcode.geometry.io.stl import STL_TRIANGLE
 
 
 def write_sphere(path: Path, faces: int) -> int:
-    """A binary STL of a closed, dented sphere with at least `faces` triangles; returns how many."""
+    """Write a binary STL of a closed, dented sphere with at least `faces` triangles; returns their number."""
     rings = max(3, int(np.ceil((faces / 4 + 0.25) ** 0.5 + 0.5)))
     columns = 2 * rings  # 2 * columns * (rings - 1) triangles
     polar, around = np.arange(rings + 1) * np.pi / rings, np.arange(columns) * 2 * np.pi / columns
@@ -25,7 +25,7 @@ def write_sphere(path: Path, faces: int) -> int:
     grid = np.stack([radius * ring * np.cos(around), radius * ring * np.sin(around), height], -1).astype(np.float32)
     a, b = grid[:-1], grid[1:]
     c, d = (np.roll(part, -1, axis=1) for part in (a, b))
-    lower, upper = np.stack([a, b, d], 2)[:-1], np.stack([a, d, c], 2)[1:]  # at each pole one of the two is flat
+    lower, upper = np.stack([a, b, d], 2)[:-1], np.stack([a, d, c], 2)[1:]  # at each pole, one of the two is degenerate
     count = lower.shape[0] * columns + upper.shape[0] * columns
     with open(path, "wb") as file:
         file.write(b"cadcode".ljust(80) + np.uint32(count).tobytes())

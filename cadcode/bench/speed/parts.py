@@ -1,4 +1,4 @@
-"""Parts to measure with: held-out programs of the generator, executed."""
+"""Benchmark parts: held-out programs of the generator, executed."""
 
 from dataclasses import dataclass
 
@@ -17,26 +17,26 @@ from cadcode.sandbox.sandbox import Sandbox
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    text: str  # the compact program it was made from
+    text: str  # compact program of the part
     shape: Shape
     stl: bytes
 
 
 def parts(count: int, sandbox: Sandbox) -> list[Part]:
     """The first `count` held-out programs that make a solid."""
-    found: list[Part] = []
+    solids: list[Part] = []
     for sample in held_out(2 * count):
-        if len(found) == count:
+        if len(solids) == count:
             break
         text = compact(sample.program)
         solid = sandbox.run(text, export=("stl",))
         if isinstance(solid, Solid):
-            found.append(Part(text, Shape.from_arrays(solid.vertices, solid.faces), solid.exports["stl"]))
-    return found
+            solids.append(Part(text, Shape.from_arrays(solid.vertices, solid.faces), solid.exports["stl"]))
+    return solids
 
 
 def cloud_of(part: Part, model: LoadedModel) -> torch.Tensor:
-    """The network's input (1, 256, 3), or (1, 256, 6) where it reads normals, as `generate` makes it."""
+    """Input of the network as in `generate`: (1, 256, 3), or (1, 256, 6) with normals."""
     sample = points_with_normals if model.spec.normals else model_points
     points = sample(part.shape, Frame.around(part.shape.bounds), SamplingOptions())
     return torch.from_numpy(np.asarray(points, np.float32))[None].to(model.device)

@@ -1,4 +1,4 @@
-"""What a command costs: wall time, processor time and the most memory that all its processes held together."""
+"""Cost of a command: wall time, processor time and peak memory of all its processes."""
 
 import os
 import subprocess
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from cadcode.errors import CadcodeError
 
-INTERVAL = 0.02  # seconds between two looks at the memory
-LOG = "log"  # what a command said
-WHOLE = (0, 1)  # exit codes of `generate` after a whole run; 1: a part without a valid solid
+INTERVAL = 0.02  # seconds between memory samples
+LOG = "log"  # output file of a command
+COMPLETE = (0, 1)  # exit codes of `generate` after a complete run; 1: a part without a valid solid
 
 
 @dataclass(frozen=True)
 class Spent:
-    """`peak_mb` counts pages that processes share once (PSS); None where the system does not tell (not Linux)."""
+    """Cost of a command; `peak_mb` counts shared pages once (PSS), and is None on systems other than Linux."""
 
     seconds: float
     cpu_seconds: float
@@ -32,70 +32,70 @@ def cadcode_command(*words: str) -> list[str]:
     return [sys.executable, "-m", "cadcode", *words]
 
 
-def spent(command: list[str], folder: Path, fine: tuple[int, ...] = (0,)) -> Spent:
-    """Run a command in a folder to its end, twice: looking at its memory slows it down, so time is that of the first.
+def spent(command: list[str], folder: Path, expected: tuple[int, ...] = (0,)) -> Spent:
+    """Run a command in a folder twice: the first run gives the time, since sampling the memory slows the second down.
 
-    CadcodeError with its last words where it ends with an exit code that is not `fine`.
+    Raises CadcodeError with the last line of output if the exit code is not in `expected`.
     """
     started = time.perf_counter()
-    usage = _ended(_begun(command, folder), folder, fine)
+    usage = _wait(_start(command, folder), folder, expected)
     seconds = time.perf_counter() - started
-    process = _begun(command, folder)
+    process = _start(command, folder)
     watch = Watch(process.pid)
-    _ended(process, folder, fine)
+    _wait(process, folder, expected)
     return Spent(seconds, usage.ru_utime + usage.ru_stime, watch.peak_mb())
 
 
-def _begun(command: list[str], folder: Path) -> subprocess.Popen:
+def _start(command: list[str], folder: Path) -> subprocess.Popen:
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
-    with open(folder / LOG, "wb") as words:
-        return subprocess.Popen(command, cwd=folder, stdout=words, stderr=words, env=environment)
+    with open(folder / LOG, "wb") as log:
+        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
 
 
-def _ended(process: subprocess.Popen, folder: Path, fine: tuple[int, ...]):
-    """What a process used, once it has ended."""
+def _wait(process: subprocess.Popen, folder: Path, expected: tuple[int, ...]):
+    """Wait for a process and return its resource usage."""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in fine:
-        lines = (folder / LOG).read_text(errors="replace").strip().splitlines() or ["no words"]
+    if process.returncode not in expected:
+        lines = (folder / LOG).read_text(errors="replace").strip().splitlines() or ["no output"]
         command = " ".join(process.args[:4])
         raise CadcodeError(f"{command} ... ended with code {process.returncode}: {lines[-1][:200]}")
     return usage
 
 
 class Watch:
-    """Looks at the memory of a process and all below it until it has ended."""
+    """Samples the memory of a process and its descendants until it has ended."""
 
     def __init__(self, pid: int):
         self._pid, self._most = pid, 0.0
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
 
     def peak_mb(self) -> float | None:
-        """The most that was seen, once the process has ended."""
+        """Peak of the samples, after the process has ended."""
         self._ended.set()
         self._thread.join()
         return self._most or None
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         while not self._ended.wait(INTERVAL):
             self._most = max(self._most, sum(map(proportional_mb, family(self._pid))))
 
 
 def family(pid: int) -> list[int]:
-    """A process and all its descendants; empty where the system does not tell."""
-    found, todo = [], [pid]
+    """Process ids of a process and all its descendants, on Linux."""
+    pids, todo = [], [pid]
     while todo:
-        one = todo.pop()
-        found.append(one)
-        for path in Path(f"/proc/{one}/task").glob("*/children"):
+        current = todo.pop()
+        pids.append(current)
+        for path in Path(f"/proc/{current}/task").glob("*/children"):
             todo += [int(word) for word in read_or_nothing(path).split()]
-    return found
+    return pids
 
 
 def proportional_mb(pid: int) -> float:
-    """The proportional set size of a process; 0 for one that has ended or cannot be looked at."""
+    """Proportional set size of a process in MB; 0 if it has ended or cannot be inspected."""
     lines = read_or_nothing(Path(f"/proc/{pid}/smaps_rollup")).splitlines()
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
@@ -103,5 +103,5 @@ def proportional_mb(pid: int) -> float:
 def read_or_nothing(path: Path) -> str:
     try:
         return path.read_text()
-    except OSError:  # it has ended meanwhile
+    except OSError:  # the process has ended
         return ""

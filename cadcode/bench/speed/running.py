@@ -1,4 +1,4 @@
-"""Programs a second: the sandbox with its warm worker, and a process for every program, as published evaluations do."""
+"""Programs per second: the sandbox with its warm worker, and one process per program, as in published evaluations."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ solid.tessellate(float(sys.argv[1]) * max(size.xlen, size.ylen, size.zlen), floa
 
 
 def in_sandbox(texts: list[str], sandbox: Sandbox) -> float:
-    """Programs a second, one after the other, with the walls up, the mesh included."""
+    """Programs per second in the sandbox, sequentially, with the mesh."""
     started = time.perf_counter()
     for text in texts:
         sandbox.run(text)
@@ -28,11 +28,13 @@ def in_sandbox(texts: list[str], sandbox: Sandbox) -> float:
 
 
 def in_processes(texts: list[str], options: SandboxOptions) -> float:
-    """Programs a second, each in an interpreter of its own, without any walls. For programs of our own only."""
+    """Programs per second, each in its own interpreter, without protection: only for trusted programs."""
     command = [sys.executable, "-c", PROCESS, str(options.tolerance), str(options.angle)]
     started = time.perf_counter()
     for text in texts:
         done = subprocess.run(command, input=text, text=True, capture_output=True)
         if done.returncode != 0:
-            raise CadcodeError(f"a program of ours does not run by itself: {done.stderr.strip().splitlines()[-1:]}")
+            raise CadcodeError(
+                f"a benchmark program does not run outside the sandbox: {done.stderr.strip().splitlines()[-1:]}"
+            )
     return len(texts) / (time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""The measurements of `cadcode bench speed`, one after the other, each a dictionary of plain numbers."""
+"""Measurements of `cadcode bench speed`, each a dictionary of plain numbers."""
 
 import sys
 import tempfile
@@ -9,7 +9,7 @@ import torch
 
 from cadcode.bench.speed import large, running, writing
 from cadcode.bench.speed.parts import Part, cloud_of, parts
-from cadcode.bench.speed.processes import LOG, WHOLE, cadcode_command, spent
+from cadcode.bench.speed.processes import COMPLETE, LOG, cadcode_command, spent
 from cadcode.errors import UsageError
 from cadcode.model.checkpoints.spec import LoadedModel
 from cadcode.model.generate import DecodeOptions
@@ -23,11 +23,11 @@ class SpeedOptions:
     parts: int = 6  # held-out parts of the generator
     candidates: int = 32
     max_new_tokens: int = 128
-    programs: int = 5  # that get a process each
-    faces: int = 5_000_000  # of the large STL; 0 leaves it out
-    repeats: int = 3  # of what takes less than a second; the shortest counts
-    rivals: bool = True  # transformers and a process a program
-    clock: str = "wall"  # of decoding; "cpu" counts this process's own work, for busy computers and one thread
+    programs: int = 5  # programs that run in separate processes
+    faces: int = 5_000_000  # faces of the large STL; 0 skips it
+    repeats: int = 3  # repetitions of short measurements; the shortest time counts
+    rivals: bool = True  # measure transformers and one process per program
+    clock: str = "wall"  # clock of decoding; "cpu" counts the work of this process, for busy computers and one thread
 
     def __post_init__(self):
         if self.clock not in writing.CLOCKS:
@@ -39,7 +39,7 @@ class SpeedOptions:
 
 
 def measure(model: LoadedModel, sandbox: Sandbox, options: SpeedOptions, progress=lambda name: None) -> dict:
-    """All of it: a dictionary of numbers for each of the names below. SandboxError, CadcodeError."""
+    """All measurements, a dictionary of numbers for each name below. SandboxError, CadcodeError."""
     chosen = parts(options.parts, sandbox)
     steps = dict(
         cold_start=lambda: cold_start(chosen[0], model),
@@ -49,15 +49,15 @@ def measure(model: LoadedModel, sandbox: Sandbox, options: SpeedOptions, progres
         whole=lambda: stages(chosen, model, sandbox, options),
     )
     steps |= dict(large_file=lambda: large_file(options.faces)) if options.faces else {}
-    found = dict(machine=dict(cores=cores(), threads=torch.get_num_threads(), torch=str(torch.__version__)))
+    figures = dict(machine=dict(cores=cores(), threads=torch.get_num_threads(), torch=str(torch.__version__)))
     for name, step in steps.items():
         progress(name)
-        found[name] = step()
-    return found
+        figures[name] = step()
+    return figures
 
 
 def cold_start(part: Part, model: LoadedModel) -> dict:
-    """`cadcode --help`, and one STL from a fresh process to its files, with one candidate and with the whole search."""
+    """`cadcode --help`, and `cadcode generate` for one STL in a new process, with one candidate and the full search."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "part.stl").write_bytes(part.stl)
@@ -65,29 +65,29 @@ def cold_start(part: Part, model: LoadedModel) -> dict:
         generate = cadcode_command("generate", "part.stl", *named, "--quiet", "-o", "out")
         return dict(
             help=spent(cadcode_command("--help"), folder).as_dict(),
-            generate_one=spent([*generate, "--candidates", "1", "--no-refine"], folder, WHOLE).as_dict(),
-            generate=spent(generate, folder, WHOLE).as_dict(),
+            generate_one=spent([*generate, "--candidates", "1", "--no-refine"], folder, COMPLETE).as_dict(),
+            generate=spent(generate, folder, COMPLETE).as_dict(),
         )
 
 
 def tokens(chosen: list[Part], model: LoadedModel, options: SpeedOptions) -> dict:
-    """Reading and writing tokens, beside transformers on the same weights and the limit that memory sets."""
+    """Prefill and decoding rates, those of transformers with the same weights, and the memory bandwidth limit."""
     clouds, most, repeats = [cloud_of(part, model) for part in chosen], options.max_new_tokens, options.repeats
     prompt = model.spec.points + torch.as_tensor(model.language.start_id).numel()
     writer = writing.ours(model, options.now)
     mine = [writing.best(writer, cloud, most, repeats) for cloud in clouds]
-    found = dict(cadcode=writing.rates(mine, prompt), limit=limit(model, options))
+    figures = dict(cadcode=writing.rates(mine, prompt), limit=limit(model, options))
     if options.rivals:
         writer = writing.transformers(model, options.now)
         theirs = [
             writing.best(writer, cloud, max(2, len(text.ids)), repeats)
             for cloud, text in zip(clouds, mine, strict=True)
         ]
-        found["transformers"] = writing.rates(theirs, prompt)
-        found["same_ids"] = sum(a.ids == b.ids for a, b in zip(mine, theirs, strict=True))
-        found["times_transformers"] = found["cadcode"]["tokens_per_s"] / found["transformers"]["tokens_per_s"]
-    found["share_of_limit"] = found["cadcode"]["tokens_per_s"] / found["limit"]["tokens_per_s"]
-    return found
+        figures["transformers"] = writing.rates(theirs, prompt)
+        figures["same_ids"] = sum(a.ids == b.ids for a, b in zip(mine, theirs, strict=True))
+        figures["times_transformers"] = figures["cadcode"]["tokens_per_s"] / figures["transformers"]["tokens_per_s"]
+    figures["share_of_limit"] = figures["cadcode"]["tokens_per_s"] / figures["limit"]["tokens_per_s"]
+    return figures
 
 
 def limit(model: LoadedModel, options: SpeedOptions) -> dict:
@@ -98,29 +98,29 @@ def limit(model: LoadedModel, options: SpeedOptions) -> dict:
 
 
 def candidates(chosen: list[Part], model: LoadedModel, options: SpeedOptions) -> dict:
-    """Seconds in which a part gets one draft, and many."""
+    """Seconds for one candidate of a part, and for many."""
     plain = DecodeOptions(mode="sample", max_new_tokens=options.max_new_tokens)
     clouds, seconds = [cloud_of(part, model) for part in chosen], []
     for count in (1, options.candidates):
         decoding = replace(plain, candidates=count)
         spans = [writing.candidates_seconds(model, c, decoding, options.repeats, options.now) for c in clouds]
         seconds.append(sum(spans) / len(spans))
-    one, many = seconds
-    return dict(candidates=options.candidates, seconds_one=one, seconds_many=many, times_one=many / one)
+    single, many = seconds
+    return dict(candidates=options.candidates, seconds_one=single, seconds_many=many, times_one=many / single)
 
 
 def programs(chosen: list[Part], sandbox: Sandbox, options: SpeedOptions) -> dict:
-    """Programs a second on one core, beside a process for each."""
+    """Programs per second on one core, in the sandbox and in one process per program."""
     texts = [part.text for part in chosen]
-    found = dict(cadcode=running.in_sandbox(texts * options.repeats, sandbox))
+    figures = dict(cadcode=running.in_sandbox(texts * options.repeats, sandbox))
     if options.rivals:
-        found["process_each"] = running.in_processes(texts[: options.programs], sandbox.options)
-        found["times_process_each"] = found["cadcode"] / found["process_each"]
-    return found
+        figures["process_each"] = running.in_processes(texts[: options.programs], sandbox.options)
+        figures["times_process_each"] = figures["cadcode"] / figures["process_each"]
+    return figures
 
 
 def stages(chosen: list[Part], model: LoadedModel, sandbox: Sandbox, options: SpeedOptions) -> dict:
-    """The whole way with a warm model and worker: mean seconds a stage, and parts a minute."""
+    """Full conversion with a loaded model and a running worker: mean seconds per stage, and parts per minute."""
     settings = Options()
     decoding = replace(settings.decoding, candidates=options.candidates, max_new_tokens=options.max_new_tokens)
     settings = replace(settings, decoding=decoding)
@@ -133,7 +133,7 @@ def stages(chosen: list[Part], model: LoadedModel, sandbox: Sandbox, options: Sp
 
 
 def large_file(faces: int) -> dict:
-    """Reading a large STL in a process of its own; `seconds` is the reading alone, `process` all of it."""
+    """Reading of a large STL in a separate process; `seconds` is the reading alone, `process` the whole process."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         count = large.write_sphere(folder / "large.stl", faces)

@@ -1,4 +1,4 @@
-"""Tokens a second: cadcode's decoding, transformers' `generate` on the same weights, and what memory allows."""
+"""Tokens per second: cadcode's decoding, transformers' `generate` with the same weights, and the memory limit."""
 
 import tempfile
 import time
@@ -15,14 +15,14 @@ from cadcode.model.generate import DecodeOptions, decode
 
 @dataclass(frozen=True)
 class Written:
-    """One text: seconds until its first token, seconds for all, its ids."""
+    """One decoded sequence: seconds to its first token, seconds in total, its ids."""
 
     first: float
     whole: float
     ids: tuple[int, ...]
 
 
-Writer = Callable[[torch.Tensor, int], Written]  # a cloud (1, 256, 3 or 6), and the most tokens
+Writer = Callable[[torch.Tensor, int], Written]  # cloud (1, 256, 3 or 6), maximum number of tokens
 
 
 Clock = Callable[[], float]
@@ -30,7 +30,7 @@ CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def timed(work: Callable, clock: Clock):
-    """(seconds, what `work` returned)."""
+    """(seconds, result) of `work`."""
     started = clock()
     result = work()
     if torch.cuda.is_available():
@@ -83,13 +83,13 @@ def transformers(model: LoadedModel, clock: Clock) -> Writer:
 
 
 def best(writer: Writer, cloud: torch.Tensor, most: int, repeats: int) -> Written:
-    """The shortest times of several runs: what else the machine does only ever adds."""
+    """Shortest times of several runs, since other load only adds time."""
     runs = [writer(cloud, most) for _ in range(repeats)]
     return Written(min(run.first for run in runs), min(run.whole for run in runs), runs[0].ids)
 
 
 def rates(texts: list[Written], prompt: int) -> dict:
-    """Tokens a second while reading prompts of `prompt` tokens and while writing after the first token."""
+    """Tokens per second in prefill, for prompts of `prompt` tokens, and in decoding after the first token."""
     first = sum(text.first for text in texts)
     writing = sum(max(text.whole - text.first, 1e-9) for text in texts)
     tokens = sum(len(text.ids) - 1 for text in texts)
@@ -102,7 +102,7 @@ def rates(texts: list[Written], prompt: int) -> dict:
 
 
 def bandwidth(size: int, device, repeats: int, clock: Clock) -> float:
-    """Bytes a second at which `size` bytes of float32 are read again and again, as the weights are."""
+    """Memory bandwidth in bytes per second of repeated reads of `size` bytes of float32, like the weights."""
     data = torch.ones(max(size // 4, 1), device=device)
     return size / min(timed(data.sum, clock)[0] for _ in range(5 * repeats))
 

@@ -1,4 +1,4 @@
-"""`results.jsonl`: one line a part, appended by one process, whole again after a process was killed in mid-line."""
+"""`results.jsonl`: one line per part, appended by one process, and repaired if a process was killed in mid-line."""
 
 import hashlib
 import json
@@ -12,31 +12,31 @@ from cadcode.report.files import json_text, make_folder, write_files
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing keeps two runs from one list there
+except ImportError:  # Windows: results logs are not locked
     fcntl = None
 
 DONE, NO_PROGRAM, UNREADABLE, NOT_WRITTEN, CRASHED = "done", "no program", "unreadable", "not written", "crashed"
-SETTLED = (DONE, NO_PROGRAM, UNREADABLE)  # what would come out the same again
+FINAL = (DONE, NO_PROGRAM, UNREADABLE)  # statuses that a second run would reproduce
 
 
-class Ledger:
-    """The results of one run, and what other runs have left in the same folder; made by `open_ledger`."""
+class ResultsLog:
+    """Results of one run, with the results of other runs in the same folder; made by `open_results_log`."""
 
     def __init__(self, folder: Path, shard: Shard):
         self.folder, self.path = folder, folder / shard.file
         self._known, self._file = self.rows(), None
 
-    def settled(self, part: Part, settings: str) -> dict | None:
-        """The row of a part that is done: for this content of its file, these settings, and its files still there."""
+    def finished(self, part: Part, settings: str) -> dict | None:
+        """Row of a finished part; None if its input or the settings changed, or an output file is missing."""
         row = self._known.get(part.name)
-        if row is None or row.get("settings") != settings or row.get("status") not in SETTLED:
+        if row is None or row.get("settings") != settings or row.get("status") not in FINAL:
             return None
         if not all((self.folder / name).is_file() for name in row.get("files", ())):
             return None
         return row if row.get("sha256") is not None and row["sha256"] == sha256_of(part.path) else None
 
     def begin(self, redone: Iterable[str]) -> None:
-        """Write the list anew without the names that are `redone`, ready to append to."""
+        """Rewrite the log without the names in `redone`, and open it to append."""
         redone = set(redone)
         write_rows(self.path, [row for name, row in read_rows([self.path]).items() if name not in redone])
         try:
@@ -45,7 +45,7 @@ class Ledger:
             raise OutputError(self.path, error) from error
 
     def append(self, row: dict) -> None:
-        """One line, at once. OutputError where the disk is full."""
+        """Append one line and flush it. OutputError if the disk is full."""
         try:
             self._file.write(json_text(row) + "\n")
             self._file.flush()
@@ -54,7 +54,7 @@ class Ledger:
 
     def rows(self) -> dict[str, dict]:
         """All results in the folder, by name."""
-        return read_rows(lists_in(self.folder))
+        return read_rows(logs_in(self.folder))
 
     def close(self) -> None:
         if self._file is not None:
@@ -62,16 +62,16 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(folder: Path, shard: Shard) -> Iterator[Ledger]:
-    """The list of a run under `folder`, which nobody else writes to meanwhile. OutputError, UsageError."""
+def open_results_log(folder: Path, shard: Shard) -> Iterator[ResultsLog]:
+    """Results log of a run under `folder`, locked against other runs. OutputError, UsageError."""
     make_folder(folder)
-    with locked(folder / shard.file), closing(Ledger(folder, shard)) as ledger:
-        yield ledger
+    with locked(folder / shard.file), closing(ResultsLog(folder, shard)) as log:
+        yield log
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other runs from a list; the system lifts it when this process ends, however it ends."""
+    """Lock a results log; the system releases the lock when this process ends."""
     lock = path.with_name(f".{path.name}.lock")
     try:
         file = open(lock, "a")
@@ -89,16 +89,16 @@ def _lock(file, path: Path) -> None:
     except BlockingIOError:
         raise UsageError(f"{path} is being written by another run; wait for it or name another folder") from None
     except OSError:
-        return  # a file system without locks
+        return  # file system without locks
 
 
-def lists_in(folder: Path) -> list[Path]:
-    """The lists of results in a folder: of the whole and of shards."""
+def logs_in(folder: Path) -> list[Path]:
+    """Results logs in a folder, those of shards included."""
     return sorted(folder.glob("results.jsonl")) + sorted(folder.glob("results-*-of-*.jsonl"))
 
 
 def read_rows(paths: Iterable[Path]) -> dict[str, dict]:
-    """Rows by name, of equal names the one finished last. Lines that are not whole are left out."""
+    """Rows by name; of equal names, the last finished. Incomplete lines are skipped."""
     rows: dict[str, dict] = {}
     for path in paths:
         for row in filter(None, map(_row, _lines(path))):
@@ -109,12 +109,12 @@ def read_rows(paths: Iterable[Path]) -> dict[str, dict]:
 
 
 def write_rows(path: Path, rows: Iterable[dict]) -> None:
-    """A whole list at once. OutputError."""
+    """Write a complete results log. OutputError."""
     write_files(path.parent, {path.name: "".join(json_text(row) + "\n" for row in rows).encode()})
 
 
 def sha256_of(path: Path) -> str | None:
-    """The digest of a file; None where it cannot be read."""
+    """SHA-256 digest of a file; None if it cannot be read."""
     digest = hashlib.sha256()
     try:
         if not path.is_file():

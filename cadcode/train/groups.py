@@ -60,7 +60,7 @@ def sample_groups(
     """
     rows = [[Written(greedy_first and number == 0) for number in range(group)] for _ in points]
     logits, prefix = EagerEngine(model).begin(points, START, room=0)
-    logits, cache, live = logits[:, None].expand(-1, group, -1), _GroupCache.behind(prefix, group, longest), rows
+    logits, cache, live = logits[:, None].expand(-1, group, -1), _GroupCache.after(prefix, group, longest), rows
     for written in range(1, longest + 1):
         tokens = _write(live, logits, temperature, generator)
         going = np.array([[not row.ended for row in slots] for slots in live])

@@ -15,7 +15,8 @@ import torch
 
 from cadcode.errors import UsageError
 
-MODES = ("greedy", "beam", "sample")
+SOURCES = dict(greedy="greedy", beam="beam of {}", sample="sample {}")
+MODES = tuple(SOURCES)
 WIDEST = 4096  # of a larger vocabulary only the likeliest tokens are sampled: sorting all of it takes most of a second
 
 
@@ -62,15 +63,22 @@ class Network(Protocol):
 class Draft:
     """One decoded text. `closed` says that it hit the length limit and was cut after its last whole body.
 
-    `view` is a number for the caller: from which side the network saw the part.
+    `mode` is one of MODES. `number` is that of a sample among its part's candidates, or the width of a beam. `view` is
+    a number for the caller: from which side the network saw the part.
     """
 
     text: str
     ids: tuple[int, ...]
     log_probability: float
-    source: str
+    mode: str = "greedy"
+    number: int = 0
     closed: bool = False
     view: int = 0
+
+    @property
+    def source(self) -> str:
+        """`greedy`, `sample 7` or `beam of 4`."""
+        return SOURCES[self.mode].format(self.number)
 
 
 @dataclass
@@ -111,7 +119,7 @@ def decode(network: Network, language: Language, points: torch.Tensor, options: 
     _write(network, language, texts, *network.prefill(points, language.start_id, options.max_new_tokens), options)
     drafts = [[] for _ in range(len(points))]
     for row in rows:
-        draft = _draft(language, row.ids, row.score, "greedy" if row.number == 0 else f"sample {row.number}")
+        draft = _draft(language, row.ids, row.score, "sample" if row.number else "greedy", row.number)
         drafts[row.part] += [draft] if draft else []
     return drafts
 
@@ -207,11 +215,11 @@ def _mask(ids: tuple[int, ...], size: int) -> np.ndarray:
     return mask
 
 
-def _draft(language, ids, score, source) -> Draft | None:
+def _draft(language, ids, score, mode, number) -> Draft | None:
     if ids[-1] == language.end_id:
-        return Draft(language.text(ids), tuple(ids), score, source)
+        return Draft(language.text(ids), tuple(ids), score, mode, number)
     closed = language.close(ids)
-    return None if closed is None else Draft(language.text(closed), tuple(closed), score, source, closed=True)
+    return None if closed is None else Draft(language.text(closed), tuple(closed), score, mode, number, closed=True)
 
 
 # --- beams -----------------------------------------------------------------------------------------------------------
@@ -229,7 +237,7 @@ def _beam(network, language, points, options) -> list[Draft]:
         cache = cache.select(torch.tensor(parents, device=logits.device))
         logits = network.step(torch.tensor([row.ids[-1] for row in live], device=logits.device), written, cache)
     ranked = sorted(finished, key=_per_token, reverse=True) or sorted(live, key=_per_token, reverse=True)
-    drafts = (_draft(language, row.ids, row.score, f"beam of {options.beams}") for row in ranked)
+    drafts = (_draft(language, row.ids, row.score, "beam", options.beams) for row in ranked)
     return [d for d in drafts if d][:1]
 
 

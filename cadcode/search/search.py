@@ -1,5 +1,6 @@
 """The search as a whole: which drafts deserve work, and what becomes of them."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from cadcode.geometry.frame import Frame
@@ -44,12 +45,36 @@ class SearchOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Origin of a program: a named draft of the caller or of `SECTIONS`, and the stages that changed it since."""
+
+    start: Hashable
+    stages: tuple[str, ...] = ()
+
+    @property
+    def is_section(self) -> bool:
+        """Whether the program is one of the input's sections, unchanged."""
+        return self.start in SECTIONS and not self.stages
+
+    def then(self, stage: str) -> "Source":
+        """The same origin after one more stage."""
+        return replace(self, stages=(*self.stages, stage))
+
+    def __str__(self) -> str:
+        return ", ".join((str(self.start), *self.stages))
+
+
+@dataclass(frozen=True, slots=True)
 class Improved:
     """A program found by the search: from which draft, by what, and its score in [0, 1]."""
 
-    source: str
+    origin: Source
     program: Program
     score: float
+
+    @property
+    def source(self) -> str:
+        return str(self.origin)
 
 
 def measure_goal(shape: Shape, frame: Frame, has_volume: bool, options: SearchOptions) -> Goal:
@@ -58,30 +83,35 @@ def measure_goal(shape: Shape, frame: Frame, has_volume: bool, options: SearchOp
 
 
 def improve(
-    drafts: list[tuple[str, Program]], goal: Goal, options: SearchOptions, late: Late = never
+    drafts: list[tuple[Hashable, Program]], goal: Goal, options: SearchOptions, late: Late = never
 ) -> list[Improved]:
     """Refined and edited programs of named drafts and of the input's sections, the best first.
 
     The drafts themselves are not among them, but the best sections are. When it is `late`, nothing more is tried.
     """
+    return _improve([(Source(name), program) for name, program in drafts], goal, options, late)
+
+
+def _improve(drafts: list[tuple[Source, Program]], goal: Goal, options: SearchOptions, late: Late) -> list[Improved]:
     solid = isinstance(goal, Fit)
-    starts = drafts + (stacks(goal) if solid and options.sections else [])
+    sections = stacks(goal) if solid and options.sections else []
+    starts = drafts + [(Source(name), program) for name, program in sections]
     scored = [(Variant(program, goal), name) for name, program in starts if is_sound(program)]
     scored.sort(key=_worth, reverse=True)
     count, refining = (options.refined, options.refining) if solid else (options.cloud_refined, options.cloud_refining)
     editing = options.editing if solid else options.cloud_editing
-    refined: list[tuple[Variant, str]] = []
+    refined: list[tuple[Variant, Source]] = []
     for variant, name in scored[:count]:
         if not refined or (not late() and _may_win(variant, refined)):
             better = refine(variant.program(), goal, refining, late=late)
-            refined.append((better if solid else simplest(better, editing, late), f"{name}, refined"))
+            refined.append((better if solid else simplest(better, editing, late), name.then("refined")))
     refined.sort(key=_worth, reverse=True)
-    edited: list[tuple[Variant, str]] = []
+    edited: list[tuple[Variant, Source]] = []
     for variant, name in refined[: options.edited if solid else options.cloud_edited]:
         if not late() and (not edited or _may_win(variant, edited)):
             changed = edit(variant.program(), goal, editing, refining, late)
-            edited.append((changed, f"{name}, edited"))
-    read = [pair for pair in scored if pair[1] in SECTIONS][:1]  # moved numbers may be too much for the kernel
+            edited.append((changed, name.then("edited")))
+    read = [pair for pair in scored if pair[1].is_section][:1]  # moved numbers may be too much for the kernel
     found = sorted(refined + edited + read, key=_worth, reverse=True)
     return [Improved(name, variant.program(), variant.score) for variant, name in found]
 
@@ -89,7 +119,7 @@ def improve(
 def improve_cloud(
     shape: Shape,
     frame: Frame,
-    drafts: list[tuple[str, Program]],
+    drafts: list[tuple[Hashable, Program]],
     cloud: CloudFit,
     options: SearchOptions,
     late: Late = never,
@@ -97,26 +127,31 @@ def improve_cloud(
     """As `improve`, for a cloud; where its best leaves points over, what they enclose gives more drafts."""
     found = improve(drafts, cloud, options, late)
     if cloud.left_over(found[0].program) > options.left_over:
-        found += improve(within(shape, frame, drafts, cloud, options, late), cloud, options, late)
+        found += _improve(within(shape, frame, drafts, cloud, options, late), cloud, options, late)
     return sorted(found, key=lambda one: price(one.program) - one.score)
 
 
 def within(
-    shape: Shape, frame: Frame, drafts: list[tuple[str, Program]], cloud: CloudFit, options: SearchOptions, late: Late
-) -> list[tuple[str, Program]]:
+    shape: Shape,
+    frame: Frame,
+    drafts: list[tuple[Hashable, Program]],
+    cloud: CloudFit,
+    options: SearchOptions,
+    late: Late,
+) -> list[tuple[Source, Program]]:
     """More drafts for a cloud: the best programs for the volume that its points enclose, if they enclose any."""
     goal = enclosed_fit(shape, frame, cloud, options.fit) if options.enclosed and not late() else None
     if goal is None:
         return []
     rough = replace(options, refined=2, edited=1, refining=options.cloud_refining, editing=options.enclosed_editing)
     best = improve(drafts, goal, rough, late)[: options.enclosed_drafts]
-    return [(one.source, simplest(Variant(one.program, goal), rough.editing, late).program()) for one in best]
+    return [(one.origin, simplest(Variant(one.program, goal), rough.editing, late).program()) for one in best]
 
 
-def _may_win(variant: Variant, known: list[tuple[Variant, str]]) -> bool:
+def _may_win(variant: Variant, known: list[tuple[Variant, Source]]) -> bool:
     """Whether a variant would be worth more than the known ones if its program fitted without any error."""
     return 1 - price(variant.program()) > max(map(_worth, known)) + LEAST_GAIN
 
 
-def _worth(named: tuple[Variant, str]) -> float:
+def _worth(named: tuple[Variant, Source]) -> float:
     return named[0].score - price(named[0].program())

@@ -32,7 +32,10 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A network and the language it writes in, ready for `model.generate`. `reads`: what the network is given."""
+    """A network and the language it writes in, ready for `model.generate`. `reads`: what the network is given.
+
+    `device`, `dtype` and `attention` are those that `load_model` was given.
+    """
 
     spec: ModelSpec
     network: SmallModel
@@ -40,6 +43,9 @@ class LoadedModel:
     folder: Path
     revision: str  # the first 12 hex digits of the weights' sha256
     reads: str = POINTS
+    device: str = "cpu"
+    dtype: str = "auto"
+    attention: str = "sdpa"
 
 
 def _published(name: str, licence: str, size: str, tokenizer: str, **more) -> ModelSpec:

@@ -9,8 +9,8 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "CadcodeError": "cadcode.errors",
-    "Options": "cadcode.reconstruction.run",
-    "Result": "cadcode.reconstruction.run",
+    "Options": "cadcode.reconstruction.options",
+    "Result": "cadcode.reconstruction.result",
     "Sandbox": "cadcode.sandbox.sandbox",
     "Shape": "cadcode.geometry.shape",
     "evaluate_program": "cadcode.bench.evaluate",

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "train": ("data", "model", "program", "files", "errors", "units"),
     "reconstruction": MIDDLE,
     "report": ("program", "geometry", "files", "errors", "units"),
-    "batch": ("cli", "reconstruction", "report", *MIDDLE),
+    "batch": ("reconstruction", "report", *MIDDLE),
     "bench": ("reconstruction", "data", *MIDDLE),
     "cli": ("*",),
     "__main__": ("cli",),
@@ -53,8 +53,8 @@ ONLY_IN = {
     "ray": ("batch.ray_pool",),
     "flash_attn": ("model.nets.attention",),
     "PIL": ("geometry.views",),
-    "typer": ("cli.*", "batch.*"),
-    "rich": ("cli.*", "batch.*", "report.*"),
+    "typer": ("cli.*",),
+    "rich": ("cli.*", "report.*"),
 }
 
 # A package or module -> the libraries that it may need, itself or through what it imports, also inside functions.

@@ -15,7 +15,7 @@ from cadcode.cli.app import app
 from cadcode.geometry.io.load import SUFFIXES
 from cadcode.geometry.metrics import MetricOptions
 from cadcode.geometry.sampling import SamplingOptions
-from cadcode.reconstruction.run import Options
+from cadcode.reconstruction.options import Options
 from cadcode.sandbox import SandboxOptions
 
 ROOT = Path(__file__).parent.parent

@@ -18,6 +18,7 @@ class Told:
         self.texts, self.end_id = texts, len(texts)
         self.engine = self.language = self
         self.spec, self.revision, self.reads = spec, "0", "points"
+        self.dtype, self.attention = "auto", "sdpa"
 
     def begin(self, points, start, room):
         self.seen = points

@@ -16,7 +16,7 @@ from cadcode.batch.work import convert
 from cadcode.model.checkpoints.spec import ModelSpec
 from cadcode.model.generate import DecodeOptions
 from cadcode.model.machine import use_threads
-from cadcode.reconstruction.run import Options
+from cadcode.reconstruction.options import Options
 from cadcode.sandbox.sandbox import Sandbox, SandboxOptions
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))

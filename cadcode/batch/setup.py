@@ -14,7 +14,7 @@ from cadcode.report.files import json_text, plain
 from cadcode.sandbox.sandbox import SandboxOptions
 
 if TYPE_CHECKING:
-    from cadcode.reconstruction.run import Options
+    from cadcode.reconstruction.options import Options
 
 Convert = Callable[[Part], dict]
 

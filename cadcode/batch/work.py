@@ -8,16 +8,16 @@ from pathlib import Path, PurePosixPath
 from cadcode.batch.plan import Part
 from cadcode.batch.results_log import DONE, NO_PROGRAM, NOT_WRITTEN, UNREADABLE, sha256_of
 from cadcode.batch.setup import Convert, Setup, row
-from cadcode.cli.generate import load, options_for, suited, why_not_valid
-from cadcode.cli.options import named, reading
 from cadcode.errors import InputError, KeptError, OutputError
-from cadcode.geometry.cleaning import ReadOptions
+from cadcode.geometry.cleaning import AS_IT_SAYS, ReadOptions
 from cadcode.geometry.io.load import load_shape
 from cadcode.model.checkpoints.load import LoadedModel, resolve
 from cadcode.model.checkpoints.spec import EMBEDDED, UNKNOWN_LICENCE, known
 from cadcode.model.checkpoints.weights import revision_of
 from cadcode.model.machine import pick_device
-from cadcode.reconstruction.run import Result, reconstruct
+from cadcode.reconstruction.options import ModelOptions, load, named, options_for, suited
+from cadcode.reconstruction.result import Result
+from cadcode.reconstruction.run import reconstruct
 from cadcode.report.files import suffixes_of, write_files, write_result
 from cadcode.report.kept import check_replaceable
 from cadcode.report.picture import INPUT_COLOUR, png_bytes, render, side_by_side
@@ -40,8 +40,7 @@ def setup_for(
     max_new_tokens=None,
     candidates=None,
     temperature=None,
-    units=None,
-    columns=None,
+    reading: ReadOptions = AS_IT_SAYS,
     force=False,
     **options,
 ) -> Setup:
@@ -66,7 +65,7 @@ def setup_for(
         sandbox,
         picture,
         debug,
-        ReadOptions(**reading(units, columns)),
+        reading,
         force,
     )
 
@@ -83,7 +82,7 @@ def licence_line(setup: Setup) -> list[str]:
 def converter(setup: Setup) -> Iterator[Convert]:
     """A model and a sandbox, and with them a function from a part to its row."""
     with Sandbox(setup.sandbox) as sandbox:  # CadQuery loads over there while torch and the model load here
-        model = load(setup.model, setup.device, setup.threads, setup.dtype)
+        model = load(ModelOptions(setup.model, setup.device, threads=setup.threads, **named(dtype=setup.dtype)))
         yield partial(convert, model=model, sandbox=sandbox, setup=setup)
 
 
@@ -115,7 +114,7 @@ def _finished(part: Part, setup: Setup, result: Result) -> dict:
     thumbnail, view = write_files(setup.output / SHOWN / where.parent, shown)
     written = write_result(result, setup.output / where.parent, where.name, setup.picture, setup.force)
     told = result.as_dict()
-    status, reason = (DONE, None) if result.is_valid else (NO_PROGRAM, why_not_valid(result))
+    status, reason = (DONE, None) if result.is_valid else (NO_PROGRAM, result.why_not_valid)
     return row(
         part,
         setup,
@@ -131,7 +130,7 @@ def _finished(part: Part, setup: Setup, result: Result) -> dict:
         remarks=told["remarks"],
         **{name: told["input"][name] for name in ("extents", "unit", "bodies", "notes", "warnings")},
         candidates=len(result.candidates),
-        ran=sum(c.error is not None for c in result.candidates),
+        ran=len(result.measured),
         seconds=sum(told["seconds"].values()),
     )
 

@@ -18,7 +18,9 @@ from cadcode.program.field import EmptySolid, bounds, occupancy
 from cadcode.program.parse import parse
 from cadcode.program.surface import sample_surface
 from cadcode.program.tree import Program, Rejected
-from cadcode.reconstruction.run import Options, Result, reconstruct
+from cadcode.reconstruction.options import Options
+from cadcode.reconstruction.result import Result
+from cadcode.reconstruction.run import reconstruct
 from cadcode.search.ranking import SearchTarget, distance_to_input
 
 
@@ -98,7 +100,7 @@ def generated_quality(model: LoadedModel, options: QualityOptions, progress=lamb
         points = torch.from_numpy(np.stack([p.cloud for p in group])).to(model.device)
         decoding = DecodeOptions(mode="sample", candidates=options.candidates, seed=options.seed)
         for part, drafts in zip(group, decode(model.engine, model.language, points, decoding), strict=True):
-            measured["greedy"].append(part.measured(next((d.text for d in drafts if d.source == "greedy"), None)))
+            measured["greedy"].append(part.measured(next((d.text for d in drafts if d.mode == "greedy"), None)))
             nearest = min((d.text for d in drafts), key=lambda text: part.distance(parse(text)), default=None)
             measured[best].append(part.measured(nearest))
         progress(min(start + options.batch, len(parts)))
@@ -230,4 +232,4 @@ def folder_quality(
 def _measured(result: Result) -> tuple[float | None, str | None]:
     """IoU and text of the chosen program; None without a valid program, also for the bounding box fallback."""
     chosen = result.chosen
-    return (None, None) if chosen is None or chosen.source == "bounding box" else (chosen.error.iou, chosen.text)
+    return (None, None) if chosen is None or chosen.provenance.is_box else (chosen.error.iou, chosen.text)

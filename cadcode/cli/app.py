@@ -97,9 +97,12 @@ def generate(
     if output == "-" and split:
         raise UsageError("-o - holds one program; name a folder with --split")
     model = {name: chosen.pop(name) for name in ("model", "device", "dtype")}
+    model = named(**model, attention=attention, threads=threads)
     reading = edge.reading(chosen.pop("units"), chosen.pop("columns"))
     with _sandbox(chosen.pop("timeout")) as sandbox:  # the worker imports CadQuery while the model loads
         from cadcode.cli import generate as parts
+        from cadcode.geometry.cleaning import ReadOptions
+        from cadcode.reconstruction.options import ModelOptions, load, options_for, suited
         from cadcode.report.files import plan, suffixes_of
         from cadcode.report.table import error_console
 
@@ -107,13 +110,13 @@ def generate(
         reads = parts.reading(inputs, prompt, images)
         if parts.unmeasured(inputs, reads) and chosen["candidates"] is None:
             chosen["decode"] = chosen["decode"] or "greedy"
-        options = parts.options_for(**chosen)
+        options = options_for(**chosen)
         jobs = plan(inputs or [Path(PROMPTED)], output, suffixes_of(options.export, picture))
-        loaded = parts.load(**model, threads=threads, reads=reads, attention=attention)
+        loaded = load(ModelOptions(reads=reads, **model))
         console = error_console(quiet)
-        options = parts.suited(options, loaded, chosen["max_new_tokens"])
+        options = suited(options, loaded, chosen["max_new_tokens"])
         parts.announce(loaded, console)
-        asked = parts.Asked(options, json, picture, prompt, split, force, **reading)
+        asked = parts.Asked(options, json, picture, prompt, split, force, ReadOptions(**reading))
         codes = [_generate(job, loaded, sandbox, asked, console, debug) for job in jobs]
     raise typer.Exit(max(codes))
 
@@ -129,7 +132,7 @@ def _generate(job, model, sandbox, asked, console, debug) -> int:
         return UNREADABLE
     failed = [result for result in results if not result.is_valid]
     for result in failed:
-        report(f"{job.input}: {parts.why_not_valid(result)}")
+        report(f"{job.input}: {result.why_not_valid}")
     return NO_PROGRAM if failed else DONE
 
 

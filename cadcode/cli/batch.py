@@ -59,7 +59,9 @@ def batch(
     """
     from cadcode.batch.plan import Shard
     from cadcode.batch.work import setup_for
+    from cadcode.geometry.cleaning import ReadOptions
 
+    chosen["reading"] = ReadOptions(**edge.reading(chosen.pop("units"), chosen.pop("columns")))
     setup = setup_for(output, threads=threads, picture=picture, debug=debug, force=force, **chosen)
     pool = _pool(setup, workers, engine, address)
     done = _converted(folder, setup, pool, quiet, Shard.parse(shard or "1/1"), resume, json)
@@ -177,6 +179,7 @@ def check(
     """
     from cadcode.batch.work import setup_for
     from cadcode.bench.thresholds import Limits, judged, read_limits
+    from cadcode.geometry.cleaning import ReadOptions
 
     limits = read_limits(folder, Limits(min_iou, max_cd, max_deviation))
     with _output_folder(output) as kept:
@@ -191,7 +194,7 @@ def check(
             candidates=candidates,
             refine=refine,
             seed=seed,
-            units=units,
+            reading=ReadOptions(**edge.reading(units, None)),
             export=("step",) if output else (),
         )
         done = _converted(folder, setup, _pool(setup, workers), quiet, reported=output is not None)

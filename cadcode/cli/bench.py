@@ -77,14 +77,15 @@ def quality(
 
 def _figures(meshes, model, device, dtype, threads, refined, robustness, options):
     from cadcode.bench.quality import folder_quality, generated_quality, robust_quality
-    from cadcode.cli.generate import load
+    from cadcode.reconstruction.options import ModelOptions, load
     from cadcode.sandbox.sandbox import Sandbox
 
+    loading = ModelOptions(**named(model=model, device=device, dtype=dtype, threads=threads))
     if meshes is None:
         measure = robust_quality if robustness else generated_quality
-        return measure(load(model, device, threads, dtype), options)
+        return measure(load(loading), options)
     with Sandbox() as sandbox:
-        return folder_quality(meshes, load(model, device, threads, dtype), sandbox, options, refined)
+        return folder_quality(meshes, load(loading), sandbox, options, refined)
 
 
 @bench.command("speed")
@@ -112,7 +113,7 @@ def speed(
     Compare only numbers of one run, and run nothing else on the computer during it.
     """
     from cadcode.bench.speed.suite import SpeedOptions, measure
-    from cadcode.cli.generate import load
+    from cadcode.reconstruction.options import ModelOptions, load
     from cadcode.report.files import json_text
     from cadcode.sandbox.sandbox import Sandbox
 
@@ -120,7 +121,8 @@ def speed(
     options = SpeedOptions(**named(**counts, clock=clock), rivals=rivals)
     with Sandbox() as sandbox:
         sandbox.level()  # waits for the worker
-        figures = measure(load(model, device, threads, dtype), sandbox, options, _announce)
+        loaded = load(ModelOptions(**named(model=model, device=device, dtype=dtype, threads=threads)))
+        figures = measure(loaded, sandbox, options, _announce)
     if json:
         typer.echo(json_text(dict(figures, options=asdict(options))))
     else:

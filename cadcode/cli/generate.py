@@ -1,4 +1,4 @@
-"""`cadcode generate` without its command line: options from what was named, and one part from file to files."""
+"""`cadcode generate` without its command line: one part from file to files."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -8,53 +8,21 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from cadcode.cli.options import named, warn
+from cadcode.cli.options import warn
 from cadcode.errors import UsageError
 from cadcode.geometry.bodies import split
-from cadcode.geometry.cleaning import ReadOptions
-from cadcode.geometry.io.load import Shape, load_shape
+from cadcode.geometry.cleaning import AS_IT_SAYS, ReadOptions
+from cadcode.geometry.io.load import load_shape
+from cadcode.geometry.shape import Shape
 from cadcode.geometry.views import PICTURES, is_picture, read_sheet
-from cadcode.model.checkpoints.load import EMBEDDED, LoadedModel, load_model
-from cadcode.model.checkpoints.spec import IMAGES, POINTS, TEXT
-from cadcode.model.machine import pick_device, use_threads
-from cadcode.model.nets.attention import SDPA
+from cadcode.model.checkpoints.spec import IMAGES, POINTS, TEXT, LoadedModel
+from cadcode.reconstruction.options import Options
 from cadcode.reconstruction.prompted import from_pictures, from_text
-from cadcode.reconstruction.run import Options, Result, reconstruct
+from cadcode.reconstruction.result import Result
+from cadcode.reconstruction.run import reconstruct
 from cadcode.report.files import Job, json_text, program_text, suffixes_of, write_result
 from cadcode.report.kept import check_replaceable
 from cadcode.report.table import result_table
-from cadcode.sandbox.outcome import EXPORTS
-
-
-def options_for(export=None, seed=None, decode=None, beams=None, refine=None, budget=None, **decoding) -> Options:
-    """The pipeline's default options with those named replaced. UsageError where they contradict each other."""
-    options = Options() if seed is None else Options().seeded(seed)
-    if decode in ("greedy", "beam"):
-        if (decoding["candidates"] or 1) != 1:
-            raise UsageError(f"--decode {decode} writes one candidate; leave --candidates out or use --decode sample")
-        decoding["candidates"] = 1
-    elif decoding["candidates"] == 1:
-        decode = "greedy"
-    if beams is not None and decode != "beam":
-        raise UsageError("--beams goes with --decode beam")
-    if unknown := set(export or ()) - set(EXPORTS):
-        raise UsageError(f"--export {', '.join(sorted(unknown))}: choose from {', '.join(EXPORTS)}")
-    changes = named(mode=decode, beams=beams, **decoding)
-    search = replace(options.search, **named(refine=refine, budget=budget))
-    return replace(options, decoding=replace(options.decoding, **changes), search=search, **named(export=export))
-
-
-def load(
-    model: str | None,
-    device: str | None,
-    threads: int | None,
-    dtype: str | None = None,
-    reads: str = POINTS,
-    attention: str | None = None,
-) -> LoadedModel:
-    """The model named, or the embedded one, on the device named. ModelError, UsageError."""
-    use_threads(threads)
-    return load_model(model or EMBEDDED, pick_device(device or "auto"), dtype or "auto", reads, attention or SDPA)
 
 
 def reading(inputs: list[Path], prompt: str | None, images: bool) -> str:
@@ -75,12 +43,6 @@ def unmeasured(inputs: list[Path], reads: str) -> bool:
     return reads == TEXT or reads == IMAGES and any(is_picture(path) for path in inputs)
 
 
-def suited(options: Options, model: LoadedModel, max_new_tokens: int | None) -> Options:
-    """The options with the model's own longest text, unless one was named."""
-    length = max_new_tokens or model.spec.max_new_tokens
-    return replace(options, decoding=replace(options.decoding, max_new_tokens=length))
-
-
 def announce(model: LoadedModel, console: Console) -> None:
     """The licence of weights that were published by others."""
     if model.spec.free_text:
@@ -98,8 +60,7 @@ class Asked:
     prompt: str | None = None
     split: bool = False
     force: bool = False
-    unit: str | None = None
-    columns: tuple[int, ...] | None = None
+    reading: ReadOptions = AS_IT_SAYS
 
 
 def generate(job: Job, model, sandbox, asked: Asked, console: Console) -> Iterator[Result]:
@@ -123,13 +84,6 @@ def generate(job: Job, model, sandbox, asked: Asked, console: Console) -> Iterat
         yield result
 
 
-def why_not_valid(result: Result) -> str:
-    """One line on a result that `is_valid` says no of."""
-    reasons = [candidate.failure for candidate in result.candidates if candidate.failure]
-    said = result.remarks[0] if result.chosen else f"no valid program ({(reasons or ['none was written'])[0]})"
-    return f"{said}; try more --candidates"
-
-
 def _parts(job: Job, model, sandbox, asked: Asked) -> Iterator[tuple[Job, Shape | Result]]:
     """What is to be converted, each with its place, or what is already there for want of a shape."""
     if asked.prompt is not None:
@@ -137,7 +91,7 @@ def _parts(job: Job, model, sandbox, asked: Asked) -> Iterator[tuple[Job, Shape 
     elif model.reads == IMAGES and is_picture(job.input):
         yield job, from_pictures(read_sheet(job.input), job.input, model, sandbox, asked.options)
     else:
-        shape = load_shape(job.input, sandbox.read_cad, ReadOptions(asked.unit, asked.columns))
+        shape = load_shape(job.input, sandbox.read_cad, asked.reading)
         for text in shape.warnings:
             warn(f"{job.input}: {text}")
         bodies = split(shape) if asked.split else [shape]

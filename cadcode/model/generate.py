@@ -16,7 +16,8 @@ import torch
 from cadcode.errors import UsageError
 from cadcode.model.engines.base import Cache, Engine
 
-MODES = ("greedy", "beam", "sample")
+SOURCES = dict(greedy="greedy", beam="beam of {}", sample="sample {}")
+MODES = tuple(SOURCES)
 WIDEST = 4096  # of a larger vocabulary only the likeliest tokens are sampled: sorting all of it takes most of a second
 
 
@@ -56,15 +57,22 @@ class Language(Protocol):
 class Draft:
     """One decoded candidate. `closed`: it reached the length limit and was cut after its last whole body.
 
-    `view` is a number for the caller: the direction from which the network saw the part.
+    `mode` is one of MODES. `number` is that of a sample among its part's candidates, or the width of a beam. `view` is
+    a number for the caller: the direction from which the network saw the part.
     """
 
     text: str
     ids: tuple[int, ...]
     log_probability: float
-    source: str
+    mode: str = "greedy"
+    number: int = 0
     closed: bool = False
     view: int = 0
+
+    @property
+    def source(self) -> str:
+        """`greedy`, `sample 7` or `beam of 4`."""
+        return SOURCES[self.mode].format(self.number)
 
 
 @dataclass
@@ -218,16 +226,16 @@ def _mask(ids: tuple[int, ...], size: int) -> np.ndarray:
 
 def _drafts(language: Language, candidates: list[_Candidate]) -> list[Draft]:
     """Drafts of the candidates that have a whole body."""
-    names = ("greedy" if candidate.number == 0 else f"sample {candidate.number}" for candidate in candidates)
-    drafts = (_draft(language, c.ids, c.score, name) for c, name in zip(candidates, names, strict=True))
+    modes = ("sample" if candidate.number else "greedy" for candidate in candidates)
+    drafts = (_draft(language, c.ids, c.score, mode, c.number) for c, mode in zip(candidates, modes, strict=True))
     return [draft for draft in drafts if draft]
 
 
-def _draft(language: Language, ids: list[int], score: float, source: str) -> Draft | None:
+def _draft(language: Language, ids: list[int], score: float, mode: str, number: int) -> Draft | None:
     if ids[-1] == language.end_id:
-        return Draft(language.text(ids), tuple(ids), score, source)
+        return Draft(language.text(ids), tuple(ids), score, mode, number)
     closed = language.close(ids)
-    return None if closed is None else Draft(language.text(closed), tuple(closed), score, source, closed=True)
+    return None if closed is None else Draft(language.text(closed), tuple(closed), score, mode, number, closed=True)
 
 
 # --- beam search -----------------------------------------------------------------------------------------------------
@@ -245,7 +253,7 @@ def _beam(engine: Engine, language: Language, points, options: DecodeOptions) ->
         cache = cache.select(torch.tensor(parents, device=logits.device))
         logits = engine.step(torch.tensor([c.ids[-1] for c in live], device=logits.device), written, cache)
     ranked = sorted(finished, key=_per_token, reverse=True) or sorted(live, key=_per_token, reverse=True)
-    drafts = (_draft(language, c.ids, c.score, f"beam of {options.beams}") for c in ranked)
+    drafts = (_draft(language, c.ids, c.score, "beam", options.beams) for c in ranked)
     return [d for d in drafts if d][:1]
 
 

@@ -1,4 +1,4 @@
-"""Programs for a part that is asked for by a text or by pictures: there is no shape to hold them against."""
+"""Programs for a part that is asked for by a text or by pictures: there is no shape to measure them against."""
 
 from dataclasses import replace
 
@@ -6,16 +6,18 @@ import numpy as np
 
 from cadcode.geometry.frame import Frame
 from cadcode.model.checkpoints.spec import LoadedModel
-from cadcode.model.generate import Draft
-from cadcode.program.parse import parse
-from cadcode.program.tree import Rejected
-from cadcode.reconstruction.propose import seen, write
-from cadcode.reconstruction.run import Candidate, Clock, Options, Result, candidate_of, unread
+from cadcode.reconstruction.candidate import Candidate, Failure, Proposed, Verified
+from cadcode.reconstruction.clock import Clock
+from cadcode.reconstruction.options import Options
+from cadcode.reconstruction.placement import Placement
+from cadcode.reconstruction.propose import read, seen, write
+from cadcode.reconstruction.result import Result
 from cadcode.sandbox.outcome import Failed
 from cadcode.sandbox.sandbox import Sandbox
 from cadcode.units import PROGRAM_UNITS
 
-FRAME = Frame(np.zeros(3), PROGRAM_UNITS)  # nobody said how large the part is: lengths are as the model writes them
+# The true size is unknown, so program units are used as world units.
+UNPLACED = Placement(Frame(np.zeros(3), PROGRAM_UNITS))
 
 
 def from_text(text: str, model: LoadedModel, sandbox: Sandbox, options: Options) -> Result:
@@ -31,28 +33,23 @@ def from_pictures(sheet: np.ndarray, path, model: LoadedModel, sandbox: Sandbox,
 
 def _first_that_runs(given: np.ndarray, model: LoadedModel, sandbox, options: Options, asked: dict) -> Result:
     """The greedy program, or where it makes no solid the likeliest one that does."""
-    clock, judged, chosen = Clock(), [], None
+    clock = Clock(options.search)
     with clock("decode"):
         drafts = write(model, given[None], options.decoding)
+    likeliest = sorted(drafts, key=lambda draft: (draft.mode != "greedy", -draft.log_probability))
+    candidates: list[Candidate] = [read(draft, model.spec) for draft in likeliest]
+    chosen = None
     with clock("run"):
-        for draft in sorted(drafts, key=lambda draft: (draft.source != "greedy", -draft.log_probability)):
-            candidate = _candidate(draft, model)
-            if chosen is None and candidate.failure is None:
-                candidate = _run(candidate, sandbox, options)
-                chosen = candidate if candidate.solid else None
-            judged.append(candidate)
-    return Result(None, model, options, chosen, judged, clock.seconds, asked)
+        for number, candidate in enumerate(candidates):
+            if chosen is None and isinstance(candidate, Proposed):
+                candidates[number] = tried = _run(candidate, sandbox, options)
+                chosen = tried if isinstance(tried, Verified) else None
+    return Result(None, model, options, sandbox.options, chosen, candidates, clock.seconds, asked)
 
 
-def _candidate(draft: Draft, model: LoadedModel) -> Candidate:
-    program = parse(draft.text)
-    if isinstance(program, Rejected):
-        return unread(draft, program, FRAME, model.spec)
-    return candidate_of(draft.source, program, FRAME, np.nan, draft.log_probability)
-
-
-def _run(candidate: Candidate, sandbox: Sandbox, options: Options) -> Candidate:
-    outcome = sandbox.run(candidate.text, options.export)
+def _run(candidate: Proposed, sandbox: Sandbox, options: Options) -> Verified | Failure:
+    text = UNPLACED.text(candidate.program)
+    outcome = sandbox.run(text, options.export)
     if isinstance(outcome, Failed):
-        return replace(candidate, failure=f"{outcome.kind}: {outcome.reason}")
-    return replace(candidate, solid=outcome)
+        return Failure(candidate, f"{outcome.kind}: {outcome.reason}")
+    return Verified(candidate, text, outcome)

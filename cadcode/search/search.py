@@ -1,10 +1,10 @@
 """The search as a whole: choose the drafts that deserve work, then refine and restructure them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
 
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.shape import Shape
 from cadcode.program.tree import Program
 from cadcode.search.from_sections import SECTIONS, from_sections
 from cadcode.search.goal import Goal, Late, never
@@ -19,12 +19,36 @@ from cadcode.search.volume_goal import measure_volume_goal
 LEAST_GAIN = 5e-3  # of the score, for which work on another variant pays
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Origin of a program: a named draft of the caller or of `SECTIONS`, and the stages that changed it since."""
+
+    start: Hashable
+    stages: tuple[str, ...] = ()
+
+    @property
+    def is_section(self) -> bool:
+        """Whether the program is one of the input's sections, unchanged."""
+        return self.start in SECTIONS and not self.stages
+
+    def then(self, stage: str) -> "Source":
+        """The same origin after one more stage."""
+        return replace(self, stages=(*self.stages, stage))
+
+    def __str__(self) -> str:
+        return ", ".join((str(self.start), *self.stages))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A program of the search; `source` names its draft and the stages so far."""
+    """A program of the search, with the draft and the stages that it comes from."""
 
-    source: str
+    origin: Source
     variant: Variant
+
+    @property
+    def source(self) -> str:
+        return str(self.origin)
 
     @property
     def program(self) -> Program:
@@ -44,7 +68,7 @@ class Found:
         return 1 - complexity_penalty(self.program)
 
 
-Drafts = list[tuple[str, Program]]  # with the names of their sources
+Drafts = list[tuple[Source, Program]]
 
 
 def measure_goal(shape: Shape, frame: Frame, has_volume: bool, options: SearchOptions) -> Goal:
@@ -54,15 +78,18 @@ def measure_goal(shape: Shape, frame: Frame, has_volume: bool, options: SearchOp
     return measure_surface_goal(shape, frame, options.surface)
 
 
-def search(drafts: Drafts, goal: Goal, options: SearchOptions, late: Late = never) -> list[Found]:
-    """Refined and restructured programs of the drafts and of the input's sections, the best first.
+def search(
+    drafts: list[tuple[Hashable, Program]], goal: Goal, options: SearchOptions, late: Late = never
+) -> list[Found]:
+    """Refined and restructured programs of named drafts and of the input's sections, the best first.
 
     The drafts themselves are not among them, but the best program from sections is. If the best program leaves much of
     a cloud unexplained, the volume that the cloud encloses gives more drafts. When it is `late`, nothing more is tried.
     """
-    found = search_once(drafts, goal, options, late)
+    named = [(Source(name), program) for name, program in drafts]
+    found = search_once(named, goal, options, late)
     if found and goal.unexplained(found[0].program) > options.unexplained:
-        found += search_once(enclosed_drafts(drafts, goal, options, late), goal, options, late)
+        found += search_once(enclosed_drafts(named, goal, options, late), goal, options, late)
     return _ranked(found)
 
 
@@ -72,7 +99,7 @@ def search_once(drafts: Drafts, goal: Goal, options: SearchOptions, late: Late =
     scored = _ranked(Found(source, Variant(program, goal)) for source, program in _starts(drafts, goal, options))
     refined = _ranked(_refined(scored[: effort.refined], effort, late))
     restructured = _restructured(refined[: effort.restructured], effort, late)
-    unrefined = [draft for draft in scored if draft.source in SECTIONS][:1]  # the CAD kernel may fail with new numbers
+    unrefined = [draft for draft in scored if draft.origin.is_section][:1]  # the CAD kernel may fail with new numbers
     return _ranked([*refined, *restructured, *unrefined])
 
 
@@ -83,13 +110,14 @@ def enclosed_drafts(drafts: Drafts, goal: Goal, options: SearchOptions, late: La
         return []
     best = search_once(drafts, volume, options, late)[: options.enclosed_drafts]
     restructuring = volume.effort.restructuring
-    return [(b.source, simplest(Variant(b.program, volume), restructuring, late).program()) for b in best]
+    return [(b.origin, simplest(Variant(b.program, volume), restructuring, late).program()) for b in best]
 
 
 def _starts(drafts: Drafts, goal: Goal, options: SearchOptions) -> Drafts:
     """The sound ones of the drafts and of the programs from the input's sections."""
     more = from_sections(goal.sections) if options.sections and goal.sections is not None else []
-    return [(source, program) for source, program in [*drafts, *more] if is_sound(program)]
+    starts = [*drafts, *((Source(name), program) for name, program in more)]
+    return [(source, program) for source, program in starts if is_sound(program)]
 
 
 def _ranked(candidates: Iterable[Found]) -> list[Found]:
@@ -104,7 +132,7 @@ def _refined(drafts: list[Found], effort: EffortOptions, late: Late) -> list[Fou
         if not refined or (not late() and _may_win(draft, refined)):
             variant = refine(draft.program, draft.variant.goal, effort.refining, late=late)
             variant = simplest(variant, effort.restructuring, late) if effort.simplified else variant
-            refined.append(Found(f"{draft.source}, refined", variant))
+            refined.append(Found(draft.origin.then("refined"), variant))
     return refined
 
 
@@ -114,7 +142,7 @@ def _restructured(drafts: list[Found], effort: EffortOptions, late: Late) -> lis
     for draft in drafts:
         if not late() and (not changed or _may_win(draft, changed)):
             variant = restructure(draft.program, draft.variant.goal, effort.restructuring, effort.refining, late)
-            changed.append(Found(f"{draft.source}, edited", variant))
+            changed.append(Found(draft.origin.then("edited"), variant))
     return changed
 
 

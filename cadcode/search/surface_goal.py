@@ -16,8 +16,8 @@ from scipy.spatial import cKDTree
 
 from cadcode.geometry.enclosing import enclosed
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
 from cadcode.geometry.sampling import sample_surface
+from cadcode.geometry.shape import Shape
 from cadcode.program import field
 from cadcode.program import outlines as outline
 from cadcode.program.tree import AXES, Extrude, Program

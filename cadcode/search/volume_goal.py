@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
 from cadcode.geometry.points import jittered_grid
 from cadcode.geometry.sampling import sample_surface
+from cadcode.geometry.shape import Shape
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
 from cadcode.program.field import body_bounds, body_distance, combine, combined_distances, prepared_body, span

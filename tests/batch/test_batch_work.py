@@ -10,6 +10,7 @@ import pytest
 import trimesh
 from broken_files import make_broken_files
 from tiny_models import saved
+from told import Told
 from typer.testing import CliRunner
 
 from cadcode.batch import work
@@ -17,15 +18,17 @@ from cadcode.batch.plan import Part, plan
 from cadcode.batch.work import convert, setup_for
 from cadcode.cli.app import app
 from cadcode.errors import InputError, ModelError, UsageError
-from cadcode.model.checkpoints.load import load_model
-from cadcode.reconstruction import run as pipeline
+from cadcode.model.checkpoints.spec import ModelSpec
 from cadcode.sandbox.outcome import Failed, Solid
+from cadcode.sandbox.sandbox import SandboxOptions
 
 SHOWN = {".report/box.png", ".report/box.view"}
 
 
 class Boxes:
     """A sandbox in which every program makes the same box."""
+
+    options = SandboxOptions()
 
     def run(self, text, export=()):
         mesh = trimesh.creation.box((4, 2, 1))
@@ -48,15 +51,14 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model(folder):
-    return load_model(str(folder))
+def model():
+    """A model whose texts reach the length limit before they end: the bounding box is all there is."""
+    return Told("endless", spec=ModelSpec("told", "none", max_new_tokens=1))
 
 
 @pytest.fixture
-def setup(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "write", lambda *_: [])  # the bounding box is all there is
-    monkeypatch.setattr(pipeline, "search", lambda *_, **__: [])
-    return setup_for(tmp_path / "out", str(folder), "cpu", candidates=1)
+def setup(folder, tmp_path):
+    return setup_for(tmp_path / "out", str(folder), "cpu", candidates=1, refine=False)
 
 
 def box(path: Path) -> Part:

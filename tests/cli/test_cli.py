@@ -21,8 +21,8 @@ from cadcode.model.checkpoints.load import EMBEDDED, load_model, save_model
 from cadcode.model.nets.qwen2 import Qwen2Options
 from cadcode.model.nets.small import SmallModel
 from cadcode.program.tokens import PIECES
-from cadcode.reconstruction import run as pipeline
-from cadcode.reconstruction.run import Options
+from cadcode.reconstruction import propose, run
+from cadcode.reconstruction.options import Options
 from cadcode.sandbox.allowlist import check
 from cadcode.sandbox.outcome import Failed
 from cadcode.sandbox.sandbox import Sandbox, SandboxOptions
@@ -66,13 +66,13 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def unrefined(monkeypatch):
     """No search: it takes long with programs as senseless as this model's."""
-    monkeypatch.setattr(pipeline, "search", lambda *_, **__: [])
+    monkeypatch.setattr(propose, "search", lambda *_, **__: [])
 
 
 @pytest.fixture
 def wordless(unrefined, monkeypatch):
     """The model writes nothing, so that the bounding box is all there is."""
-    monkeypatch.setattr(pipeline, "write", lambda *_: [])
+    monkeypatch.setattr(run, "write", lambda *_: [])
 
 
 def call(*words):
@@ -169,7 +169,7 @@ def test_an_odd_file_name_does_not_break_the_line(here, shared, model):
 class Failing:
     """A sandbox in which every program takes too long."""
 
-    read_cad = None
+    read_cad, options = None, SandboxOptions()
 
     def run(self, *_):
         return Failed("timeout", "took longer than 10 s")
@@ -196,7 +196,7 @@ def test_an_interrupt_ends_with_130(here, shared, model, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "write", interrupted)
+    monkeypatch.setattr(run, "write", interrupted)
     assert call("generate", "box.stl", "--model", model, "-o", "out").exit_code == 130
     assert names(here) == {"box.stl"}
 

@@ -26,15 +26,18 @@ from typer.testing import CliRunner
 from cadcode.cli import app as cli
 from cadcode.errors import InputError, UsageError
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
 from cadcode.geometry.metrics import MetricOptions
 from cadcode.geometry.sampling import SamplingOptions, points_with_normals
+from cadcode.geometry.shape import Shape
 from cadcode.geometry.views import four_views
 from cadcode.model.checkpoints.load import load_model
 from cadcode.model.generate import DecodeOptions
 from cadcode.model.nets.vision import VisionOptions, VisionTower
-from cadcode.reconstruction.run import Options, SearchOptions, placed, reconstruct
-from cadcode.sandbox.sandbox import Sandbox
+from cadcode.reconstruction.candidate import Failure, FreeText
+from cadcode.reconstruction.options import Options
+from cadcode.reconstruction.placement import placed
+from cadcode.reconstruction.run import reconstruct
+from cadcode.search.search import SearchOptions
 
 PLATE = """import cadquery as cq
 w0=cq.Workplane('XY',origin=(0,0,-20))
@@ -96,12 +99,6 @@ def cadrille_by_heart(text: str, folder):
 
 
 @pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox() as shared:
-        yield shared
-
-
-@pytest.fixture(scope="module")
 def plate(sandbox):
     solid = sandbox.run(placed(PLATE, SCALE, SHIFT))
     return Shape.from_arrays(solid.vertices, solid.faces)
@@ -123,16 +120,16 @@ def test_what_is_not_in_the_dialect_is_run_all_the_same(sandbox, tmp_path):
     shape = Shape.from_arrays(ball.vertices + SHIFT, ball.faces)
     model = load_model(by_heart(BALL, "v1.5", tmp_path / "model"))
     result = reconstruct(shape, model, sandbox, replace(FAST, decoding=DecodeOptions("sample", candidates=3)))
-    assert result.chosen.program is None and result.chosen.error.iou > 0.98
+    assert isinstance(result.chosen.program, FreeText) and result.chosen.error.iou > 0.98
     assert BALL.splitlines()[-1] in result.chosen.text
-    assert len([c for c in result.candidates if c.text == result.chosen.text]) == 1
+    assert len([c for c in result.candidates if c.program == result.chosen.program]) == 1
 
 
 def test_a_text_that_may_not_run_has_a_reason(plate, sandbox, tmp_path):
     model = load_model(by_heart("import os\nr=1", "v1.5", tmp_path / "model"))
     result = reconstruct(plate, model, sandbox, FAST)
     assert result.chosen.source == "bounding box"
-    assert any((c.failure or "").startswith("not in the dialect") for c in result.candidates)
+    assert any(c.reason.startswith("not in the dialect") for c in result.candidates if isinstance(c, Failure))
 
 
 def test_the_result_may_have_either_name(sandbox):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.shape import Shape
 from cadcode.program.field import bounds, occupancy
 from cadcode.program.parse import parse
 from cadcode.program.text.compact import compact

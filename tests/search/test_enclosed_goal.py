@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.shape import Shape
 from cadcode.program.field import occupancy
 from cadcode.program.surface import sample_surface
 from cadcode.program.tree import Circle, Extrude, Face, Line, Loop, Program, Rect, Step

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.shape import Shape
 from cadcode.program.text.compact import compact
 from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.sandbox.sandbox import Sandbox

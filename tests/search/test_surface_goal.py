@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.shape import Shape
 from cadcode.program.field import body_distance, inside_body
 from cadcode.program.surface import sample_surface
 from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
-from cadcode.reconstruction.run import Candidate, Options, improved
+from cadcode.reconstruction.candidate import Proposed, Provenance
+from cadcode.reconstruction.input import Input
+from cadcode.reconstruction.options import Options
+from cadcode.reconstruction.propose import improved
 from cadcode.search.options import RefineOptions, RestructureOptions, SearchOptions, SurfaceOptions
 from cadcode.search.refine import Variant, refine
 from cadcode.search.restructure import restructure
@@ -161,8 +164,8 @@ def test_what_a_cloud_shows_and_the_program_lacks_is_added(parts):
 def test_the_pipeline_refines_clouds_too(parts):
     part = parts["step"]
     options = Options(search=SearchOptions(surface=ONE_DRAFT))
-    draft = Candidate("greedy", part.moved(3.0), "", 1.0)
-    found, *_ = improved([draft], scan(part.program, 1.0), PLAIN, options, has_volume=False)
+    draft, cloud = Proposed(part.moved(3.0), Provenance("greedy"), 1.0), Input.of(scan(part.program, 1.0), options)
+    found, *_ = improved([draft], replace(cloud, frame=PLAIN), options.search)
     assert found.source.startswith("greedy, refined")
     assert part.iou(found.program) > part.iou(draft.program)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
+from cadcode.geometry.shape import Shape
 from cadcode.program.field import occupancy, signed_distance
 from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.search.from_sections import axis_aligned_planes

@@ -7,8 +7,8 @@ import torch
 
 from cadcode.data.dataset import held_out
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
 from cadcode.geometry.sampling import SamplingOptions, model_points, points_with_normals
+from cadcode.geometry.shape import Shape
 from cadcode.model.checkpoints.spec import LoadedModel
 from cadcode.program.text.compact import compact
 from cadcode.sandbox.outcome import Solid

@@ -14,7 +14,8 @@ from cadcode.errors import UsageError
 from cadcode.model.checkpoints.spec import LoadedModel
 from cadcode.model.generate import DecodeOptions
 from cadcode.model.machine import cores
-from cadcode.reconstruction.run import Options, reconstruct
+from cadcode.reconstruction.options import Options
+from cadcode.reconstruction.run import reconstruct
 from cadcode.sandbox.sandbox import Sandbox
 
 

@@ -88,7 +88,7 @@ def load_model(
     load = load_published if config.get("model_type") in LAYOUTS else _load_small
     model = load(folder, config, name, device, dtype, reads)
     use_attention(model.network, attention)
-    return model
+    return replace(model, device=device, dtype=dtype, attention=attention)
 
 
 def _load_small(folder: Path, config: dict, name: str, device: str, dtype: str, reads: str) -> LoadedModel:

@@ -34,7 +34,10 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Engine with a network, and the language it writes in, ready for `model.generate`. `reads`: the input modality."""
+    """Engine with a network, and the language it writes in, ready for `model.generate`. `reads`: the input modality.
+
+    `dtype` and `attention` are those that `load_model` was given.
+    """
 
     spec: ModelSpec
     engine: Engine
@@ -42,6 +45,8 @@ class LoadedModel:
     folder: Path
     revision: str  # the first 12 hex digits of the weights' sha256
     reads: str = POINTS
+    dtype: str = "auto"
+    attention: str = "sdpa"
 
     @property
     def network(self):

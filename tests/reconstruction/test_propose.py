@@ -1,4 +1,4 @@
-"""A part read from several sides: its drafts come back as they belong to the part as it stands."""
+"""Drafts of several views belong to the part as it stands; candidates are ranked, improved, and at worst a box."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from plates import FAR, FAST, NEAR, TRUE, plate
 
 from cadcode.geometry.frame import Frame
-from cadcode.geometry.io.load import Shape
 from cadcode.geometry.sampling import SamplingOptions
+from cadcode.geometry.shape import Shape
 from cadcode.model.checkpoints.spec import LoadedModel, ModelSpec
 from cadcode.model.generate import DecodeOptions, Draft
 from cadcode.program.field import bounds
@@ -19,7 +20,20 @@ from cadcode.program.symmetry import transformed
 from cadcode.program.text.compact import compact
 from cadcode.program.transform import moved
 from cadcode.program.tree import Extrude, Face, Program, Rect, Step
-from cadcode.reconstruction.propose import VIEWS, upright, view_clouds, view_count, write
+from cadcode.reconstruction.candidate import Proposed, Provenance
+from cadcode.reconstruction.input import Input
+from cadcode.reconstruction.propose import (
+    VIEWS,
+    bounding_box,
+    improved,
+    rank,
+    read,
+    upright,
+    view_clouds,
+    view_count,
+    write,
+)
+from cadcode.sandbox.outcome import Solid
 
 BLOCK = Program((Step("union", Extrude("XY", -100.0, 200.0, (Face(Rect((-10.0, 15.0), 120.0, 60.0)),))),))
 SAMPLE = DecodeOptions("sample", candidates=32)
@@ -34,8 +48,8 @@ def box_of(points):
 def boxes(network, language, points, options):
     """Stands in for decoding: the box about each cloud, in whole numbers, as often as there are candidates."""
     texts = [compact(box_of(cloud * 100)) for cloud in points.numpy()]
-    names = ["greedy", *(f"sample {n}" for n in range(1, options.candidates))]
-    return [[Draft(text, (), 0.0, name) for name in names] for text in texts]
+    names = [("greedy", 0), *(("sample", n) for n in range(1, options.candidates))]
+    return [[Draft(text, (), 0.0, *name) for name in names] for text in texts]
 
 
 def model(free_text=False):
@@ -81,24 +95,54 @@ def test_free_text_is_written_for_the_part_as_it_stands(cloud):
     assert np.allclose(np.ptp(clouds, axis=1), cloud.extents / 100, atol=0.02)
 
 
-def test_what_is_written_about_a_turned_part_fits_the_part(cloud, monkeypatch):
-    monkeypatch.setattr("cadcode.reconstruction.propose.decode", boxes)
-    drafts = write(model(), view_clouds(cloud, Frame.around(cloud.bounds), model(), SamplingOptions(), 8), SAMPLE)
+def test_what_is_written_about_a_turned_part_fits_the_part(cloud):
+    drafts = write(
+        model(), view_clouds(cloud, Frame.around(cloud.bounds), model(), SamplingOptions(), 8), SAMPLE, boxes
+    )
     assert len(drafts) == 32
-    assert [d.source for d in drafts[:5]] == ["greedy", "sample 1", "sample 2", "sample 3", "view 1, greedy"]
+    sources = [str(Provenance.of_draft(draft)) for draft in drafts[:5]]
+    assert sources == ["greedy", "sample 1", "sample 2", "sample 3", "view 1, greedy"]
     centred = moved(BLOCK, 1.0, (10.0, -15.0, 0.0))  # as the model's frame has it
     for draft in drafts:
         assert np.allclose(bounds(upright(parse(draft.text), draft.view)), bounds(centred), atol=4)
 
 
-def test_no_more_drafts_than_asked_for(cloud, monkeypatch):
-    monkeypatch.setattr("cadcode.reconstruction.propose.decode", boxes)
+def test_no_more_drafts_than_asked_for(cloud):
     clouds = view_clouds(cloud, Frame.around(cloud.bounds), model(), SamplingOptions(), 3)
-    assert len(write(model(), clouds, replace(SAMPLE, candidates=13))) == 13
+    assert len(write(model(), clouds, replace(SAMPLE, candidates=13), boxes)) == 13
 
 
-def test_drafts_in_free_text_are_never_turned(cloud, monkeypatch):
-    monkeypatch.setattr("cadcode.reconstruction.propose.decode", boxes)
+def test_drafts_in_free_text_are_never_turned(cloud):
     loaded = model(free_text=True)
     clouds = view_clouds(cloud, Frame.around(cloud.bounds), loaded, SamplingOptions(), 3)
-    assert {d.view for d in write(loaded, clouds, SAMPLE)} == {0}
+    drafts = write(loaded, clouds, SAMPLE, boxes)
+    assert {draft.view for draft in drafts} == {0, 1, 2}
+    assert all(read(draft, loaded.spec).program == parse(draft.text) for draft in drafts)
+
+
+# --- candidates -------------------------------------------------------------------------------------------------------
+
+
+def test_of_equal_programs_the_first_draft_stays(part):
+    spaced = TRUE.replace("(50,10)", "(50.0, 10)")  # another text, the same program
+    texts = [NEAR, TRUE, spaced, NEAR, FAR, TRUE]
+    drafts = [Draft(text, (), -1.0 * i, "sample", i) for i, text in enumerate(texts)]
+    found = rank(drafts, part, 0, ModelSpec("told", "none"))
+    assert [c.source for c in found] == ["sample 1", "sample 0", "sample 4"]
+    assert [c.distance for c in found] == sorted(c.distance for c in found)
+    assert found[1].log_probability == 0.0
+
+
+def test_what_the_search_finds_twice_is_run_once(part):
+    found = improved([Proposed(plate(radius=20.0), Provenance("greedy"), 1.0)], part, FAST.search)
+    assert found and len({c.program for c in found}) == len({part.placement.text(c.program) for c in found})
+    assert len({c.program for c in found}) == len(found)
+
+
+def test_a_flat_input_still_gets_a_box(sandbox):
+    corners = np.array([[0.0, 0, 0], [30, 0, 0], [30, 20, 0], [0, 20, 0]])
+    sheet = Shape.from_arrays(corners, np.array([[0, 1, 2], [0, 2, 3]]))
+    part = Input.of(sheet, FAST)
+    outcome = sandbox.run(part.placement.text(bounding_box(part).program))
+    assert isinstance(outcome, Solid) and outcome.volume > 0
+    assert np.allclose([outcome.vertices.min(0), outcome.vertices.max(0)], sheet.bounds, atol=1e-3)

@@ -13,7 +13,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A crash leaves the old `path`, or none, and at most a hidden file that begins with `.cadcode-`. Raises OSError.
     """
-    written = path.with_name(f".cadcode-{os.getpid()}-{zlib.crc32(os.fsencode(path.name)):08x}")
+    written = path.with_name(f".cadcode-{os.getpid()}-{zlib.crc32(os.fsencode(path.name)):08x}.part")
     try:
         yield written
         os.replace(written, path)

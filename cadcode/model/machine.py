@@ -1,4 +1,4 @@
-"""What this computer offers to torch: devices and threads. Nothing is imported before it is asked for."""
+"""Devices and threads for torch, which is imported on use."""
 
 import os
 

@@ -1,8 +1,8 @@
-"""A model for serving engines that take prompt embeddings: a plain Qwen2 checkpoint, the point encoder beside it.
+"""Export for serving engines that take prompt embeddings: a plain Qwen2 checkpoint and the point encoder.
 
     config.json, generation_config.json, model.safetensors, tokenizer.json   what any engine loads as Qwen2ForCausalLM
     point_encoder/model.safetensors    `point_encoder.projection.weight` (hidden, features) and `.bias`, float32
-    point_encoder/prompt.json          how a prompt is made: number of points, ids that follow them, where texts end
+    point_encoder/prompt.json          prompt: number of points, ids that follow them, id of the end
 
 The prompt's embeddings are those of the points (`nets.points.FourierPointEncoder`), then those of the ids.
 `load_model` reads such a folder too.

@@ -39,7 +39,7 @@ from cadcode.model.tokenizers.own import save_tokenizer
 from cadcode.program.tokens import END, PAD, PIECES, RELEASED, START
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
-COUNTS = ("steps", "samples", "minutes")  # of a training run
+COUNTS = ("steps", "samples", "minutes")  # counts of a training run
 
 
 def find(name: str) -> Path | None:
@@ -75,7 +75,7 @@ def load_model(
 ) -> LoadedModel:
     """Load a model for decoding; ModelError where files are missing, damaged or do not fit each other.
 
-    `reads` is what it will be given: 'points', or for cadrille also 'images' or 'text'; UsageError where it cannot.
+    `reads` is the input modality: 'points', or for cadrille also 'images' or 'text'; UsageError for others.
     `dtype` is 'float32', 'bfloat16', 'int8' or 'auto': float32 for the embedded model, for the published ones bfloat16
     weights in float32 products on a CPU (`stored`), bfloat16 on a GPU that computes in it. The point encoder is always
     in float32. `attention` is torch's 'sdpa', or 'flash_attention_2' where that package is installed.
@@ -88,7 +88,7 @@ def load_model(
     load = load_published if config.get("model_type") in LAYOUTS else _load_small
     model = load(folder, config, name, device, dtype, reads)
     use_attention(model.network, attention)
-    return replace(model, device=device, dtype=dtype, attention=attention)
+    return replace(model, dtype=dtype, attention=attention)
 
 
 def _load_small(folder: Path, config: dict, name: str, device: str, dtype: str, reads: str) -> LoadedModel:

@@ -64,7 +64,7 @@ _SOME = ModelSpec("", UNKNOWN_LICENCE, max_new_tokens=768, free_text=True)
 
 
 def _maker(config: dict, folder: Path, options: Qwen2Options, features: int, language, reads: str):
-    """What makes the network, on whatever device it is called."""
+    """Constructor of the network."""
     if reads != IMAGES:
         return lambda: PublishedModel(options, features)
     vision, sections = read_vision(config, options, folder)
@@ -73,7 +73,7 @@ def _maker(config: dict, folder: Path, options: Qwen2Options, features: int, lan
 
 
 def prepare(network: PublishedModel) -> None:
-    """What loading leaves undone: the tie of the two embeddings, and norms that round where transformers' do."""
+    """Tie the two embeddings, and let norms round where those of transformers do."""
     if network.options.tie_word_embeddings:
         network.lm_head.weight = network.model.embed_tokens.weight
     for module in network.modules():
@@ -105,7 +105,7 @@ def _options(config: dict, folder: Path) -> Qwen2Options:
 
 
 def _renamed(key: str, layout: Layout, reads: str) -> str | None:
-    """What a published key is called here, None for the vision tower where there is nothing to see."""
+    """Name of a published weight here, None for the vision tower where no pictures are read."""
     for pattern, becomes in layout.keys:
         if match := re.match(pattern, key):
             key = becomes + key[match.end() :]
@@ -114,13 +114,13 @@ def _renamed(key: str, layout: Layout, reads: str) -> str | None:
 
 
 def _numbers(weights: dict) -> torch.dtype | None:
-    """What a file's matrices are stored in; None where they are not alike."""
+    """Number format of a file's matrices; None if they differ."""
     kinds = {weight.dtype for key, weight in weights.items() if key.startswith("model.layers.")}
     return kinds.pop() if len(kinds) == 1 else None
 
 
 def _features(weights: dict, folder: Path) -> int:
-    """What the point encoder reads of a point: this tells CAD-Recode v1 from the others."""
+    """Number of features that the point encoder reads: it tells CAD-Recode v1 from the others. ModelError."""
     weight = weights.get("point_encoder.projection.weight")
     features = None if weight is None else weight.shape[-1]
     if features not in (FEATURES, NORMAL_FEATURES):

@@ -36,7 +36,7 @@ class StrictlyLoaded:
 
 
 def _wrong(info: dict, model) -> list[str]:
-    """What transformers did not find, did not use or could not fit; a tied head needs no weights of its own."""
+    """Weights that transformers did not find, use or fit; a tied head needs none of its own."""
     config = model.config
     ties = (getattr(part, "tie_word_embeddings", False) for part in (config, config.get_text_config()))
     tied = {"lm_head.weight"} if any(ties) else set()

@@ -14,7 +14,7 @@ from cadcode.model.checkpoints.weights import unreadable
 from cadcode.program.tokens import PIECES, RELEASED
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
-SEED, NOISE = 0, 0.02  # of new rows; the noise is that of a fresh model
+SEED, NOISE = 0, 0.02  # new rows; a fresh model has the same noise
 SHOWN = 3  # pieces in a message
 
 

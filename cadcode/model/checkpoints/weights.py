@@ -18,7 +18,7 @@ SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 DTYPES = ("auto", "float32", "bfloat16")
 IN_FLOAT32 = "point_encoder."
 FORMAT = {"format": "pt"}
-HEADER, HEADER_A_KEY = 128, 128  # bytes of a safetensors file beside its tensors and their names, at most
+HEADER, HEADER_A_KEY = 128, 128  # most bytes of a safetensors header, besides names
 ENCODER = "point_encoder"  # the folder of the point encoder's weights, where they are kept apart
 
 
@@ -58,7 +58,7 @@ def read_weights(folder: Path, name: Callable[[str], str | None] = str) -> dict[
 def write_weights(weights: dict[str, torch.Tensor], folder: Path, shard_bytes: int | None = None) -> None:
     """Write tensors to one file or, with `shard_bytes`, to shards of at most that size (or of one tensor) and an index.
 
-    Files are written beside and renamed, the index last; files of weights that were there before are removed.
+    Files are written under a temporary name and renamed, the index last; earlier files of weights are removed.
     """
     groups = [list(weights)] if shard_bytes is None else _shards(weights, shard_bytes)
     names = (
@@ -110,7 +110,7 @@ class _LeftAsItIs(TorchFunctionMode):
 
 
 def without_weights(make: Callable[[], nn.Module]) -> nn.Module:
-    """What `make` makes, on the meta device: it takes neither memory nor time until `fit` gives it weights."""
+    """Module that `make` makes, on the meta device: it takes neither memory nor time until `fit` gives it weights."""
     with torch.device("meta"), _LeftAsItIs():
         return make()
 

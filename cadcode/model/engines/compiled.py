@@ -1,4 +1,4 @@
-"""C sources of this package as libraries, compiled for the computer they run on and kept for the next time."""
+"""C sources of this package as libraries, compiled for this computer and cached."""
 
 import ctypes
 import functools
@@ -17,9 +17,9 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 @functools.cache
 def library(source: Path) -> ctypes.CDLL | None:
-    """A compiled source; None where there is no compiler, or none that understands it.
+    """Compiled library of a source; None where there is no compiler, or compiling fails.
 
-    It is kept in `cache_folder()`; where that cannot be written to it is compiled anew, in a third of a second.
+    It is cached in `cache_folder()`; if that is not writable, each process compiles it, in a third of a second.
     """
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None or os.name != "posix":
@@ -39,7 +39,7 @@ def library(source: Path) -> ctypes.CDLL | None:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled sources are kept: `cadcode` in the user's folder of caches, XDG_CACHE_HOME or ~/.cache.
+    """Cache folder of compiled sources: `cadcode` in XDG_CACHE_HOME or ~/.cache.
 
     None where the user has no home.
     """
@@ -50,7 +50,7 @@ def cache_folder() -> Path | None:
 
 
 def _key(source: Path, compiler: str) -> str:
-    """Of all that a library depends on: a home may be shared by several computers."""
+    """Hash of everything that a library depends on: several computers may share a home."""
     info = CPU_INFO.read_text(errors="replace").split("\n\n")[0].splitlines() if CPU_INFO.is_file() else []
     processor = [line for line in info if line.startswith(("flags", "Features", "model name", "CPU part"))]
     built = os.stat(os.path.realpath(compiler))
@@ -59,19 +59,19 @@ def _key(source: Path, compiler: str) -> str:
 
 
 def _keep(made: Path, kept: Path) -> None:
-    """Copy beside and rename, where that is possible: several processes may do so at once."""
+    """Copy to a temporary name and rename, if possible: several processes may do so at once."""
     try:
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if _ours(kept.parent):
             beside = kept.with_name(f"{kept.name}.{os.getpid()}.part")
             shutil.copyfile(made, beside)
             os.replace(beside, kept)
-    except OSError:  # no space, or not to be written to: the next process compiles as well
+    except OSError:  # no space or not writable: the next process compiles as well
         return
 
 
 def _ours(folder: Path) -> bool:
-    """What others may write is not loaded."""
+    """Whether only this user may write to a folder: other libraries are not loaded."""
     found = folder.stat()
     return found.st_uid == os.getuid() and not found.st_mode & 0o022
 

@@ -19,7 +19,7 @@ from cadcode.model.engines.compiled import library
 SOURCE = Path(__file__).with_name("kernels.c")
 PARTS, CHAINS = 4, 2  # as in the source
 INT8_MAX = 127  # the same for both signs
-ROWS_AT_ONCE = 128  # of rounding, so that intermediate results stay in the CPU cache
+ROWS_AT_ONCE = 128  # rows that are rounded at once: intermediate results stay in the CPU cache
 INT8_SCALE = 2.0**24  # factor on int8 numbers where they are converted
 
 KINDS = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "f": ctypes.c_float, "t": ctypes.c_int}

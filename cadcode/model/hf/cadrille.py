@@ -1,7 +1,7 @@
 """cadrille's model for transformers (Kolodiazhnyi et al. 2025, arXiv:2505.22914): a Qwen2-VL that also reads points.
 
 The points of a row take the place of its first tokens after the left padding. Rows of points, of pictures (sent as a
-video of one frame) and of text alone may stand in one batch. Importing this costs the seconds that transformers takes.
+video of one frame) and of text alone may be in one batch. Importing this costs the seconds that transformers takes.
 """
 
 import torch
@@ -10,7 +10,7 @@ from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
 from cadcode.model.checkpoints.strict import StrictlyLoaded
 from cadcode.model.nets.points import FourierPointEncoder
 
-IMAGE, VIDEO = 1, 2  # what transformers calls the kinds of tokens in `mm_token_type_ids`
+IMAGE, VIDEO = 1, 2  # kinds of tokens in transformers' `mm_token_type_ids`
 
 
 class Cadrille(StrictlyLoaded, Qwen2VLForConditionalGeneration):
@@ -29,7 +29,7 @@ class Cadrille(StrictlyLoaded, Qwen2VLForConditionalGeneration):
         self.post_init()
 
     def prompt_embeddings(self, input_ids, attention_mask, point_clouds, is_pc=None):
-        """Token embeddings (B, L, H) with those of the points put in behind the left padding of their rows.
+        """Token embeddings (B, L, H) with those of the points after the left padding of their rows.
 
         Raises ValueError where a row has fewer tokens than points.
         """

@@ -1,4 +1,4 @@
-"""Which attention a model computes with: torch's own, or the flash-attn package where it is installed and asked for."""
+"""Attention of a model: torch's own, or the flash-attn package where it is installed and asked for."""
 
 import torch
 from torch import nn

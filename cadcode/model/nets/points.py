@@ -7,7 +7,7 @@ from torch import nn
 
 FREQUENCIES = 8
 FEATURES = 3 + 3 * 2 * FREQUENCIES
-NORMAL_FEATURES = FEATURES + 3  # CAD-Recode v1: the normal behind the features of its point
+NORMAL_FEATURES = FEATURES + 3  # CAD-Recode v1: features of a point, then its normal
 
 
 def fourier_features(points: torch.Tensor) -> torch.Tensor:

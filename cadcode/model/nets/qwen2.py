@@ -142,7 +142,7 @@ def attend(q, k, v, mask=None):
     """
     queries, keys = q.shape[2], k.shape[2]
     if q.shape[1] != k.shape[1]:
-        if queries == 1 and mask is None:  # keys read where they lie: repeating them costs most of a step
+        if queries == 1 and mask is None:  # without repeated keys, which cost most of a step
             return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
         if mask is not None:  # heads that share keys as further queries of one head
             shared = q.shape[1] // k.shape[1]

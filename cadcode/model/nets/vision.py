@@ -140,10 +140,10 @@ def patch_rope(down: int, across: int, size: int, device):
 
 
 class PicturedModel(PublishedModel):
-    """cadrille with its eyes: the network input is patches (B, 400, 1176) instead of points.
+    """cadrille with its vision tower: the input is patches (B, 400, 1176) instead of points.
 
-    Their tokens stand in the prompt where it has the id `place`. Rotary positions are threefold: text counts on in all
-    three, the tokens of a picture in time, rows and columns, and the text behind it from the largest of these.
+    Their tokens replace those of the prompt with the id `place`. Rotary positions are threefold: text counts in all
+    three, the tokens of a picture in time, rows and columns, and the text after it from the largest of these.
     """
 
     def __init__(self, options: Qwen2Options, features: int, vision: VisionOptions, place: int, sections):
@@ -152,23 +152,23 @@ class PicturedModel(PublishedModel):
         self.place, self.sections, self.grid = place, tuple(sections), GRID
 
     def embed(self, patches: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
-        text = self.model.embed_tokens(prompt)
-        seen = self.visual(patches, self.grid).to(text.dtype)
-        return text.masked_scatter((prompt == self.place)[..., None], seen)
+        tokens = self.model.embed_tokens(prompt)
+        seen = self.visual(patches, self.grid).to(tokens.dtype)
+        return tokens.masked_scatter((prompt == self.place)[..., None], seen)
 
     def positions(self, patches: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
-        """(L, head_dim / 2): each frequency turns by the position of its section."""
+        """(L, head_dim / 2): each frequency rotates by the position of its section."""
         first = int((prompt[0] == self.place).nonzero()[0])
         axes = torch.meshgrid(*(torch.arange(n) for n in self._tokens()), indexing="ij")
         picture = torch.stack(axes).flatten(1) + first  # (3, tokens)
-        behind = torch.arange(first + picture.shape[1], prompt.shape[1]) - self.skipped
-        parts = [torch.arange(first).expand(3, -1), picture, behind.expand(3, -1)]
+        after = torch.arange(first + picture.shape[1], prompt.shape[1]) - self.skipped
+        parts = [torch.arange(first).expand(3, -1), picture, after.expand(3, -1)]
         sections = torch.arange(3).repeat_interleave(torch.tensor(self.sections))
         return torch.cat(parts, dim=1)[sections].T.to(prompt.device)
 
     @property
     def skipped(self) -> int:
-        """By how much positions behind the picture are smaller than the number of tokens before them."""
+        """Number of tokens up to the end of the picture less the number of their positions."""
         frames, down, across = self._tokens()
         return frames * down * across - max(down, across)
 

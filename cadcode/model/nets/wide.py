@@ -36,7 +36,7 @@ def widen(network: nn.Module) -> None:
 def exchange(network: nn.Module, matches: Callable[[nn.Module], bool], make: Callable[[nn.Module], nn.Module]) -> None:
     """Replace the modules inside a network that match by what `make` makes of them, one after the other.
 
-    Only names are held meanwhile, so the memory of a replaced module is free at once.
+    Only names are held, so the memory of a replaced module is free at once.
     """
     places = [
         (module, name) for module in network.modules() for name, child in module.named_children() if matches(child)

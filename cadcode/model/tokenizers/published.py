@@ -1,4 +1,4 @@
-"""What the published models are asked and what they write: prompts, tokenizers, texts without a grammar."""
+"""Languages of the published models: prompts, tokenizers, text without a grammar."""
 
 import re
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from cadcode.model.tokenizers.own import read_tokenizer
 from cadcode.program.parse import parse
 from cadcode.program.tree import Program
 
-INSTRUCTION = "Generate cadquery code"  # what cadrille was trained with, for points and pictures
+INSTRUCTION = "Generate cadquery code"  # prompt of cadrille's training, for points and pictures
 PLACE = "<|video_pad|>"  # cadrille sends its picture as a video
 SEEN = "<|vision_start|>" + PLACE * PICTURE_TOKENS + "<|vision_end|>"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the checkpoints of one kind have in common. `keys`: patterns and what they become."""
+    """Common properties of one kind of checkpoints. `keys`: patterns of weight names and their replacements."""
 
     tokenizer: str
-    template: str  # of the prompt, with a place for what the user says
+    template: str  # prompt with a place for the user's text
     end: str
     keys: tuple[tuple[str, str], ...] = ()
     inputs: tuple[str, ...] = (POINTS,)
@@ -72,7 +72,7 @@ class PublishedLanguage:
         return self.tokenizer.decode(list(ids), skip_special_tokens=True)
 
     def close(self, ids: list[int]) -> list[int] | None:
-        """The ids of the text up to its last whole body, None where not even one is whole."""
+        """Ids up to the last whole body, None where no body is whole."""
         text = self.text(ids)
         for cut in reversed([match.start() for match in re.finditer(r"\.(union|cut|intersect)\(", text)]):
             if isinstance(parse(text[:cut]), Program):

@@ -11,6 +11,7 @@ from tiny_models import saved
 from typer.testing import CliRunner
 
 from cadcode.cli.app import app
+from cadcode.reconstruction import propose
 from cadcode.reconstruction import run as pipeline
 from cadcode.sandbox.sandbox import Sandbox
 
@@ -25,7 +26,7 @@ def here(tmp_path, monkeypatch):
     """A folder to work in; the model writes nothing, so that the bounding box of each part is its program."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pipeline, "write", lambda *_: [])
-    monkeypatch.setattr(pipeline, "improve", lambda *_, **__: [])
+    monkeypatch.setattr(propose, "search", lambda *_, **__: [])
     return tmp_path
 
 

@@ -35,7 +35,7 @@ def test_a_stuck_worker_is_replaced(monkeypatch, descendants):
 
 ORPHANAGE = """
 import sys, threading
-from cadcode.execution import Sandbox, SandboxOptions
+from cadcode.sandbox import Sandbox, SandboxOptions
 box = Sandbox(SandboxOptions(timeout=600))
 box.level()
 threading.Thread(target=box.run, args=("while True: pass",), daemon=True).start()

@@ -10,7 +10,7 @@ from cadcode.program.surface import sample_surface
 from cadcode.program.tree import Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 from cadcode.search.from_sections import from_sections
 from cadcode.search.options import SearchOptions
-from cadcode.search.search import enclosed_drafts, measure_goal, search_once
+from cadcode.search.search import Source, enclosed_drafts, measure_goal, search_once
 from cadcode.search.surface_goal import measure_surface_goal, point_planes
 
 ENCLOSED = SearchOptions().enclosed
@@ -56,11 +56,11 @@ def test_a_scan_from_above_encloses_nothing():
     shape = cloud(upper=True)
     assert measure_surface_goal(shape, PLAIN).enclosed_goal(ENCLOSED) is None
     goal = measure_goal(shape, PLAIN, False, SearchOptions())
-    assert enclosed_drafts([("box", BOX)], goal, SearchOptions()) == []
+    assert enclosed_drafts([(Source("box"), BOX)], goal, SearchOptions()) == []
 
 
 def test_the_search_finds_a_cloud_without_a_model():
     shape, options = cloud(0.5), SearchOptions()
     goal = measure_goal(shape, PLAIN, False, options)
-    drafts = enclosed_drafts([("box", BOX)], goal, options)
+    drafts = enclosed_drafts([(Source("box"), BOX)], goal, options)
     assert iou(search_once(drafts, goal, options)[0].program) > 0.98

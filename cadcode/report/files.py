@@ -3,7 +3,7 @@
 import json
 import math
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +112,7 @@ def write_result(result, folder: Path, stem: str, picture: bool = False, force: 
     return write_files(folder, files, remove=[f"{stem}.{suffix}" for suffix in stale])
 
 
-def write_files(folder: Path, files: dict[str, bytes], remove: list[str] = ()) -> list[Path]:
+def write_files(folder: Path, files: dict[str, bytes], remove: Sequence[str] = ()) -> list[Path]:
     """Write files by name: all under other names first, then renamed in their order; then remove others. OutputError"""
     path = folder = Path(folder)
     try:

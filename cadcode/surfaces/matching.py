@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from math import cos, degrees, radians
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class FaceRow:
     def found(self) -> bool:
         return self.off is not None
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return dict(
             kind=self.kind, feature=self.feature, at=list(self.at), **dict(self.size), area=self.area, off=self.off
@@ -82,7 +83,7 @@ class FaceCheck:
     def missing(self) -> tuple[FaceRow, ...]:
         return tuple(row for row in self.rows if not row.found)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return dict(
             recall=self.recall,

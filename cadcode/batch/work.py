@@ -127,6 +127,7 @@ def _finished(part: Part, setup: Setup, result: Result) -> dict:
         chosen=told["chosen"],
         error=told["error"],
         solid=told["solid"],
+        faces=_face_figures(told["faces"]),
         remarks=told["remarks"],
         **{name: told["input"][name] for name in ("extents", "unit", "bodies", "notes", "warnings")},
         candidates=len(result.candidates),
@@ -158,3 +159,8 @@ def _view(result: Result) -> bytes:
         return view_bytes(shape)
     largest = largest_colour(chosen.error.max_deviation, result.shape.extents)
     return view_bytes(shape, (chosen.solid.vertices, chosen.solid.faces), largest)
+
+
+def _face_figures(faces: dict | None) -> dict | None:
+    """The figures of a face check without its list of missing faces, which part.json has."""
+    return faces and {name: value for name, value in faces.items() if name != "missing"}

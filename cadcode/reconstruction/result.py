@@ -15,6 +15,7 @@ from cadcode.reconstruction.choose import at_floor, measured, stage_errors
 from cadcode.reconstruction.options import Options
 from cadcode.reconstruction.placement import pose_facts
 from cadcode.sandbox.sandbox import SandboxOptions
+from cadcode.surfaces import FaceCheck
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,7 @@ class Result:
     asked: dict | None = None
     out_of_time: bool = False
     pose: Pose | None = None  # in which the program was written, where the part stands askew
+    faces: FaceCheck | None = None  # of the input against the result, where both were read
 
     @property
     def is_valid(self) -> bool:
@@ -73,6 +75,7 @@ class Result:
             remarks=list(self.remarks),
             pose=None if self.pose is None else pose_facts(self.pose),
             error=chosen.error.as_dict() if chosen and chosen.error else None,
+            faces=None if self.faces is None else self.faces.as_dict(),
             stages={} if self.shape is None else stage_errors(self.candidates, float(self.shape.extents.max())),
             candidates=[candidate.as_dict() for candidate in self.candidates],
             seconds={k: round(v, 4) for k, v in self.seconds.items()},

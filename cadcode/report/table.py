@@ -21,6 +21,7 @@ SUMMARY_ROWS = (
     ("CD x1000 mean", "cd_mean"),
     ("CD x1000 median", "cd_median"),
 )
+MOST_NAMED = 4  # missing faces in a table
 REMARK = "remark"  # label of notices about the result
 NO_UNIT = "units"  # unit of a file without a named unit
 
@@ -97,6 +98,7 @@ def _facts(result: dict, source: dict) -> list[tuple[str, str]]:
         facts.append(("chosen", str(result["chosen"])))
     if result.get("solid"):
         facts.append(("solid", _solid(result["solid"])))
+    facts += _faces(result.get("faces"))
     facts += [(REMARK, str(remark)) for remark in result.get("remarks") or ()]
     if result.get("stages"):
         facts.append(("best by stage", "  ".join(_stage(stage, best) for stage, best in result["stages"].items())))
@@ -105,6 +107,16 @@ def _facts(result: dict, source: dict) -> list[tuple[str, str]]:
         stages = "  ".join(f"{stage} {spent:.1f}" for stage, spent in seconds.items() if stage != "total")
         facts.append(("seconds", f"{seconds.get('total', sum(seconds.values())):.1f}  ({stages})"))
     return facts
+
+
+def _faces(faces: dict | None) -> list[tuple[str, str]]:
+    """Faces of the input that the result reproduces, by feature, and the largest of those that it does not."""
+    if faces is None or not faces["counts"]:
+        return []
+    counts = ", ".join(f"{feature} {found} of {count}" for feature, (found, count) in faces["counts"].items())
+    missing = [face["text"] for face in faces["missing"]]
+    more = [f"and {len(missing) - MOST_NAMED} more"] if len(missing) > MOST_NAMED else []
+    return [("faces", counts), *(("missing", text) for text in [*missing[:MOST_NAMED], *more])]
 
 
 def _solid(solid: dict) -> str:

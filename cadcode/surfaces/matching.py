@@ -40,7 +40,13 @@ class FaceRow:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return dict(
-            kind=self.kind, feature=self.feature, at=list(self.at), **dict(self.size), area=self.area, off=self.off
+            kind=self.kind,
+            feature=self.feature,
+            at=list(self.at),
+            **dict(self.size),
+            area=self.area,
+            off=self.off,
+            text=self.text(),
         )
 
     def text(self) -> str:

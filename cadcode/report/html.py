@@ -103,9 +103,10 @@ def _row(row: dict, folder: Path, view: str | None) -> str:
     error, failed = row.get("error") or {}, row["status"] != "done"
     kind = "failed" if failed else "poor" if row.get("chosen") == "bounding box" else ""
     remark = f"{row['status']}: {row['reason']}" if failed else str(row.get("chosen") or "")
-    name = escaped(row["name"])
+    name, lines = escaped(row["name"]), [remark, _size(row), *(row.get("warnings") or ()), *(row.get("remarks") or ())]
+    small = "".join(f"<br><small>{escaped(line)}</small>" for line in lines if line)
     cells = [f"<td>{_opener(_base64(folder, row.get('thumbnail')), view)}</td>"]
-    cells += [f'<td class="text" data-value="{name}"><b>{name}</b><br><small>{escaped(remark)}</small></td>']
+    cells += [f'<td class="text" data-value="{name}"><b>{name}</b>{small}</td>']
     cells += [_number(error.get(key), shape) for _, key, shape in COLUMNS]
     cells += [_number(row.get("seconds"), "{:.1f}"), _program(row, folder)]
     facts = f'id="{quote(_encoded(row["name"]))}" data-name="{escaped(row["name"].lower())}"{_largest(row, error)}'
@@ -124,6 +125,13 @@ def _largest(row: dict, error: dict) -> str:
     if error.get("max_deviation") is None or not row.get("extents"):
         return ""
     return f' data-largest="{largest_colour(error["max_deviation"], row["extents"]):.3g}"'
+
+
+def _size(row: dict) -> str:
+    """The size of the input with its unit."""
+    if not row.get("extents"):
+        return ""
+    return f"{' x '.join(f'{side:.4g}' for side in row['extents'])} {row.get('unit') or '(unit not named)'}"
 
 
 def _number(value: float | None, shape: str) -> str:

@@ -183,3 +183,10 @@ ODD = [
 def test_any_text_is_shown_as_it_is(text):
     told = Page(highlighted(text))
     assert told.text == text and "script" not in [tag for tag, _ in told.tags]
+
+
+def test_the_size_has_its_unit_and_warnings_stand_beside_it(tmp_path):
+    facts = dict(extents=[60.0, 40.0, 40.0], warnings=["left out 1 support object"], remarks=["it falls into 2 bodies"])
+    text = Page(report_page([row("a.3mf", unit="mm", **facts), row("b.stl", unit=None, **facts)], tmp_path)).text
+    assert "60 x 40 x 40 mm" in text and "60 x 40 x 40 (unit not named)" in text
+    assert "left out 1 support object" in text and "it falls into 2 bodies" in text

@@ -45,7 +45,7 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
         tried += verify_best([bounding_box(part)], tried, part, sandbox, options)
     chosen, out_of_time = choose(tried, part.shape), options.search.refine and clock.late(SEARCHING)()
     with clock("faces"):
-        faces = check_faces(shape, chosen)
+        faces = None if clock.late(RUNNING)() else check_faces(shape, chosen)
     candidates = merged(ranked, tried)
     return Result(
         shape,

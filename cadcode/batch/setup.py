@@ -1,4 +1,4 @@
-"""What workers have to know, and the rows they give back. Light: nothing here imports torch."""
+"""Settings of a batch and rows of its results. Light: nothing here imports torch."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

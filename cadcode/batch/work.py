@@ -1,4 +1,4 @@
-"""What a worker does: from options to a model and a sandbox, and from a part to its files and its row of results."""
+"""Work of a batch process: options to a model and a sandbox, and a part to its files and its row of results."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,7 +71,7 @@ def setup_for(
 
 
 def licence_line(setup: Setup) -> list[str]:
-    """What to say of weights that are not ours; nothing of ours."""
+    """Licence of weights of other authors; nothing for our own."""
     if setup.model == EMBEDDED:
         return []
     spec = known(setup.model)

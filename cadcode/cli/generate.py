@@ -26,7 +26,7 @@ from cadcode.report.table import result_table
 
 
 def reading(inputs: list[Path], prompt: str | None, images: bool) -> str:
-    """What the model will be given. UsageError where that is not clear."""
+    """Modality of the input of the model. UsageError if it is not clear."""
     if prompt is None and not inputs:
         raise UsageError("nothing to convert; name a file, or describe a part with --prompt")
     if prompt is not None and (inputs or images):
@@ -85,7 +85,7 @@ def generate(job: Job, model, sandbox, asked: Asked, console: Console) -> Iterat
 
 
 def _parts(job: Job, model, sandbox, asked: Asked) -> Iterator[tuple[Job, Shape | Result]]:
-    """What is to be converted, each with its place, or what is already there for want of a shape."""
+    """Shapes to convert, each with its output files, or the result of a prompt or of pictures."""
     if asked.prompt is not None:
         yield job, from_text(asked.prompt, model, sandbox, asked.options)
     elif model.reads == IMAGES and is_picture(job.input):

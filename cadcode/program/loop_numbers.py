@@ -77,7 +77,7 @@ def following(values: np.ndarray) -> np.ndarray:
 
 
 def faults(start: Point, edges: Edges) -> set[str]:
-    """What is wrong with an outline; moves may add nothing to what was wrong before."""
+    """Faults of an outline; a move may add none to those it had before."""
     found, corners, here = set(), [start], start
     for edge in edges:
         if here == edge.end:

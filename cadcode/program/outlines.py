@@ -360,7 +360,7 @@ class Loop:
         return _fits(np.array(self.points()), outer, margin)
 
     def faults(self) -> set[str]:
-        """What is wrong with it: "point twice", "straight arc", "crossing"."""
+        """Faults that the loop has: "point twice", "straight arc", "crossing"."""
         return faults(self.start, self.edges)
 
     def crosses_itself(self) -> bool:

@@ -50,7 +50,7 @@ def sample_surface(program: Program, count: int, rng: np.random.Generator) -> tu
 
 
 def _round(program: Program, patches: list[tuple[int, Patch]], count: int, aside: float, rng) -> np.ndarray:
-    """Of `count` candidates the points and outward normals on the result, (6, n)."""
+    """Points and outward normals (6, n) of those of `count` candidates that are on the result."""
     areas = np.array([patch.area for _, patch in patches])
     shares = rng.multinomial(count, areas / areas.sum())
     points, normals = np.empty((3, count)), np.empty((3, count))

@@ -1,4 +1,4 @@
-"""Where the features of a program lie, in terms of each other.
+"""Places of the features of a program, in terms of each other.
 
 Along each axis a list is kept of the planes and centres that have an expression already; what comes next is written by
 them where it is exactly there: on top of the plate, centred on it, as far left as the other one is right. Only what is

@@ -81,7 +81,7 @@ def words(text: str | None) -> tuple[str, ...] | None:
 
 
 def reading(units: str | None, columns: str | None) -> dict[str, object]:
-    """The unit and the columns that the user names, as the fields of `ReadOptions`. UsageError for other units and columns."""
+    """Unit and columns named by the user, as the fields of `ReadOptions`. UsageError for other units and columns."""
     if units is not None and units not in NAMED:
         raise UsageError(f"--units {units}: choose from {', '.join(NAMED)}")
     chosen = None if columns is None else numbers(columns, "--columns")

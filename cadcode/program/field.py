@@ -12,7 +12,7 @@ If steps leave nothing in between, the field goes on with nothing, but CadQuery 
 import numpy as np
 
 from cadcode.program.feature import EmptySolid
-from cadcode.program.tree import Extrude, Feature, Program, Step
+from cadcode.program.tree import Program, Step
 
 
 def prepare(program: Program) -> Program:
@@ -70,26 +70,3 @@ def bounds(program: Program) -> np.ndarray:
     if np.any(low >= high):
         raise EmptySolid("the program's bodies enclose nothing")
     return np.stack([low, high])
-
-
-# --- functions over features, for the search; new code asks the feature itself ---
-
-
-def prepared_body(body: Feature) -> Feature:
-    return body.prepared()
-
-
-def inside_body(body: Feature, points: np.ndarray) -> np.ndarray:
-    return body.inside(points)
-
-
-def body_distance(body: Feature, points: np.ndarray) -> np.ndarray:
-    return body.distance(points)
-
-
-def body_bounds(body: Feature) -> np.ndarray:
-    return body.bounds()
-
-
-def span(body: Extrude) -> tuple[float, float]:
-    return body.low, body.high

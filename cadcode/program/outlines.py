@@ -394,26 +394,3 @@ class Loop:
             calls.append(f"{'arc' if edge.bent else 'segment'}({points})")
             start = []
         return ".".join([*calls, *(["close()"] if closing else []), "assemble()"])
-
-
-# --- functions over outlines, for the search; new code asks the outline itself ---
-
-
-def inside(outline: Outline, points: np.ndarray) -> np.ndarray:
-    return outline.inside(points)
-
-
-def area(outline: Outline) -> float:
-    return outline.area()
-
-
-def perimeter(outline: Outline) -> float:
-    return outline.perimeter()
-
-
-def bounds(outline: Outline) -> np.ndarray:
-    return outline.bounds()
-
-
-def sample_boundary(outline: Outline, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    return outline.sample_boundary(count, rng)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cadcode.geometry.section import section
-from cadcode.program import outlines as plane
 from cadcode.program.tree import AXES, Extrude, Face, Outline, Program, Step
 from cadcode.search.outline_fit import fitted_outline, polygon_area
 
@@ -66,13 +65,13 @@ class Ring:
     def continues(self, other: "Ring") -> bool:
         if self.solid != other.solid or self.last != other.first:
             return False
-        a, b = plane.area(self.outline), plane.area(other.outline)
-        apart = np.abs(plane.bounds(self.outline) - plane.bounds(other.outline)).max()
+        a, b = self.outline.area(), other.outline.area()
+        apart = np.abs(self.outline.bounds() - other.outline.bounds()).max()
         return abs(a - b) <= SAME_AREA * max(a, b) and bool(apart <= SAME_BOX)
 
     def surrounds(self, other: "Ring") -> bool:
         """Whether the box of the other outline is inside the box of this one."""
-        (a0, a1), (b0, b1) = plane.bounds(self.outline), plane.bounds(other.outline)
+        (a0, a1), (b0, b1) = self.outline.bounds(), other.outline.bounds()
         return bool((a0 <= b0).all() and (b1 <= a1).all())
 
 
@@ -112,7 +111,7 @@ def rings_at(mesh: Sections, axis: int, level: float, number: int = 0) -> list[R
     if not fitted:
         return []
     starts = np.array([polygon[0] for polygon, _ in fitted])
-    within = np.array([plane.inside(outline, starts) for _, outline in fitted])  # row: outline, column: polygon
+    within = np.array([outline.inside(starts) for _, outline in fitted])  # row: outline, column: polygon
     np.fill_diagonal(within, False)
     return [
         Ring(outline, polygon_area(polygon) > 0, int(depth), number, number + 1)
@@ -131,7 +130,7 @@ def _with(rings: list[Ring], new: Ring) -> list[Ring]:
 
 def _steps(rings: list[Ring], levels: np.ndarray, name: str) -> tuple[Step, ...]:
     """Bodies and cuts from the outside to the inside; a hole as long as its body becomes part of the body's sketch."""
-    order = sorted(rings, key=lambda ring: (ring.depth, -plane.area(ring.outline)))
+    order = sorted(rings, key=lambda ring: (ring.depth, -ring.outline.area()))
     holes = {ring: body for ring in order if not ring.solid and (body := _body_around(ring, order))}
     steps = []
     for ring in order:

@@ -12,7 +12,6 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from cadcode.geometry.sampling import nearest_distances
-from cadcode.program import outlines as plane
 from cadcode.program.field import signed_distance
 from cadcode.program.tree import AXES, Circle, Extrude, Face, Rect, Step
 from cadcode.search.from_sections import PLANE_OF, Ring, Sections, rings_at
@@ -96,7 +95,7 @@ def _section_bodies(points: np.ndarray, margin: np.ndarray, operation: str, mesh
         rings = rings_at(mesh, axis, float(np.median(points[:, axis])))
         flat = points[:, [(axis + 1) % 3, (axis + 2) % 3]]
         about = [r for r in rings if r.solid == (operation == "union") and _encloses(r, flat, options)]
-        for ring in sorted(about, key=lambda r: plane.area(r.outline))[:1]:
+        for ring in sorted(about, key=lambda r: r.outline.area())[:1]:
             inner = [r for r in rings if not r.solid and r.depth == ring.depth + 1] if ring.solid else []
             faces = (Face(ring.outline), *(Face(r.outline, subtract=True) for r in inner if ring.surrounds(r)))
             bodies.append(Extrude(PLANE_OF[axis], float(low[axis]), float(size[axis]), faces))
@@ -104,4 +103,4 @@ def _section_bodies(points: np.ndarray, margin: np.ndarray, operation: str, mesh
 
 
 def _encloses(ring: Ring, flat: np.ndarray, options: ResidualOptions) -> bool:
-    return bool(plane.inside(ring.outline, flat).mean() >= options.share)
+    return bool(ring.outline.inside(flat).mean() >= options.share)

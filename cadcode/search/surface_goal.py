@@ -19,7 +19,6 @@ from cadcode.geometry.frame import Frame
 from cadcode.geometry.sampling import sample_surface
 from cadcode.geometry.shape import Shape
 from cadcode.program import field
-from cadcode.program import outlines as outline
 from cadcode.program.tree import AXES, Extrude, Program
 from cadcode.search.from_sections import Planes, Sections
 from cadcode.search.options import EffortOptions, SurfaceOptions, VolumeOptions
@@ -83,7 +82,7 @@ class SurfaceGoal:
         points, normals, areas = skin(body, self.options.patch_points, np.random.default_rng(self.options.seed))
         away, _ = self.tree.query(points)
         closeness = self._closeness(away, self.spacing)
-        return BodySurface(field.body_distance(body, self.surface), points, normals, areas, closeness)
+        return BodySurface(body.distance(self.surface), points, normals, areas, closeness)
 
     def score(self, program: Program, measured: list[BodySurface], least: float = 0.0) -> float:
         """The closeness of program and input to each other, in [0, 1]; see `Goal` for `least`."""
@@ -194,13 +193,13 @@ def skin(body: Extrude, count: int, rng: np.random.Generator):
     The same generator state gives points that follow the body's numbers smoothly.
     """
     i, j, k = AXES[body.plane]
-    low, high = field.span(body)
+    low, high = body.low, body.high
     patches = []
     for face in body.faces:
-        flat, outward = outline.sample_boundary(face.outline, count, rng)
-        area = outline.perimeter(face.outline) * (high - low) / count
+        flat, outward = face.outline.sample_boundary(count, rng)
+        area = face.outline.perimeter() * (high - low) / count
         patches.append((flat, low + (high - low) * rng.random(count), outward, np.zeros(count), area))
-    box = field.body_bounds(body)[:, [i, j]]
+    box = body.bounds()[:, [i, j]]
     for level, side in ((low, -1.0), (high, 1.0)):
         flat = box[0] + (box[1] - box[0]) * rng.random((count, 2))
         area = float(np.prod(box[1] - box[0])) / count

@@ -19,7 +19,7 @@ from cadcode.geometry.sampling import sample_surface
 from cadcode.geometry.shape import Shape
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
-from cadcode.program.field import body_bounds, body_distance, combine, combined_distances, prepared_body, span
+from cadcode.program.field import combine, combined_distances
 from cadcode.program.sketch import faces_inside
 from cadcode.program.tree import AXES, Extrude, Program
 from cadcode.search.from_sections import Planes, Sections, axis_aligned_planes
@@ -45,7 +45,7 @@ class BodyVolume:
     @cached_property
     def distances(self) -> np.ndarray:
         """Signed distances (D,) of those points to the body."""
-        return body_distance(self.body, self.surface)
+        return self.body.distance(self.surface)
 
 
 class Slabs(NamedTuple):
@@ -82,8 +82,8 @@ class VolumeGoal:
 
     def measure(self, body: Extrude) -> BodyVolume:
         """The measurement of one body, which `score` combines with those of the others."""
-        body = prepared_body(body)
-        low, high = body_bounds(body)
+        body = body.prepared()
+        low, high = body.bounds()
         overhang = float(max(np.max(self.box[0] - low), np.max(high - self.box[1]), 0.0))
         return BodyVolume(self.inside_body(body), overhang, body, self.surface[: self.far_points])
 
@@ -92,8 +92,8 @@ class VolumeGoal:
         return {plane: Slabs.of(self.points, *axes) for plane, axes in AXES.items()}
 
     def inside_body(self, body: Extrude) -> np.ndarray:
-        """The result of `field.inside_body` for the points, (M,) bool, in half of its time."""
-        slabs, (low, high) = self.slabs[body.plane], span(body)
+        """The result of `body.inside` for the points, (M,) bool, in half of its time."""
+        slabs, low, high = self.slabs[body.plane], body.low, body.high
         found = np.zeros(len(self.points), bool)
         between = slice(np.searchsorted(slabs.levels, low, "right"), np.searchsorted(slabs.levels, high, "left"))
         found[slabs.order[between]] = faces_inside(body.faces, slabs.across[between])

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from cadcode.program.outlines import area
 from cadcode.program.tree import Arc, Circle
 from cadcode.search.from_turning import turning
 from cadcode.surfaces import segment
@@ -74,7 +73,7 @@ def test_a_ring_is_a_circle():
 def test_a_bore_is_part_of_the_profile():
     vertices, faces = turned([(5, 0), (20, 0), (20, 30), (5, 30)])
     (ring,) = read(vertices, faces).rings
-    assert abs(area(ring.outline)) == pytest.approx(15 * 30, rel=1e-9)
+    assert abs(ring.outline.area()) == pytest.approx(15 * 30, rel=1e-9)
 
 
 def test_a_box_and_a_shaft_askew_are_not_turned():

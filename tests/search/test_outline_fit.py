@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from cadcode.program.outlines import area
 from cadcode.program.tree import Arc, Circle, Line, Loop, Rect
 from cadcode.search.outline_fit import FEW_EDGES, MOST_EDGES, fitted_outline, polygon_area
 
@@ -45,7 +44,7 @@ def test_a_regular_polygon_keeps_its_corners(sides):
 def test_a_stadium_is_two_lines_and_two_half_circles():
     found = fitted_outline(split(STADIUM, 2))
     assert sorted(type(edge).__name__ for edge in found.edges) == ["Arc", "Arc", "Line", "Line"]
-    assert area(found) == pytest.approx(60 * 40 + np.pi * 400, rel=1e-3)
+    assert found.area() == pytest.approx(60 * 40 + np.pi * 400, rel=1e-3)
 
 
 def test_rounded_corners_are_arcs():
@@ -71,7 +70,7 @@ def test_an_outline_of_many_corners_is_kept_as_it_is():
     outline = np.concatenate([teeth, [(200.0, -50.0), (0.0, -50.0)]])
     found = fitted_outline(outline)
     assert len(found.edges) == len(outline) > FEW_EDGES
-    assert area(found) == pytest.approx(abs(polygon_area(outline)), rel=1e-9)
+    assert found.area() == pytest.approx(abs(polygon_area(outline)), rel=1e-9)
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.3])
@@ -81,7 +80,7 @@ def test_small_rounds_between_long_sides_are_arcs_of_their_own(scale):
     outline = scale * np.concatenate([*tips, [(90.5, -30.0), (-90.5, -30.0)]])
     found = fitted_outline(outline)
     assert sum(isinstance(edge, Arc) for edge in found.edges) == len(tips)
-    assert area(found) == pytest.approx(abs(polygon_area(outline)), rel=2e-3)
+    assert found.area() == pytest.approx(abs(polygon_area(outline)), rel=2e-3)
 
 
 def test_areas_are_kept():
@@ -90,4 +89,4 @@ def test_areas_are_kept():
         angles = np.sort(rng.uniform(0, 2 * np.pi, 9))
         star = (rng.uniform(30, 90, 9) * np.stack([np.cos(angles), np.sin(angles)])).T
         if (found := fitted_outline(star)) is not None:
-            assert area(found) == pytest.approx(abs(polygon_area(star)), rel=0.03)
+            assert found.area() == pytest.approx(abs(polygon_area(star)), rel=0.03)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cadcode.program.field import body_bounds, occupancy
+from cadcode.program.field import occupancy
 from cadcode.program.surface import sample_surface
 from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.search.options import RefineOptions, RestructureOptions
@@ -136,6 +136,6 @@ def test_a_wire_that_fills_no_cell_is_found_by_its_surface():
     goal = replace(goal, surface=rng.permutation(rows))
     found = restructure(Program(truth.steps[:1]), goal, RestructureOptions(), RefineOptions()).program()
     assert len(found.steps) == 2
-    (x0, y0, z0), (x1, y1, z1) = body_bounds(found.steps[1].body)
+    (x0, y0, z0), (x1, y1, z1) = found.steps[1].body.bounds()
     assert np.abs(np.subtract([x0, y0, x1, y1, z1], [89.6, 49.6, 90.4, 50.4, 50.0])).max() < 3
     assert z0 < -36  # the block ends at -40

@@ -7,7 +7,6 @@ import pytest
 
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.shape import Shape
-from cadcode.program.field import body_distance, inside_body
 from cadcode.program.surface import sample_surface
 from cadcode.program.tree import Circle, Extrude, Face, Program, Rect, Step
 from cadcode.reconstruction.candidate import Proposed, Provenance
@@ -63,8 +62,8 @@ def test_the_noise_scale_grows_with_the_noise():
 @pytest.mark.parametrize("body", [PLATE.body, BOSS.body, Extrude("YZ", 5.0, -9.0, (Face(Circle((4.0, 9.0), 7.0)),))])
 def test_skin_points_lie_on_the_body_and_stand_for_its_surface(body):
     points, normals, areas = skin(body, 2000, np.random.default_rng(0))
-    real = inside_body(body, points - 0.01 * normals) != inside_body(body, points + 0.01 * normals)
-    assert np.abs(body_distance(body, points[real])).max() < 1e-9
+    real = body.inside(points - 0.01 * normals) != body.inside(points + 0.01 * normals)
+    assert np.abs(body.distance(points[real])).max() < 1e-9
     assert np.allclose(np.linalg.norm(normals, axis=1), 1)
     assert areas[real].sum() == pytest.approx(surface_area(body), rel=0.02)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from cadcode.program.curve import Arc, Point
 from cadcode.program.numbers import Numbers
+from cadcode.program.place import NamedPlane
 from cadcode.program.text.plain import Write
 
 
@@ -180,8 +181,21 @@ class Feature(Protocol):
         """Raise ValueError where no text can say it."""
         ...
 
+    @property
+    def base(self) -> NamedPlane:
+        """The workplane of its chain."""
+        ...
+
+    def built(self, write: Write) -> list[str]:
+        """Its CadQuery calls on the workplane `base`, numbers by `write`."""
+        ...
+
     def calls(self, write: Write) -> list[str]:
-        """Its CadQuery chain after `cq.`, numbers by `write`."""
+        """Its whole CadQuery chain after `cq.`."""
+        ...
+
+    def applied(self, operation: str, write: Write) -> list[str] | None:
+        """Calls on the solid so far that say `operation` with this feature; None: `.operation(feature)` does."""
         ...
 
     def role(self, context: RoleContext) -> str:
@@ -203,6 +217,13 @@ class Solid:
     edge_count: ClassVar[int] = 1
     axis: ClassVar[int | None] = None
     is_box: ClassVar[bool] = False
+    base: ClassVar[NamedPlane] = NamedPlane()
+
+    def calls(self, write: Write) -> list[str]:
+        return [self.base.call(write), *self.built(write)]
+
+    def applied(self, operation: str, write: Write) -> list[str] | None:
+        return None
 
     def control_box(self) -> np.ndarray:
         return self.bounds()

@@ -11,7 +11,7 @@ from cadcode.program.feature import EmptySolid, Patch, RoleContext, Similarity, 
 from cadcode.program.normal_form import FINE, FRAME, grid
 from cadcode.program.numbers import PLANE, SAME, Numbers
 from cadcode.program.outlines import Circle, Rect
-from cadcode.program.place import AXES, PLANE_OF_NORMAL, PLANES
+from cadcode.program.place import AXES, PLANE_OF_NORMAL, PLANES, NamedPlane
 from cadcode.program.sketch import (
     Face,
     canonical_faces,
@@ -268,9 +268,13 @@ class Extrude(Solid):
         for face in self.faces:
             face.outline.check()
 
-    def calls(self, write: Write) -> list[str]:
-        plane = [f"Workplane('{self.plane}')", f"workplane(offset={write(self.offset)})"]
-        return [*plane, "sketch()", *sketch_calls(self.faces, write), "finalize()", f"extrude({write(self.height)})"]
+    @property
+    def base(self) -> NamedPlane:
+        return NamedPlane(self.plane)
+
+    def built(self, write: Write) -> list[str]:
+        sketch = ["sketch()", *sketch_calls(self.faces, write), "finalize()"]
+        return [f"workplane(offset={write(self.offset)})", *sketch, f"extrude({write(self.height)})"]
 
     def role(self, context: RoleContext) -> str:
         return extrude_role(self, context)

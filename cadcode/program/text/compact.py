@@ -1,7 +1,7 @@
 """A program tree as CadQuery text: `compact`, the spelling of the models. The one for people is in `readable`."""
 
 from cadcode.program.text.plain import number
-from cadcode.program.tree import OPERATIONS, Program
+from cadcode.program.tree import OPERATIONS, Feature, Program, Step
 
 IMPORT = "import cadquery as cq"
 
@@ -13,9 +13,18 @@ def compact(program: Program) -> str:
     such text: no bodies, a first step that is no union, a first face that subtracts, an open outline.
     """
     check_tree(program)
-    first, *rest = ["cq." + ".".join(step.body.calls(number)) for step in program.steps]
-    tail = "".join(f".{step.operation}({body})" for step, body in zip(program.steps[1:], rest, strict=True))
-    return f"{IMPORT}\nr={first}{tail}"
+    first, *rest = program.steps
+    return f"{IMPORT}\nr={_chain(first.body)}{''.join(f'.{_combined(step)}' for step in rest)}"
+
+
+def _chain(body: Feature) -> str:
+    return "cq." + ".".join(body.calls(number))
+
+
+def _combined(step: Step) -> str:
+    """The calls on the solid so far that make a step."""
+    calls = step.body.applied(step.operation, number)
+    return f"{step.operation}({_chain(step.body)})" if calls is None else ".".join(calls)
 
 
 def check_tree(program: Program) -> None:

@@ -32,12 +32,16 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """A workplane: its name, where its origin lies (in the plane, along the normal), and where `moveTo` went."""
+    """A workplane: its name, where its origin lies (in the plane, along the normal), and where `moveTo` went.
+
+    `turn`: degrees by which it was turned about its y.
+    """
 
     name: str
     origin: Point = (0.0, 0.0)
     offset: float = 0.0
     at: Point = (0.0, 0.0)
+    turn: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,13 @@ def free_sketch(_: Module) -> Sketch:
 
 def workplane(plane: Plane, offset=0.0) -> Plane:
     return replace(plane, offset=plane.offset + number_of(offset, "an offset"), at=(0.0, 0.0))
+
+
+def transformed(plane: Plane, rotate) -> Plane:
+    x, y, z = numbers_of(rotate, 3, "a rotation")
+    if x or z or any(plane.at):
+        raise Outside("a workplane is turned about its own y only")
+    return replace(plane, turn=plane.turn + y)
 
 
 def move_to(plane: Plane, x=0.0, y=0.0) -> Plane:
@@ -216,7 +227,7 @@ def numbers_of(value, count: int, what: str) -> tuple[float, ...]:
     return tuple(number_of(item, what) for item in value)
 
 
-PLANE_METHODS = {"workplane": workplane, "moveTo": move_to, "sketch": sketch_on}
+PLANE_METHODS = {"workplane": workplane, "transformed": transformed, "moveTo": move_to, "sketch": sketch_on}
 SKETCH_METHODS = {
     "push": push,
     "reset": reset,

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from cadcode.program import field
 from cadcode.program.curve import arc_circle
-from cadcode.program.sketch import faces_inside
+from cadcode.program.features.revolve import Revolve
+from cadcode.program.sketch import faces_inside, moved_faces
 from cadcode.program.tree import PLANES, Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
 GRID = (np.indices((24, 24, 24)).reshape(3, -1).T + 0.5) / 24  # (13824, 3) in the unit cube
@@ -129,7 +130,38 @@ def filling(program: Program) -> float:
     return float(field.occupancy(program, low + (high - low) * GRID).mean())
 
 
+@st.composite
+def revolutions(draw, whole: bool = True):
+    """A sketch at positive radii, sometimes on the axis, turned all the way round or by a part of it."""
+    faces = draw(sketches(2, whole))
+    low = min(face.outline.bounds()[0, 0] for face in faces)
+    aside = draw(st.integers(0, 30)) - math.floor(low)
+    faces = moved_faces(faces, (float(aside), 0.0))
+    if draw(st.booleans()):
+        faces = (Face(draw(half_outlines())), *faces[1:])
+    angle, start = (360.0, 0.0) if draw(st.booleans()) else (draw(st.integers(20, 340)), draw(st.integers(0, 359)))
+    return Revolve(draw(st.sampled_from(PLANES)), draw(points(40, whole)), faces, float(angle), float(start))
+
+
+@st.composite
+def half_outlines(draw):
+    """A profile with a side on the axis: a rectangle, half of a lens, a cone, a cone on a cylinder."""
+    low, height, radius = draw(st.integers(-50, 0)), draw(st.integers(10, 60)), draw(st.integers(8, 50))
+    bottom, top, out = (0, low), (0, low + height), (radius, low + height // 2)
+    return draw(
+        st.sampled_from(
+            [
+                Rect((radius / 2, low + height / 2), radius, height),
+                Loop(bottom, (Arc(out, top), Line(bottom))),
+                Loop(bottom, (Line((radius, low)), Line(top), Line(bottom))),
+                Loop(top, (Line(bottom), Line((radius, low)), Line(out), Line(top))),
+            ]
+        )
+    )
+
+
 # One strategy for each feature type: features of whole numbers.
 FEATURES = {
     "extrude": bodies,
+    "revolve": revolutions,
 }

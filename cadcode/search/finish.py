@@ -15,6 +15,7 @@ from cadcode.search.restructure import simplest
 from cadcode.search.section_features import Memory, section_steps
 
 MOST_SECTIONS = 24
+COMPARED = 6  # variants whose own surface is looked at
 ENOUGH = 1e-3  # shortfall of the worth that no further feature is worth
 LEAST_GAIN = 1e-4  # of the worth, beyond the penalty of the feature
 
@@ -37,8 +38,8 @@ def with_sections(variant: Variant, options: RestructureOptions, late: Late) -> 
             break
         tried = [variant.extended(step) for step in until(late, section_steps(variant, options.residual, known))]
         work += sum(one.program().steps[-1].body.edge_count for one in tried)
-        best = max(tried, key=_value, default=variant)
-        if _value(best) < _value(variant) + LEAST_GAIN:
+        best = _best(tried, variant)
+        if best is None:
             break
         variant = best
     return variant
@@ -48,11 +49,21 @@ def with_features(variant: Variant, features: Iterable[Feature], late: Late) -> 
     """A variant with each of the features added or cut where its worth rises by more than the feature's penalty."""
     for feature in until(late, features):
         tried = [variant.extended(Step(operation, feature)) for operation in ("cut", "union")]
-        best = max(tried, key=lambda one: one.worth)
-        if _value(best) > _value(variant) + LEAST_GAIN:
-            variant = best
+        variant = _best(tried, variant) or variant
     return variant
+
+
+def _best(tried: list[Variant], variant: Variant) -> Variant | None:
+    """The best of some variants if it is worth more than another; the slow measure decides among a few."""
+    better = [one for one in tried if _value(one) > _value(variant) + LEAST_GAIN]
+    few = sorted(better, key=_value, reverse=True)[:COMPARED]
+    best = max(few, key=_whole_value, default=variant)
+    return best if _whole_value(best) > _whole_value(variant) + LEAST_GAIN else None
 
 
 def _value(variant: Variant) -> float:
     return variant.worth - complexity_penalty(variant.program())
+
+
+def _whole_value(variant: Variant) -> float:
+    return variant.whole_worth - complexity_penalty(variant.program())

@@ -33,6 +33,11 @@ class Goal(Protocol):
     noise_scale: float  # distance from the true surface that such a point may have, program units
     sections: Sections | None  # None: the input has no inside that could be cut
     face_weight: float  # of the faces that a program reproduces, in addition to its score
+    surface_weight: float  # of the share of a program's surface that the input has too, in addition to its score
+
+    def surface_share(self, program: Program) -> float:
+        """Share of the program's surface that lies on the input's; slower than `score`."""
+        ...
 
     def faces_found(self, program: Program, measured: list) -> np.ndarray:
         """For each analytic face of the input, the share that the program reproduces, (F,)."""

@@ -30,6 +30,7 @@ class Variant:
         self._measured = [*measured, *(goal.measure(step.body) for step in program.steps[len(measured) :])]
         self.score = goal.score(program, self._measured)
         self.work = work  # edges of outlines measured so far
+        self._surface_share: float | None = None
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -57,6 +58,13 @@ class Variant:
         """The score, and a bonus for the faces that are reproduced."""
         weight = self.goal.face_weight
         return self.score + (weight * float(self.faces_found.mean()) if weight else 0.0)
+
+    @property
+    def whole_worth(self) -> float:
+        """The worth, and a bonus for the program's surface that the input has too: slower, not for every trial."""
+        if self._surface_share is None:
+            self._surface_share = self.goal.surface_share(self.program())
+        return self.worth + self.goal.surface_weight * self._surface_share
 
     @property
     def shortfall(self) -> float:
@@ -92,6 +100,7 @@ class Variant:
         if score < least:
             return False
         self.values, self.score, self._steps, self._measured = values, score, steps, measured
+        self._surface_share = None
         return True
 
 

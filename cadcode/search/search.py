@@ -65,12 +65,17 @@ class Found:
 
     @property
     def worth(self) -> float:
-        return self.variant.worth - complexity_penalty(self.program)
+        return self.variant.whole_worth - complexity_penalty(self.program)
 
     @property
     def upper_bound(self) -> float:
         """The worth if the program fitted without any error."""
-        return self.variant.worth + self.variant.shortfall - complexity_penalty(self.program)
+        return (
+            self.variant.worth
+            + self.variant.shortfall
+            + self.variant.goal.surface_weight
+            - complexity_penalty(self.program)
+        )
 
 
 Drafts = list[tuple[Source, Program]]

@@ -72,7 +72,8 @@ class SurfaceGoal:
     cloud: Cloud | None = None  # the input, if it is a cloud
     planes: Planes = (np.empty(0),) * 3  # noise leaves no reliable ones
     sections: None = None
-    face_weight: float = 0.0
+    face_weight: float = 0.0  # as is the next: the score covers it
+    surface_weight: float = 0.0
 
     @property
     def effort(self) -> EffortOptions:
@@ -95,6 +96,10 @@ class SurfaceGoal:
     def distances(self, program: Program, measured: list[BodySurface]) -> np.ndarray:
         """Signed distance (N,) of the input's points to the program."""
         return field.combined_distances(program, [body.distances for body in measured])
+
+    def surface_share(self, program: Program) -> float:
+        """Zero: the score covers it."""
+        return 0.0
 
     def faces_found(self, program: Program, measured: list[BodySurface]) -> np.ndarray:
         """None: noise leaves no reliable faces."""

@@ -12,14 +12,17 @@ from functools import cached_property
 
 import numpy as np
 
+from cadcode.geometry.distance import Surface, mesh_surface
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.points import jittered_grid
 from cadcode.geometry.sampling import sample_surface
 from cadcode.geometry.shape import Shape
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
+from cadcode.program.feature import EmptySolid
 from cadcode.program.field import combine, combined_distances
 from cadcode.program.point_set import PointSet
+from cadcode.program.surface import sample_surface as sample_surface_of
 from cadcode.program.tree import Feature, Program
 from cadcode.search.from_sections import Planes, Sections, axis_aligned_planes
 from cadcode.search.goal import ResidualCells
@@ -30,6 +33,9 @@ from cadcode.surfaces import Segmentation
 MARGIN = 4.0  # program units around the part's box, so that overhang is penalised
 OUTSIDE = 25.0  # program units of overhang that halve the score
 FAR = 100.0  # mean distance of the input's surface from the program that halves the score, program units
+SURFACE = 0.5  # worth of having no surface that the input has not, on top of the score
+SURFACE_POINTS, SHARE_POINTS = 4000, 800  # samples of the input and of a program
+ON_SURFACE = 0.25  # program units: round faces are up to this far from their facets
 FACES = 0.2  # worth of reproducing all faces of the input, on top of the score
 FEWEST_CELLS, MOST_CELLS = 6, 96  # of the grid along each axis
 MESH_NOISE = 0.2  # program units: curved faces are flat in places
@@ -120,6 +126,23 @@ class VolumeGoal:
     def faces_lacking(self, program: Program, measured: list[BodyVolume]) -> tuple[np.ndarray, np.ndarray]:
         """For each face (F,) whether the program lacks matter behind it, and whether it has matter before it."""
         return self.probes.lacking(self.inside_program(program, measured)[len(self.inside) :])
+
+    @cached_property
+    def whole_surface(self) -> Surface:
+        """The input's surface, prepared for distances."""
+        return mesh_surface(self.sections.vertices, self.sections.faces, SURFACE_POINTS, np.random.default_rng(0))
+
+    @property
+    def surface_weight(self) -> float:
+        return SURFACE if self.probes.faces else 0.0
+
+    def surface_share(self, program: Program) -> float:
+        """Share of the program's surface that lies on the input's."""
+        try:
+            points, _ = sample_surface_of(program, SHARE_POINTS, np.random.default_rng(0))
+        except EmptySolid:
+            return 0.0
+        return float((self.whole_surface.distances(points) < ON_SURFACE).mean())
 
     def residual_cells(self, program: Program, measured: list[BodyVolume]) -> ResidualCells:
         """Grid cells that only one of input and program fills."""

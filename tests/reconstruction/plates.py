@@ -19,7 +19,7 @@ def plate(radius=30.0, height=40.0, width=120.0):
 TRUE, NEAR, FAR = compact(plate()), compact(plate(radius=20.0)), compact(plate(radius=5.0, height=90.0))
 ALL = Extrude("XY", -90.0, 180.0, (Face(Rect((0.0, 0.0), 200.0, 200.0)),))
 EMPTY = compact(Program((*plate().steps, Step("cut", ALL))))
-GARBAGE = "import cadquery as cq\nr=cq.Workplane('XY').sphere(5)"
+GARBAGE = "import cadquery as cq\nr=cq.Workplane('XY').text('x',5,1)"
 FAST = Options(
     sampling=SamplingOptions(surface_points=1024),
     metrics=MetricOptions(points=1024),

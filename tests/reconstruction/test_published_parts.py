@@ -45,7 +45,7 @@ r=w0.sketch().push([(0,0)]).rect(200,100).push([(50,10)]).circle(30,mode='s').fi
 HALF = """import cadquery as cq
 w0=cq.Workplane('XY',origin=(0,0,-10))
 r=w0.sketch().push([(0,0)]).rect(100,50).push([(25,5)]).circle(15,mode='s').finalize().extrude(20)"""
-BALL = "import cadquery as cq\nr=cq.Workplane('XY').sphere(100)"
+BALL = "import cadquery as cq\nr=cq.Workplane('XY').moveTo(0,-100).threePointArc((100,0),(0,100)).close().revolve()"
 SCALE, SHIFT = 0.25, (30.0, -7.0, 2.0)  # world = scale * program + shift
 FAST = Options(
     sampling=SamplingOptions(surface_points=512),

@@ -81,10 +81,10 @@ def test_the_stages_say_what_each_of_them_brought(shape, sandbox):
     options = replace(FAST, search=replace(FAST.search, refine=True))
     found = reconstruct(shape, Told(FAR, NEAR), sandbox, options).as_dict()
     stages = found["stages"]
-    assert list(stages)[:3] == ["greedy", "drafts", "refined"]
+    assert list(stages)[:3] == ["greedy", "drafts", "completed"]
     assert stages["greedy"]["source"] == "greedy" and stages["drafts"]["source"].startswith("sample")
-    assert stages["refined"]["source"].endswith(", refined")
-    assert stages["greedy"]["iou"] < stages["drafts"]["iou"] < stages["refined"]["iou"]
+    assert stages["completed"]["source"].endswith(", completed")
+    assert stages["greedy"]["iou"] < stages["drafts"]["iou"] < stages["completed"]["iou"]
     assert max(stage["iou"] for stage in stages.values()) == found["error"]["iou"]
 
 

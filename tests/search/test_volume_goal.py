@@ -76,7 +76,7 @@ def test_cells_cover_the_box_and_its_margin_one_point_each():
 def test_the_other_points_lie_beside_the_surface_most_of_them_close():
     options = VolumeOptions()
     goal = measure_volume_goal(BOX, PLAIN, options)
-    near = goal.points[goal.grid_size :]
+    near = goal.points[goal.grid_size : len(goal.inside)]
     away = np.abs(np.abs(near) - [40.0, 100.0, 7.5]).min(axis=1)  # to the nearest of the six planes
     assert len(near) == options.near_points
     assert away.max() <= options.farthest and np.median(away) < 1

@@ -49,7 +49,8 @@ def with_features(variant: Variant, features: Iterable[Feature], late: Late) -> 
     """A variant with each of the features added or cut where its worth rises by more than the feature's penalty."""
     for feature in until(late, features):
         tried = [variant.extended(Step(operation, feature)) for operation in ("cut", "union")]
-        variant = _best(tried, variant) or variant
+        best = max(tried, key=_value)
+        variant = best if _value(best) > _value(variant) + LEAST_GAIN else variant
     return variant
 
 

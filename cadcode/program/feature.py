@@ -12,7 +12,7 @@ import numpy as np
 
 from cadcode.program.curve import Arc, Point
 from cadcode.program.numbers import Numbers
-from cadcode.program.place import NamedPlane
+from cadcode.program.place import NamedPlane, Placement
 from cadcode.program.text.plain import Write
 
 
@@ -137,6 +137,10 @@ class Feature(Protocol):
 
     def moved(self, by: Similarity) -> "Feature": ...
 
+    def turned(self, place: Placement) -> "Feature | None":
+        """The feature on a plane that is not along the axes, where its type can say it alone (about its own axis)."""
+        ...
+
     def numbers(self) -> Numbers: ...
 
     def canonical(self) -> "Feature":
@@ -182,7 +186,7 @@ class Feature(Protocol):
         ...
 
     @property
-    def base(self) -> NamedPlane:
+    def base(self) -> NamedPlane | Placement:
         """The workplane of its chain."""
         ...
 
@@ -217,7 +221,7 @@ class Solid:
     edge_count: ClassVar[int] = 1
     axis: ClassVar[int | None] = None
     is_box: ClassVar[bool] = False
-    base: ClassVar[NamedPlane] = NamedPlane()
+    base: ClassVar[NamedPlane | Placement] = NamedPlane()
 
     def calls(self, write: Write) -> list[str]:
         return [self.base.call(write), *self.built(write)]
@@ -240,6 +244,9 @@ class Solid:
 
     def prepared(self):
         return self
+
+    def turned(self, place: Placement) -> None:
+        return None
 
     def canonical(self):
         return self

@@ -73,9 +73,9 @@ def _execute(statement: ast.stmt, names: dict[str, object]) -> None:
 
 def _storable(value, statement: ast.stmt):
     """Sketches change in place in CadQuery; under a name, that would be seen elsewhere."""
-    if isinstance(value, float) or KINDS.get(type(value)) in ("a workplane", "a solid"):
+    if isinstance(value, float) or KINDS.get(type(value)) in ("a plane", "a workplane", "a solid"):
         return value
-    raise Outside("only numbers, workplanes and solids may have a name", statement.lineno)
+    raise Outside("only numbers, planes, workplanes and solids may have a name", statement.lineno)
 
 
 def _evaluate(node: ast.expr, names: dict[str, object]):

@@ -306,7 +306,5 @@ def _centred(plane: Plane, outline: Rect | Circle, height) -> Extrude:
 
 
 def _prism(plane: Plane, height: float, faces: tuple[Face, ...]) -> Extrude:
-    if plane.turn:
-        raise Outside("an extrusion on a turned workplane")
     shift = (plane.origin[0] + plane.at[0], plane.origin[1] + plane.at[1])
     return Extrude(plane.name, plane.offset, height, moved_faces(faces, shift))

@@ -105,6 +105,10 @@ class Feature(Protocol):
         """Lowest and highest corner, (2, 3). Raises EmptySolid where there is nothing."""
         ...
 
+    def reach(self, direction: np.ndarray) -> float:
+        """The largest product of one of its points with a vector (3,), never too small."""
+        ...
+
     def control_box(self) -> np.ndarray:
         """Box (2, 3) of all its numbers."""
         ...
@@ -228,6 +232,9 @@ class Solid:
 
     def applied(self, operation: str, write: Write) -> list[str] | None:
         return None
+
+    def reach(self, direction: np.ndarray) -> float:
+        return float((self.bounds() * direction).max(axis=0).sum())
 
     def control_box(self) -> np.ndarray:
         return self.bounds()

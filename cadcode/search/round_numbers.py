@@ -1,8 +1,8 @@
 """Round numbers: those a designer would have typed, where the input cannot tell them from the numbers found.
 
-Edges, levels, centres, radii and angles (the slots of `Parameters`) are rounded, so flush faces stay flush. Numbers that
-differ by less than the accuracy become equal, and features symmetric within the accuracy become exactly symmetric. On
-planes of their own, features are rounded but not made symmetric.
+Edges, levels, centres, radii and angles (the slots of `Parameters`) are rounded, so flush faces stay flush. Numbers
+that differ by less than the accuracy become equal, and features symmetric within the accuracy become exactly symmetric.
+On planes of their own, features are rounded but not made symmetric.
 """
 
 import math

@@ -1,6 +1,7 @@
 """Random programs for hypothesis: simple outlines, sketches of up to three faces, up to three bodies, never empty."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import assume
@@ -178,7 +179,8 @@ def placements(draw):
 def tilted_features(draw):
     found = tilted(draw(st.one_of(bodies(2), revolutions())), draw(placements()))
     assume(found.kind == "tilted")
-    return found
+    origin = tuple(round(value, 3) for value in found.place.origin)  # the body may bring an origin of its own
+    return replace(found, place=replace(found.place, origin=origin))
 
 
 # One strategy for each feature type: features of whole numbers.

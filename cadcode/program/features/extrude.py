@@ -17,6 +17,7 @@ from cadcode.program.sketch import (
     canonical_faces,
     faces_distance,
     faces_inside,
+    faces_reach,
     mapped_faces,
     moved_faces,
     sketch_calls,
@@ -73,6 +74,11 @@ class Extrude(Solid):
         if not added:
             raise EmptySolid("a sketch without any added face")
         return self._box(added)
+
+    def reach(self, direction: np.ndarray) -> float:
+        i, j, k = AXES[self.plane]
+        flat, upright = (float(direction[i]), float(direction[j])), float(direction[k])
+        return faces_reach(self.faces, flat) + max(self.low * upright, self.high * upright)
 
     def control_box(self) -> np.ndarray:
         return self._box([face.outline.control_box() for face in self.faces])

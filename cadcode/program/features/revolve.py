@@ -19,6 +19,7 @@ from cadcode.program.sketch import (
     canonical_faces,
     faces_distance,
     faces_inside,
+    faces_reach,
     mapped_faces,
     moved_faces,
     sketch_calls,
@@ -73,6 +74,12 @@ class Revolve(Solid):
         if not added:
             raise EmptySolid("a sketch without any added face")
         return self._box(max(box[1, 0] for box in added), min(b[0, 1] for b in added), max(b[1, 1] for b in added))
+
+    def reach(self, direction: np.ndarray) -> float:
+        """That of the whole revolution."""
+        i, j, k = AXES[self.plane]
+        u, along, v = direction[[i, j, k]].tolist()
+        return self.centre[0] * u + self.centre[1] * v + faces_reach(self.faces, (math.hypot(u, v), along))
 
     def control_box(self) -> np.ndarray:
         boxes = np.array([face.outline.control_box() for face in self.faces])

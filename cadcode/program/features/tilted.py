@@ -36,11 +36,17 @@ class Tilted(Solid):
     # --- geometry ---
 
     def bounds(self) -> np.ndarray:
-        """Box (2, 3) around the turned box of the body: never too small, often too large."""
-        return self._box(self.body.bounds())
+        """As small as the body's `reach` is exact."""
+        self.body.bounds()  # raises EmptySolid where there is nothing
+        high = np.array([self.reach(axis) for axis in np.eye(3)])
+        return np.stack([np.array([-self.reach(-axis) for axis in np.eye(3)]), high])
+
+    def reach(self, direction: np.ndarray) -> float:
+        return float(direction @ np.array(self.place.origin)) + self.body.reach(direction @ self.place.rotation)
 
     def control_box(self) -> np.ndarray:
-        return self._box(self.body.control_box())
+        corners = self._corners(self.body.control_box())
+        return np.stack([corners.min(axis=0), corners.max(axis=0)])
 
     def inside(self, points: np.ndarray) -> np.ndarray:
         return self.body.inside(self.place.local(points))
@@ -61,10 +67,6 @@ class Tilted(Solid):
     def _corners(self, box: np.ndarray) -> np.ndarray:
         """The corners (8, 3) of a box of the body, in space."""
         return self.place.in_space(np.stack(np.meshgrid(*box.T), axis=-1).reshape(-1, 3))
-
-    def _box(self, box: np.ndarray) -> np.ndarray:
-        corners = self._corners(box)
-        return np.stack([corners.min(axis=0), corners.max(axis=0)])
 
     def _patch(self, patch: Patch) -> Patch:
         rotation, place = self.place.rotation, self.place

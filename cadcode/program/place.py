@@ -1,6 +1,7 @@
 """Planes that sketches lie in."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,17 +95,19 @@ class Placement:
         return f"Workplane('{name}'{place}).transformed(rotate=({','.join(number(a, ANGLE_DIGITS) for a in angles)}))"
 
     def _turn(self) -> tuple[str, Vector] | None:
-        """A named plane and an angle in degrees about one of its axes, the others 0, that make these directions."""
-        for name in (*PLANES, *SEEN_FROM_BEHIND):
-            matrix = Placement((0.0, 0.0, 0.0), *DIRECTIONS[name]).rotation
-            between = matrix.T @ self.rotation
-            for axis in np.flatnonzero(np.diag(between) > 1 - ALIGNED).tolist():
-                i, j = (axis + 1) % 3, (axis + 2) % 3
-                angle = round(math.degrees(math.atan2(between[j, i], between[i, i])), ANGLE_DIGITS)
-                angles = vector(angle if k == axis else 0.0 for k in range(3))
-                if Placement.of(self.origin, matrix @ rotation_of(angles)).rounded() == self:
-                    return name, angles
-        return None
+        """A named plane and degrees about its axes, all but one 0, that make these directions; the least, if any."""
+        found = [turn for name in (*PLANES, *SEEN_FROM_BEHIND) for turn in self._turns_of(name)]
+        return min(found, key=lambda turn: max(map(abs, turn[1])), default=None)
+
+    def _turns_of(self, name: str) -> Iterator[tuple[str, Vector]]:
+        named = Placement(self.origin, *DIRECTIONS[name]).rotation
+        between = named.T @ self.rotation
+        for axis in np.flatnonzero(np.diag(between) > 1 - ALIGNED).tolist():
+            i, j = (axis + 1) % 3, (axis + 2) % 3
+            angle = round(math.degrees(math.atan2(between[j, i], between[i, i])), ANGLE_DIGITS)
+            angles = vector(angle if k == axis else 0.0 for k in range(3))
+            if Placement.of(self.origin, named @ rotation_of(angles)).rounded() == self:
+                yield name, angles
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,7 +213,7 @@ class Revolve(Solid):
         cube = Similarity(tuple(axes), tuple(signs), shift=place.origin)
         about = cube.matrix().T @ directions  # a rotation about the plane's y
         angle, (u, v) = math.degrees(math.atan2(-about[k, i], about[i, i])), self.centre
-        centre = (about[i, i] * u + about[i, k] * v, about[k, i] * u + about[k, k] * v)
+        centre = (float(about[i, i] * u + about[i, k] * v), float(about[k, i] * u + about[k, k] * v))
         start = 0.0 if self.is_whole else _turned(self.start + angle)
         return replace(self, centre=centre, start=start).moved(cube)
 

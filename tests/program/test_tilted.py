@@ -21,7 +21,7 @@ PLANE = "cq.Workplane(cq.Plane(origin=(1,2,3),xDir=(0.8,0,-0.6),normal=(0.36,0.8
 SKETCH = ".sketch().rect(30,10).push([(9,3)]).circle(1,mode='s').finalize()"
 NUMBER = st.integers(-1800, 1800).map(lambda tenths: tenths / 10)
 
-# What users write; chains that end in a solid.
+# Chains as users write them; each ends in a solid.
 CHAINS = (
     f"{PLANE}.box(20,10,4)",
     f"{PLANE}.workplane(offset=7).moveTo(3,-2).cylinder(30,4)",

@@ -25,9 +25,9 @@ def parse(text: str) -> Program | Rejected:
     """The program a text spells, or why it spells none.
 
     Canonical: origins and workplane offsets become the body's `offset` and coordinates, a box or cylinder a prism over
-    one rectangle or circle, a push of several points several faces, `close()` a straight last edge. A feature on a plane
-    along the axes, however written, is on XY, YZ or ZX; on any other plane it is `Tilted`, or turned where its type can
-    say that. All numbers come back as floats. The solid is the variable `result`, else `r`.
+    one rectangle or circle, a push of several points several faces, `close()` a straight last edge. A feature on a
+    plane along the axes, however written, is on XY, YZ or ZX; on any other plane it is `Tilted`, or turned where its
+    type can say that. All numbers come back as floats. The solid is the variable `result`, else `r`.
     """
     if len(text) > MAX_TEXT:
         return Rejected(f"longer than {MAX_TEXT} characters", 1)

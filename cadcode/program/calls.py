@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import wraps
 
 from cadcode.program.features import FEATURES
+from cadcode.program.features.tilted import tilted
+from cadcode.program.place import Placement
 from cadcode.program.tree import Program, Step
 from cadcode.program.workplane import (
     PLANE_METHODS,
@@ -18,12 +20,20 @@ from cadcode.program.workplane import (
     Sketch,
     free_sketch,
     number_of,
+    plane_of,
     workplane_of,
 )
 
 MAX_STEPS = 200
 
-KINDS = {Module: "cadquery", Plane: "a workplane", Sketch: "a sketch", Profile: "a finished sketch", Program: "a solid"}
+KINDS = {
+    Module: "cadquery",
+    Placement: "a plane",
+    Plane: "a workplane",
+    Sketch: "a sketch",
+    Profile: "a finished sketch",
+    Program: "a solid",
+}
 
 
 def union(solid: Program, toUnion, tol=None) -> Program:
@@ -59,7 +69,7 @@ def _combine(left: Program, operation: str, right, tolerance) -> Program:
 def _methods() -> dict[type, dict[str, Callable]]:
     """Kind of value -> method -> function."""
     found: dict[type, dict[str, Callable]] = {
-        Module: {"Workplane": workplane_of, "Sketch": free_sketch},
+        Module: {"Workplane": workplane_of, "Plane": plane_of, "Sketch": free_sketch},
         Plane: PLANE_METHODS,
         Sketch: SKETCH_METHODS,
         Profile: {},
@@ -72,13 +82,22 @@ def _methods() -> dict[type, dict[str, Callable]]:
 
 
 def _as_program(make: Callable) -> Callable:
-    """The maker of a feature as the maker of a program, with the same signature."""
+    """The maker of a feature as the maker of a program, with the same signature.
+
+    On a workplane with a place of its own, the maker works in its coordinates, and the feature is placed here.
+    """
 
     @wraps(make)
-    def made(*arguments, **named) -> Program:
-        return Program((Step("union", make(*arguments, **named)),))
+    def made(base, *arguments, **named) -> Program:
+        feature, place = make(base, *arguments, **named), _place(base)
+        return Program((Step("union", feature if place is None else tilted(feature, place)),))
 
     return made
+
+
+def _place(base) -> Placement | None:
+    """The place of the workplane that a maker starts from: `base` itself, or the one that it is on."""
+    return getattr(getattr(base, "plane", base), "place", None)
 
 
 METHODS = _methods()

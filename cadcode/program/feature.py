@@ -12,7 +12,7 @@ import numpy as np
 
 from cadcode.program.curve import Arc, Point
 from cadcode.program.numbers import Numbers
-from cadcode.program.place import NamedPlane
+from cadcode.program.place import NamedPlane, Placement
 from cadcode.program.point_set import PointSet
 from cadcode.program.text.plain import Write
 
@@ -106,6 +106,10 @@ class Feature(Protocol):
         """Lowest and highest corner, (2, 3). Raises EmptySolid where there is nothing."""
         ...
 
+    def reach(self, direction: np.ndarray) -> float:
+        """The largest product of one of its points with a vector (3,), never too small."""
+        ...
+
     def control_box(self) -> np.ndarray:
         """Box (2, 3) of all its numbers."""
         ...
@@ -141,6 +145,10 @@ class Feature(Protocol):
     # --- other features from this one ---
 
     def moved(self, by: Similarity) -> "Feature": ...
+
+    def turned(self, place: Placement) -> "Feature | None":
+        """The feature on a plane that is not along the axes, where its type can say it alone (about its own axis)."""
+        ...
 
     def numbers(self) -> Numbers: ...
 
@@ -187,7 +195,7 @@ class Feature(Protocol):
         ...
 
     @property
-    def base(self) -> NamedPlane:
+    def base(self) -> NamedPlane | Placement:
         """The workplane of its chain."""
         ...
 
@@ -222,13 +230,16 @@ class Solid:
     edge_count: ClassVar[int] = 1
     axis: ClassVar[int | None] = None
     is_box: ClassVar[bool] = False
-    base: ClassVar[NamedPlane] = NamedPlane()
+    base: ClassVar[NamedPlane | Placement] = NamedPlane()
 
     def calls(self, write: Write) -> list[str]:
         return [self.base.call(write), *self.built(write)]
 
     def applied(self, operation: str, write: Write) -> list[str] | None:
         return None
+
+    def reach(self, direction: np.ndarray) -> float:
+        return float((self.bounds() * direction).max(axis=0).sum())
 
     def control_box(self) -> np.ndarray:
         return self.bounds()
@@ -248,6 +259,9 @@ class Solid:
 
     def prepared(self):
         return self
+
+    def turned(self, place: Placement) -> None:
+        return None
 
     def canonical(self):
         return self

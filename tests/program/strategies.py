@@ -1,6 +1,7 @@
 """Random programs for hypothesis: simple outlines, sketches of up to three faces, up to three bodies, never empty."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import assume
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from cadcode.program import field
 from cadcode.program.curve import arc_circle
 from cadcode.program.features.revolve import Revolve
+from cadcode.program.features.tilted import tilted
+from cadcode.program.place import DIRECTIONS, Placement, rotation_of
 from cadcode.program.sketch import faces_inside, moved_faces
 from cadcode.program.tree import PLANES, Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
@@ -160,8 +163,29 @@ def half_outlines(draw):
     )
 
 
+@st.composite
+def placements(draw):
+    """Planes that are not along the axes: a named one turned about one of its axes by a round angle, or any."""
+    origin = draw(st.tuples(*[numbers(-30, 30)] * 3))
+    named = Placement(origin, *DIRECTIONS[draw(st.sampled_from(PLANES))])
+    angles = [draw(st.integers(-1800, 1800)) / 10 for _ in range(3)]
+    if draw(st.booleans()):
+        kept = draw(st.integers(0, 2))
+        angles = [angle if axis == kept else 0.0 for axis, angle in enumerate(angles)]
+    return Placement.of(origin, named.rotation @ rotation_of(angles))
+
+
+@st.composite
+def tilted_features(draw):
+    found = tilted(draw(st.one_of(bodies(2), revolutions())), draw(placements()))
+    assume(found.kind == "tilted")
+    origin = tuple(round(value, 3) for value in found.place.origin)  # the body may bring an origin of its own
+    return replace(found, place=replace(found.place, origin=origin))
+
+
 # One strategy for each feature type: features of whole numbers.
 FEATURES = {
     "extrude": bodies,
     "revolve": revolutions,
+    "tilted": tilted_features,
 }

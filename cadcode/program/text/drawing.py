@@ -8,6 +8,7 @@ from cadcode.program.text.expression import Expression, Parameters, constant, sh
 from cadcode.program.text.layout import Block, flat
 from cadcode.program.text.naming import WORDS, describe, inner_word, role, size_word
 from cadcode.program.text.placing import WALL, Interval, Places, Size
+from cadcode.program.text.plain import Write
 from cadcode.program.text.roles import bore
 from cadcode.program.tree import AXES, Face, Feature, Point, Rect, Step
 
@@ -21,11 +22,29 @@ def drawn(name: str, step: Step, body: Feature, places: Places, origin: str) -> 
     A feature type without a drawing in `DRAWINGS` is written by its own `calls`, in plain numbers. `body` is that of
     `step` where the part lies; `origin` is the argument of a workplane that moves one to the other.
     """
+    if step.body.kind == "tilted":
+        return _drawn_tilted(name, step, body, places)
     if step.body.kind in DRAWINGS:
         calls = DRAWINGS[step.body.kind](name, step, places).calls()
         return [f'cq.Workplane("{step.body.plane}"{origin})', *calls], describe(name, step)
-    first, *rest = body.calls(lambda value: constant(shortest(value, places.parameters.tolerance)).text())
-    return [call.replace("'", '"') for call in (f"cq.{first}", *(f".{call}" for call in rest))], f"{name}: {body.kind}"
+    first, *rest = body.calls(_plainly(places))
+    return [_quoted(call) for call in (f"cq.{first}", *(f".{call}" for call in rest))], f"{name}: {body.kind}"
+
+
+def _drawn_tilted(name: str, step: Step, body: Feature, places: Places) -> tuple[list[Block | str], str]:
+    """A feature in a plane of its own: sizes are shared with the other features, places are the plane's own."""
+    inner = Step(step.operation, step.body.body)
+    (_, *calls), words = drawn(name, inner, inner.body, Places(places.parameters), "")
+    plane = _quoted(body.base.call(_plainly(places))).replace(",", ", ")
+    return [f"cq.{plane}", *calls], f"{words}, in a plane of its own"
+
+
+def _plainly(places: Places) -> Write:
+    return lambda value: constant(shortest(value, places.parameters.tolerance)).text()
+
+
+def _quoted(call: str) -> str:
+    return call.replace("'", '"')
 
 
 class Drawing:

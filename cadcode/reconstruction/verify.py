@@ -14,6 +14,7 @@ from cadcode.sandbox.sandbox import Sandbox
 from cadcode.search.goal import Late, never
 
 TOLERANCE = 1e-6  # of the size: fused boolean tolerance of a retry
+ALL = 0.99  # IoU, and F1 of the faces, of a result that has everything
 SHORT = 0.02  # retry if the measured IoU is this much below the search's estimate (accurate to about 0.01)
 
 Tried = Verified | Failure
@@ -29,8 +30,8 @@ def verify_best(
 ) -> list[Tried]:
     """Run and measure candidates in their order, none of the `known` again, until `execute` sound ones are measured.
 
-    While one is measured the next runs, if it will be needed whatever comes of the first. When it is `late`, no further
-    candidate is run.
+    While one is measured the next runs, if it will be needed whatever comes of the first. When one has everything, or
+    it is `late`, no further candidate is run.
     """
     left = untried(candidates, known)
     tried, measured, following = [], 0, None
@@ -40,12 +41,24 @@ def verify_best(
                 break
             text, running = following or _begin(candidate, part, sandbox, options, ahead)
             outcome = running.result()
-            needed = after is not None and measured + 1 < options.search.execute
+            needed = after is not None and measured + 1 < options.search.execute and not promises_all(candidate)
             following = _begin(after, part, sandbox, options, ahead) if needed else None
             first = judge(candidate, text, outcome, part, options)
             tried.append(retried(first, part, sandbox, options) if falls_short(first) else first)
             measured += is_sound(tried[-1])
+            if has_all(tried[-1]):
+                break
     return tried
+
+
+def promises_all(candidate: Proposed) -> bool:
+    """Whether the search measured next to no difference between a program and the input."""
+    return candidate.expected is not None and candidate.expected > ALL
+
+
+def has_all(tried: Tried) -> bool:
+    """Whether a result has next to no difference from the input: the less good ones need not be run."""
+    return is_sound(tried) and tried.iou > ALL and tried.faces is not None and tried.faces.f1 > ALL
 
 
 def _begin(candidate: Proposed, part: Input, sandbox: Sandbox, options: Options, pool: Executor) -> tuple[str, Future]:

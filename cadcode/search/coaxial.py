@@ -34,13 +34,14 @@ class Segment:
     row: int  # of the face
 
 
-def coaxial_features(mesh: Sections) -> list[Feature]:
-    """Turned features about axes along x, y and z, program frame, each once."""
+def coaxial_features(mesh: Sections, axes: tuple[int, ...] = (0, 1, 2)) -> list[Feature]:
+    """Turned features about axes along some of x, y and z, in the mesh's frame, each once."""
     if mesh.segmentation is None:
         return []
     found = [
         feature
         for axis in relate(mesh.segmentation).axes
+        if int(np.abs(axis.direction).argmax()) in axes
         for run in runs_about(axis, mesh)
         if (feature := feature_of(run, axis)) is not None
     ]

@@ -13,6 +13,7 @@ from cadcode.search.ranking import complexity_penalty
 from cadcode.search.refine import Variant
 from cadcode.search.restructure import simplest
 from cadcode.search.section_features import Memory, section_steps
+from cadcode.search.views import View, views_of
 
 MOST_SECTIONS = 24
 COMPARED = 6  # variants whose own surface is looked at
@@ -25,18 +26,20 @@ def finish(variant: Variant, options: RestructureOptions, late: Late) -> Variant
     mesh = variant.goal.sections
     if mesh is None or mesh.segmentation is None:
         return variant
-    variant = with_features(variant, coaxial_features(mesh), late)
-    return simplest(with_sections(variant, options, late), options, late)
+    views = views_of(mesh, variant.goal.planes)
+    turned = [view.placed(feature) for view in views for feature in coaxial_features(view.mesh, view.axes)]
+    variant = with_features(variant, turned, late)
+    return simplest(with_sections(variant, views, options, late), options, late)
 
 
-def with_sections(variant: Variant, options: RestructureOptions, late: Late) -> Variant:
+def with_sections(variant: Variant, views: list[View], options: RestructureOptions, late: Late) -> Variant:
     """A variant with prisms where it disagrees with the input, the best one first."""
-    known: Memory = {}
+    known: list[Memory] = [{} for _ in views]
     work = 0  # edges measured
     for _ in until(late, range(MOST_SECTIONS)):
         if variant.shortfall < ENOUGH or work > options.work:
             break
-        tried = [variant.extended(step) for step in until(late, section_steps(variant, options.residual, known))]
+        tried = [variant.extended(step) for step in until(late, section_steps(variant, views, options.residual, known))]
         work += sum(one.program().steps[-1].body.edge_count for one in tried)
         best = _best(tried, variant)
         if best is None:

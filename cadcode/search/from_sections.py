@@ -79,8 +79,7 @@ class Sections:
         if self.segmentation is not None:
             labels = self.segmentation.labels[rows]
             curves = {label: prism_curve(self.segmentation, label, axis, level) for label in set(labels.tolist())}
-            if all(curve is not None for curve in curves.values()):
-                return traced_outline(polygon, labels, curves.get)
+            return traced_outline(polygon, labels, curves.get)
         return fitted_outline(polygon, self.resolution)
 
     def levels(self, axis: int, share: float) -> np.ndarray:

@@ -17,6 +17,7 @@ from cadcode.search.from_sections import PLANE_OF, Ring, rings_at
 from cadcode.search.options import ResidualOptions
 from cadcode.search.refine import Variant
 from cadcode.search.residual import Component, components
+from cadcode.search.views import View
 
 REACH = 4.0  # program units between a component and the plane at which it may end
 MOST_LEVELS = 2  # of the input's planes at either end
@@ -26,17 +27,24 @@ THIN = 0.02  # program units
 Memory = dict[tuple[int, float, float], list[Ring]]  # sections that were made already, between two levels
 
 
-def section_steps(variant: Variant, options: ResidualOptions, known: Memory) -> Iterator[Step]:
-    """Steps that may explain the components of the residual; `known` keeps the sections for the next call."""
-    mesh = variant.goal.sections
+def section_steps(variant: Variant, views: list[View], options: ResidualOptions, known: list[Memory]) -> Iterator[Step]:
+    """Steps that may explain the components of the residual; `known` keeps each view's sections for the next call."""
+    for operation, points, margin in chain(components(variant, options), face_components(variant)):
+        for view, memory in zip(views, known, strict=True):
+            component = (operation, view.local(points), margin)
+            for prism in _prisms(view, component, options, memory):
+                yield Step(operation, view.placed(prism))
+
+
+def _prisms(view: View, component: Component, options: ResidualOptions, known: Memory) -> Iterator[Extrude]:
+    mesh = view.mesh
     box = np.stack([mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)])
-    places = chain(components(variant, options), face_components(variant))
-    for component, axis in product(places, range(3)):
-        for low, high in _levels(component, axis, variant.goal.planes[axis]):
+    for axis in view.axes:
+        for low, high in _levels(component, axis, view.planes[axis]):
             if (axis, low, high) not in known:
                 known[axis, low, high] = rings_at(mesh, axis, mesh.clean_level(axis, low, high))
             for faces in _sketches(component, axis, known[axis, low, high], box[:, AXES[PLANE_OF[axis]][:2]], options):
-                yield Step(component[0], Extrude(PLANE_OF[axis], low, high - low, faces))
+                yield Extrude(PLANE_OF[axis], low, high - low, faces)
 
 
 def face_components(variant: Variant) -> Iterator[Component]:

@@ -4,9 +4,30 @@ Solids are made by features (their `parsers`) and combined here.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import wraps
 
+from cadcode.program.feature import EmptySolid
 from cadcode.program.features import FEATURES
+from cadcode.program.flat_ends import end, is_flat
+from cadcode.program.place import PLANES
+from cadcode.program.solid_plane import (
+    CORNERS_METHODS,
+    END_FACES_METHODS,
+    OTHER_METHODS,
+    OTHERS,
+    SOLID_PLANE_METHODS,
+    Corners,
+    EndFaces,
+    OtherPlane,
+    SolidPlane,
+    Vector,
+    directions,
+    facing,
+    origin_of,
+    other_plane,
+    unit,
+)
 from cadcode.program.tree import Program, Step
 from cadcode.program.workplane import (
     PLANE_METHODS,
@@ -23,7 +44,30 @@ from cadcode.program.workplane import (
 
 MAX_STEPS = 200
 
-KINDS = {Module: "cadquery", Plane: "a workplane", Sketch: "a sketch", Profile: "a finished sketch", Program: "a solid"}
+
+@dataclass(frozen=True, slots=True)
+class Chained(Program):
+    """A solid, and the origin of the workplane that its chain is on."""
+
+    origin: Vector
+
+
+KINDS = {
+    Module: "cadquery",
+    Plane: "a workplane",
+    OtherPlane: f"a workplane other than {', '.join(PLANES)}",
+    Sketch: "a sketch",
+    Profile: "a finished sketch",
+    Program: "a solid",
+    Chained: "a solid",
+    EndFaces: "a selection of faces",
+    SolidPlane: "a workplane on a solid",
+    Corners: "a rectangle for construction",
+}
+
+
+def any_workplane(module: Module, inPlane="XY", origin=(0.0, 0.0, 0.0)) -> Plane | OtherPlane:
+    return other_plane(inPlane, origin) if inPlane in OTHERS else workplane_of(module, inPlane, origin)
 
 
 def union(solid: Program, toUnion, tol=None) -> Program:
@@ -53,30 +97,81 @@ def _combine(left: Program, operation: str, right, tolerance) -> Program:
     if len(left.steps) + len(right.steps) > MAX_STEPS:
         raise Outside(f"more than {MAX_STEPS} steps")
     again = [Step("cut" if operation == "cut" else step.operation, step.body) for step in rest]
-    return Program((*left.steps, Step(operation, first.body), *again))
+    return replace(left, steps=(*left.steps, Step(operation, first.body), *again))
+
+
+def copy_workplane(solid: Program, obj) -> SolidPlane:
+    if not isinstance(obj, Plane | OtherPlane):
+        raise Outside("copyWorkplane takes a workplane")
+    origin, x, normal = directions(obj)
+    axis, sense = facing(normal)
+    points = (obj.at,) if isinstance(obj, Plane) else ((0.0, 0.0),)
+    return SolidPlane(solid, origin, x, normal, (_end(solid, axis, sense), _far(solid, axis, sense)), points)
+
+
+def faces(solid: Chained, selector) -> EndFaces:
+    """The faces at one end of the solid, where its field tells that they are flat."""
+    if not isinstance(selector, str) or len(selector) != 2 or selector[0] not in "<>" or selector[1] not in "XYZ":
+        raise Outside("faces are selected by an end of the solid, as '>Z'")
+    axis, sense = "XYZ".index(selector[1]), 1 if selector[0] == ">" else -1
+    found = EndFaces(solid, unit(axis, sense), _end(solid, axis, sense), _far(solid, axis, sense), solid.origin)
+    if not is_flat(solid, axis, sense):
+        raise Outside(f"faces('{selector}') of a solid without a flat face at this end")
+    return found
+
+
+def _far(solid: Program, axis: int, sense: int) -> float:
+    """Where holes through the solid end: at a flat end, beyond any other one by its size."""
+    first, last = (_end(solid, axis, way) for way in (sense, -sense))
+    return last if is_flat(solid, axis, -sense) else 2 * last - first
+
+
+def _end(solid: Program, axis: int, sense: int) -> float:
+    try:
+        return end(solid, axis, sense)
+    except EmptySolid as problem:
+        raise Outside(str(problem)) from None
 
 
 def _methods() -> dict[type, dict[str, Callable]]:
     """Kind of value -> method -> function."""
     found: dict[type, dict[str, Callable]] = {
-        Module: {"Workplane": workplane_of, "Sketch": free_sketch},
+        Module: {"Workplane": any_workplane, "Sketch": free_sketch},
         Plane: PLANE_METHODS,
+        OtherPlane: OTHER_METHODS,
         Sketch: SKETCH_METHODS,
         Profile: {},
-        Program: {"union": union, "cut": cut, "intersect": intersect},
+        Program: {"union": union, "cut": cut, "intersect": intersect, "copyWorkplane": copy_workplane},
+        EndFaces: END_FACES_METHODS,
+        SolidPlane: SOLID_PLANE_METHODS,
+        Corners: CORNERS_METHODS,
     }
     for feature in FEATURES.values():
         for kind, makers in feature.parsers().items():
-            found[kind] = found[kind] | {name: _as_program(make) for name, make in makers.items()}
-    return found
+            wrap = _as_cut if feature.is_tool else _as_program
+            found[kind] = found[kind] | {name: wrap(make) for name, make in makers.items()}
+    return found | {Chained: found[Program] | {"faces": faces}}
 
 
 def _as_program(make: Callable) -> Callable:
     """The maker of a feature as the maker of a program, with the same signature."""
 
     @wraps(make)
-    def made(*arguments, **named) -> Program:
-        return Program((Step("union", make(*arguments, **named)),))
+    def made(base, *arguments, **named) -> Program:
+        return Chained((Step("union", make(base, *arguments, **named)),), origin_of(base))
+
+    return made
+
+
+def _as_cut(make: Callable) -> Callable:
+    """The maker of a tool on a workplane of a solid as a call that cuts it from the solid, with the same signature."""
+
+    @wraps(make)
+    def made(base: SolidPlane, *arguments, **named) -> Program:
+        steps = (*base.solid.steps, Step("cut", make(base, *arguments, **named)))
+        if len(steps) > MAX_STEPS:
+            raise Outside(f"more than {MAX_STEPS} steps")
+        return Chained(steps, base.origin)
 
     return made
 

@@ -34,6 +34,8 @@ def check_tree(program: Program) -> None:
     for step in program.steps:
         if step.operation not in OPERATIONS:
             raise ValueError(f"unknown operation {step.operation!r}")
+        if step.body.is_tool and step.operation != "cut":
+            raise ValueError(f"a {step.body.kind} can only be cut from a solid")
         step.body.check()
 
 

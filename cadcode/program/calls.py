@@ -5,7 +5,7 @@ Solids are made by features (their `parsers`) and combined here.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import partial, wraps
 
 from cadcode.program.feature import EmptySolid
 from cadcode.program.features import FEATURES
@@ -106,7 +106,7 @@ def copy_workplane(solid: Program, obj) -> SolidPlane:
     origin, x, normal = directions(obj)
     axis, sense = facing(normal)
     points = (obj.at,) if isinstance(obj, Plane) else ((0.0, 0.0),)
-    return SolidPlane(solid, origin, x, normal, (_end(solid, axis, sense), _far(solid, axis, sense)), points)
+    return SolidPlane(solid, origin, x, normal, partial(_span, solid, axis, sense), points)
 
 
 def faces(solid: Chained, selector) -> EndFaces:
@@ -114,21 +114,20 @@ def faces(solid: Chained, selector) -> EndFaces:
     if not isinstance(selector, str) or len(selector) != 2 or selector[0] not in "<>" or selector[1] not in "XYZ":
         raise Outside("faces are selected by an end of the solid, as '>Z'")
     axis, sense = "XYZ".index(selector[1]), 1 if selector[0] == ">" else -1
-    found = EndFaces(solid, unit(axis, sense), _end(solid, axis, sense), _far(solid, axis, sense), solid.origin)
-    if not is_flat(solid, axis, sense):
-        raise Outside(f"faces('{selector}') of a solid without a flat face at this end")
-    return found
-
-
-def _far(solid: Program, axis: int, sense: int) -> float:
-    """Where holes through the solid end: at a flat end, beyond any other one by its size."""
-    first, last = (_end(solid, axis, way) for way in (sense, -sense))
-    return last if is_flat(solid, axis, -sense) else 2 * last - first
-
-
-def _end(solid: Program, axis: int, sense: int) -> float:
     try:
-        return end(solid, axis, sense)
+        level, flat = end(solid, axis, sense), is_flat(solid, axis, sense)
+    except EmptySolid as problem:
+        raise Outside(str(problem)) from None
+    if not flat:
+        raise Outside(f"faces('{selector}') of a solid without a flat face at this end")
+    return EndFaces(solid, unit(axis, sense), level, partial(_span, solid, axis, sense), solid.origin)
+
+
+def _span(solid: Program, axis: int, sense: int) -> tuple[float, float]:
+    """Where a solid starts, and where a hole through it ends: at a flat end, beyond any other one by its size."""
+    try:
+        first, last = end(solid, axis, sense), end(solid, axis, -sense)
+        return first, last if is_flat(solid, axis, -sense) else 2 * last - first
     except EmptySolid as problem:
         raise Outside(str(problem)) from None
 

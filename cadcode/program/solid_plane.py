@@ -4,6 +4,7 @@ Signatures mirror CadQuery's, less what the dialect leaves out; every call retur
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -40,14 +41,14 @@ class OtherPlane:
 class SolidPlane:
     """A workplane on a solid, its normal out of it, and the points picked in it.
 
-    `span`: coordinates along the normal's axis at which the solid starts, and at which a hole through it ends.
+    `span()`: coordinates along the normal's axis at which the solid starts, and at which a hole through it ends.
     """
 
     solid: object
     origin: Vector
     x: Vector  # unit vector along an axis, as `normal`
     normal: Vector
-    span: tuple[float, float]
+    span: Callable[[], tuple[float, float]]
     points: tuple[Point, ...] = ((0.0, 0.0),)
 
     @property
@@ -68,7 +69,7 @@ class SolidPlane:
     def through(self) -> float:
         """Depth of a hole through the solid."""
         axis, sense = self.facing
-        start, end = self.span
+        start, end = self.span()
         below = sense * (start - self.origin[axis])
         depth = sense * (self.origin[axis] - end)
         if below < -NEAR or depth <= NEAR:
@@ -83,7 +84,7 @@ class EndFaces:
     solid: object
     normal: Vector
     end: float
-    far: float  # where a hole from here through the solid ends
+    span: Callable[[], tuple[float, float]]  # see `SolidPlane`
     origin: Vector  # of the workplane that the solid's chain is on
 
 
@@ -139,7 +140,7 @@ def workplane_on(faces: EndFaces, offset=0.0, *, centerOption="ProjectedOrigin",
     projected[axis] = faces.end
     x = (1.0, 0.0, 0.0) if axis == 2 else _cross((0.0, 0.0, 1.0), faces.normal)
     at = _raised((projected[0], projected[1], projected[2]), faces.normal, offset)
-    return SolidPlane(faces.solid, at, x, faces.normal, (faces.end, faces.far))
+    return SolidPlane(faces.solid, at, x, faces.normal, faces.span)
 
 
 def workplane(at: SolidPlane, offset=0.0) -> SolidPlane:

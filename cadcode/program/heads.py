@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from cadcode.program.curve import Point
-from cadcode.program.text.plain import Write
 
 
 class Head(Protocol):
@@ -18,6 +17,7 @@ class Head(Protocol):
 
     method: ClassVar[str]  # CadQuery's call that drills such a hole
     word: ClassVar[str]  # for comments
+    size_words: ClassVar[tuple[str, ...]]  # names of `sizes`
 
     @property
     def radii(self) -> tuple[float, ...]: ...
@@ -37,7 +37,8 @@ class Head(Protocol):
         """Raise ValueError where no hole of this radius and depth can have it."""
         ...
 
-    def arguments(self, write: Write) -> list[str]:
+    @property
+    def sizes(self) -> tuple[float, ...]:
         """Arguments of `method` between the diameter and the depth of the hole."""
         ...
 
@@ -48,8 +49,10 @@ class Straight:
 
     method: ClassVar[str] = "hole"
     word: ClassVar[str] = "drilled"
+    size_words: ClassVar[tuple[str, ...]] = ()
     radii: ClassVar[tuple[float, ...]] = ()
     depths: ClassVar[tuple[float, ...]] = ()
+    sizes: ClassVar[tuple[float, ...]] = ()
 
     def resized(self, radii: Sequence[float], depths: Sequence[float]) -> "Straight":
         return self
@@ -60,9 +63,6 @@ class Straight:
     def check(self, radius: float, depth: float) -> None:
         pass
 
-    def arguments(self, write: Write) -> list[str]:
-        return []
-
 
 @dataclass(frozen=True, slots=True)
 class Counterbore:
@@ -70,6 +70,7 @@ class Counterbore:
 
     method: ClassVar[str] = "cboreHole"
     word: ClassVar[str] = "counterbored"
+    size_words: ClassVar[tuple[str, ...]] = ("head_diameter", "head_depth")
     diameter: float
     depth: float
 
@@ -94,8 +95,9 @@ class Counterbore:
         if not 0 < self.depth < depth:
             raise ValueError("a counterbore is less deep than its hole")
 
-    def arguments(self, write: Write) -> list[str]:
-        return [write(self.diameter), write(self.depth)]
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        return self.diameter, self.depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Countersink:
 
     method: ClassVar[str] = "cskHole"
     word: ClassVar[str] = "countersunk"
+    size_words: ClassVar[tuple[str, ...]] = ("head_diameter", "head_angle")
     depths: ClassVar[tuple[float, ...]] = ()
     diameter: float
     angle: float
@@ -130,5 +133,6 @@ class Countersink:
         if not 0 < self.angle < 180:
             raise ValueError("a countersink has an angle between 0 and 180 degrees")
 
-    def arguments(self, write: Write) -> list[str]:
-        return [write(self.diameter), write(self.angle)]
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        return self.diameter, self.angle

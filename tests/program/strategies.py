@@ -184,7 +184,7 @@ def stock(draw, tool):
     box = tool.bounds()
     margins = np.array(draw(st.tuples(*[st.sampled_from([4, 9, 15])] * 6)), dtype=float).reshape(2, 3)
     margins[:, tool.axis] = draw(st.tuples(*[st.sampled_from([0, 0, 5, -3])] * 2))
-    low, high = box + margins * [[-1], [1]]
+    low, high = np.round(2 * (box + margins * [[-1], [1]])) / 2
     (x, y, z), (width, length, height) = ((low + high) / 2).tolist(), (high - low).tolist()
     return Extrude("XY", z - height / 2, height, (Face(Rect((x, y), width, length)),))
 

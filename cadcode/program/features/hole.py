@@ -245,7 +245,7 @@ class Hole(Solid):
 
     def built(self, write: Write) -> list[str]:
         places = ",".join(point(at, write) for at in self.points)
-        numbers = ",".join([write(self.diameter), *self.head.arguments(write), write(self.depth)])
+        numbers = ",".join(map(write, (self.diameter, *self.head.sizes, self.depth)))
         drilled = f"{self.head.method}({numbers})"
         return [drilled] if len(self.points) == 1 else [f"pushPoints([{places}])", drilled]
 

@@ -10,7 +10,8 @@ def compact(program: Program) -> str:
     """The spelling the small model writes: two lines, no spaces, no newline at the end.
 
     Neighbouring circles (or rectangles) of one size and mode share one `push`. Raises ValueError for a tree that has no
-    such text: no bodies, a first step that is no union, a first face that subtracts, an open outline.
+    such text: no bodies, a first step that is no union, a tool that is not cut, a first face that subtracts, an open
+    outline.
     """
     check_tree(program)
     first, *rest = program.steps

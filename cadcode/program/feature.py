@@ -13,6 +13,7 @@ import numpy as np
 from cadcode.program.curve import Arc, Point
 from cadcode.program.numbers import Numbers
 from cadcode.program.place import NamedPlane
+from cadcode.program.point_set import PointSet
 from cadcode.program.text.plain import Write
 
 
@@ -116,6 +117,10 @@ class Feature(Protocol):
 
     def inside_lattice(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """`inside` of the points of a lattice, (X, Y, Z) bool."""
+        ...
+
+    def inside_of(self, point_set: PointSet) -> np.ndarray:
+        """`inside` of the points of a set, (M,) bool."""
         ...
 
     def distance(self, points: np.ndarray) -> np.ndarray:
@@ -236,6 +241,9 @@ class Solid:
     def inside_lattice(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         points = np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1)
         return self.inside(points.reshape(-1, 3)).reshape(points.shape[:3])
+
+    def inside_of(self, point_set: PointSet) -> np.ndarray:
+        return self.inside(point_set.points)
 
     def borders(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return tuple(self.bounds().T)

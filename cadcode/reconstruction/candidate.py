@@ -7,12 +7,13 @@ from cadcode.geometry.metrics import Errors
 from cadcode.model.generate import SOURCES, Draft
 from cadcode.program.tree import Program
 from cadcode.sandbox.outcome import Solid
-from cadcode.search.from_sections import SECTIONS
+from cadcode.search.from_surfaces import READINGS
 from cadcode.search.search import Source
+from cadcode.surfaces import FaceCheck
 
 SECTION, BOX = "section", "box"
 TEXTS = SOURCES | {SECTION: "{}", BOX: "bounding box"}
-REFINED, EDITED = "refined", "edited"
+REFINED, EDITED = "refined", "edited"  # stages of the search, as is its `COMPLETED`
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Provenance:
     @classmethod
     def of_search(cls, source: Source) -> "Provenance":
         """Provenance of a program of the search, whose drafts were named by their provenance."""
-        if source.start in SECTIONS:
-            return cls(SECTION, index=SECTIONS.index(source.start), stages=source.stages)
+        if source.start in READINGS:
+            return cls(SECTION, index=READINGS.index(source.start), stages=source.stages)
         start = source.start
         return cls(start.origin, start.view, start.index, (*start.stages, *source.stages))
 
@@ -52,7 +53,7 @@ class Provenance:
 
     def __str__(self) -> str:
         """Text for people and for part.json: `view 1, sample 2, refined, edited`."""
-        name = SECTIONS[self.index] if self.origin == SECTION else TEXTS[self.origin].format(self.index)
+        name = READINGS[self.index] if self.origin == SECTION else TEXTS[self.origin].format(self.index)
         return ", ".join((*([f"view {self.view}"] if self.view else []), name, *self.stages))
 
 
@@ -98,13 +99,15 @@ class Proposed:
 class Verified:
     """A program that made a solid when it was run. `text`: readable CadQuery in world units.
 
-    `error` is None for a part without an input shape: there is nothing to measure against.
+    `error` is None for a part without an input shape: there is nothing to measure against. `faces` are the input's
+    analytic faces against those of the solid, None where either are not read.
     """
 
     proposed: Proposed
     text: str
     solid: Solid
     error: Errors | None = None
+    faces: FaceCheck | None = None
 
     @property
     def program(self) -> Program | FreeText:

@@ -11,13 +11,15 @@ from cadcode.reconstruction.clock import Clock
 from cadcode.reconstruction.verify import Tried
 from cadcode.search.options import SearchOptions
 from cadcode.search.ranking import complexity_penalty
+from cadcode.search.search import COMPLETED
 
 FLOOR = 1e-4  # of the size: the accuracy of meshes and their faces
 DISTANCE_WEIGHT = 2.0  # of the mean distance beside the IoU: 1 % of the size off weighs as much as 2 % of the volume
+FACES = 0.05  # of the IoU: the price of reproducing none of the input's analytic faces
 SPLIT = 0.01  # of the IoU: the price of a result that has more or fewer bodies than the input
 
 # Drafts: all of the model's, the greedy one among them. Sections: those of the input, unchanged.
-STAGES = ("greedy", "drafts", "sections", REFINED, EDITED)
+STAGES = ("greedy", "drafts", "sections", REFINED, COMPLETED, EDITED)
 
 
 def choose(tried: list[Tried], shape: Shape) -> Verified | None:
@@ -38,14 +40,15 @@ def measured(candidates: list[Candidate]) -> list[Verified]:
 
 def badness(candidate: Verified, size: float, bodies: int = 0) -> float:
     """Smaller is better: what is missing of the IoU, where the input has a volume, the mean distance as a share of its
-    `size`, which sees the thin things that a volume does not, and a little for every feature and for a number of solids
-    that is not the input's number of `bodies` (0: not known).
+    `size`, which sees the thin things that a volume does not, the share of faces that differ, and a little for every
+    feature and for a number of solids that is not the input's number of `bodies` (0: not known).
     """
     error, program = candidate.error, candidate.program
     missing = 1 - error.iou if error.iou is not None else float(error.iou_failed)
     length = complexity_penalty(program) if isinstance(program, Program) else 0.0
     split = SPLIT if bodies and candidate.solid.solids != bodies else 0.0
-    return missing + DISTANCE_WEIGHT * error.chamfer / size + length + split
+    faces = FACES * (1 - candidate.faces.f1) if candidate.faces else 0.0
+    return missing + DISTANCE_WEIGHT * error.chamfer / size + length + split + faces
 
 
 def at_floor(error: Errors, shape: Shape) -> bool:

@@ -2,20 +2,19 @@
 
 import numpy as np
 
-from cadcode.geometry.shape import Shape
-from cadcode.reconstruction.candidate import Verified
 from cadcode.surfaces import FaceCheck, Reading, compare_faces, read_faces, segment
 
 MOST_TRIANGLES = 60_000  # of either mesh; reading more takes seconds
 
 
-def check_faces(shape: Shape, chosen: Verified | None) -> FaceCheck | None:
-    """Faces of a mesh against those of the result; None for clouds, large meshes, and parts without a result."""
-    if chosen is None or shape.is_cloud or max(len(shape.faces), len(chosen.solid.faces)) > MOST_TRIANGLES:
+def read(vertices: np.ndarray, faces: np.ndarray) -> Reading | None:
+    """The analytic faces of a mesh with vertices (V, 3) and faces (F, 3); None for a large one, and without faces."""
+    if not 0 < len(faces) <= MOST_TRIANGLES:
         return None
-    result = _read(chosen.solid.vertices, chosen.solid.faces)
-    return compare_faces(_read(shape.vertices, shape.faces), result)
-
-
-def _read(vertices: np.ndarray, faces: np.ndarray) -> Reading:
     return read_faces(vertices, faces, segment(vertices, faces))
+
+
+def check_faces(given: Reading | None, vertices: np.ndarray, faces: np.ndarray) -> FaceCheck | None:
+    """The faces of an input against those of a result's mesh; None where either are not read."""
+    result = None if given is None else read(vertices, faces)
+    return None if result is None else compare_faces(given, result)

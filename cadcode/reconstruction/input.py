@@ -10,11 +10,13 @@ from cadcode.geometry.metrics import Target, measure_target
 from cadcode.geometry.pose import Pose, pose_of
 from cadcode.geometry.sampling import sample_surface
 from cadcode.geometry.shape import Shape
+from cadcode.reconstruction.faces import read
 from cadcode.reconstruction.options import Options
 from cadcode.reconstruction.placement import Placement
 from cadcode.search.goal import Goal
 from cadcode.search.ranking import SearchTarget
 from cadcode.search.search import measure_goal
+from cadcode.surfaces import Reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +31,14 @@ class Input:
     frame: Frame  # of `shape`
     target: Target
     options: Options
+    given: Shape  # as it lies in the world
 
     @classmethod
     def of(cls, given: Shape, options: Options) -> "Input":
         """The input of a run; `given` (world) stays as it is. Raises InputError where it cannot be measured."""
         target, pose = measure_target(given, options.metrics), pose_of(given)
         shape = given if pose is None else pose.to_own(given)
-        return cls(shape, pose, Frame.around(shape.bounds), target, options)
+        return cls(shape, pose, Frame.around(shape.bounds), target, options, given)
 
     @property
     def placement(self) -> Placement:
@@ -52,6 +55,11 @@ class Input:
         rng = np.random.default_rng([self.options.sampling.seed, 1])
         points, _ = sample_surface(self.shape, self.options.search.points, rng)
         return SearchTarget.of(self.frame.to_program(points))
+
+    @cached_property
+    def reading(self) -> Reading | None:
+        """The analytic faces, world frame; None for a cloud and for a large mesh."""
+        return None if self.given.is_cloud else read(self.given.vertices, self.given.faces)
 
     @cached_property
     def goal(self) -> Goal:

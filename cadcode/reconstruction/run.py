@@ -4,7 +4,6 @@ from cadcode.geometry.shape import Shape
 from cadcode.model.checkpoints.spec import IMAGES, LoadedModel
 from cadcode.reconstruction.choose import choose, finished, merged
 from cadcode.reconstruction.clock import RUNNING, SEARCHING, Clock
-from cadcode.reconstruction.faces import check_faces
 from cadcode.reconstruction.input import Input
 from cadcode.reconstruction.options import Options
 from cadcode.reconstruction.propose import bounding_box, improved, model_inputs, rank, write
@@ -44,8 +43,6 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
     if not any(map(is_sound, tried)):
         tried += verify_best([bounding_box(part)], tried, part, sandbox, options)
     chosen, out_of_time = choose(tried, part.shape), options.search.refine and clock.late(SEARCHING)()
-    with clock("faces"):
-        faces = None if clock.late(RUNNING)() else check_faces(shape, chosen)
     candidates = merged(ranked, tried)
     return Result(
         shape,
@@ -57,5 +54,5 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
         clock.seconds,
         out_of_time=out_of_time,
         pose=part.pose,
-        faces=faces,
+        faces=chosen and chosen.faces,
     )

@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 from cadcode.geometry.metrics import compare
 from cadcode.reconstruction.candidate import Candidate, Failure, Proposed, Verified
+from cadcode.reconstruction.faces import check_faces
 from cadcode.reconstruction.input import Input
 from cadcode.reconstruction.options import Options
 from cadcode.sandbox.outcome import Failed, Outcome
@@ -77,7 +78,10 @@ def judge(candidate: Proposed, text: str, outcome: Outcome, part: Input, options
     if isinstance(outcome, Failed):
         return Failure(candidate, f"{outcome.kind}: {outcome.reason}")
     error = compare(outcome.vertices, outcome.faces, part.target, options.metrics)
-    return Failure(candidate, error.reason) if error.reason else Verified(candidate, text, outcome, error)
+    if error.reason:
+        return Failure(candidate, error.reason)
+    faces = check_faces(part.reading, outcome.vertices, outcome.faces)
+    return Verified(candidate, text, outcome, error, faces)
 
 
 def falls_short(tried: Tried) -> bool:

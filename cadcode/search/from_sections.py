@@ -6,12 +6,15 @@ gives two programs: one with all levels, one with the levels of its large faces 
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from cadcode.geometry.section import section
+from cadcode.geometry.section import traced_section
 from cadcode.program.tree import AXES, Extrude, Face, Outline, Program, Step
 from cadcode.search.outline_fit import fitted_outline, polygon_area
+from cadcode.search.traced_outline import prism_curve, traced_outline
+from cadcode.surfaces import Segmentation, segment
 
 SECTIONS = tuple(f"sections along {axis}" for axis in "xyz")
 PLANE_OF = {normal: name for name, (_, _, normal) in AXES.items()}
@@ -21,6 +24,7 @@ SHARES = (0.002, 0.01, 0.04)  # of the whole surface, for the faces at one level
 CLOSE = 0.02  # program units between two levels that count as one
 LEAST_AREA = 0.01  # square program units of an outline
 COARSE_LEAST_AREA = 0.5  # the same where the mesh was made from sample points
+MOST_TRIANGLES = 60_000  # of a mesh whose faces are read: more take seconds
 SAME_BOX, SAME_AREA = 0.3, 0.01  # largest difference of equal outlines, program units and a share
 
 Planes = tuple[np.ndarray, np.ndarray, np.ndarray]  # coordinates per axis, rising
@@ -39,9 +43,27 @@ class Sections:
     planes: Planes | None = None
     resolution: float = 0.0
 
-    def polygons(self, axis: int, level: float) -> list[np.ndarray]:
-        """Closed polygons (n, 2) in which a plane cuts the input; see `geometry.section`."""
-        return section(self.vertices, self.faces, axis, level)
+    @cached_property
+    def segmentation(self) -> Segmentation | None:
+        """The analytic faces; None where the mesh was made from sample points, or is too large to read."""
+        return None if self.resolution or len(self.faces) > MOST_TRIANGLES else segment(self.vertices, self.faces)
+
+    def outlines(self, axis: int, level: float) -> list[tuple[np.ndarray, Outline]]:
+        """The polygons that are large enough and can be fitted, each with its outline."""
+        least = COARSE_LEAST_AREA if self.resolution else LEAST_AREA
+        traced = traced_section(self.vertices, self.faces, axis, level)
+        polygons = [(polygon, rows) for polygon, rows in traced if abs(polygon_area(polygon)) >= least]
+        found = [(polygon, self._outline(polygon, rows, axis, level)) for polygon, rows in polygons]
+        return [(polygon, outline) for polygon, outline in found if outline is not None]
+
+    def _outline(self, polygon: np.ndarray, rows: np.ndarray, axis: int, level: float) -> Outline | None:
+        """The outline along the analytic faces of triangles `rows` (n,) if all are such, else along the polygon."""
+        if self.segmentation is not None:
+            labels = self.segmentation.labels[rows]
+            curves = {label: prism_curve(self.segmentation, label, axis, level) for label in set(labels.tolist())}
+            if all(curve is not None for curve in curves.values()):
+                return traced_outline(polygon, labels, curves.get)
+        return fitted_outline(polygon, self.resolution)
 
     def levels(self, axis: int, share: float) -> np.ndarray:
         """Both ends and the faces across an axis that make up a share of the whole surface, (n,)."""
@@ -105,9 +127,7 @@ def _levels(mesh: Sections, axis: int) -> list[np.ndarray]:
 
 def rings_at(mesh: Sections, axis: int, level: float, number: int = 0) -> list[Ring]:
     """The outlines of the input at one level that can be fitted; `number` is that of the interval between levels."""
-    least = COARSE_LEAST_AREA if mesh.resolution else LEAST_AREA
-    polygons = [p for p in mesh.polygons(axis, level) if abs(polygon_area(p)) >= least]
-    fitted = [(p, outline) for p in polygons if (outline := fitted_outline(p, mesh.resolution)) is not None]
+    fitted = mesh.outlines(axis, level)
     if not fitted:
         return []
     starts = np.array([polygon[0] for polygon, _ in fitted])

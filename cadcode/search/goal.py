@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cadcode.program.tree import Extrude, Program
+from cadcode.program.tree import Feature, Program
 from cadcode.search.from_sections import Sections
 from cadcode.search.options import EffortOptions, VolumeOptions
 
@@ -32,8 +32,13 @@ class Goal(Protocol):
     surface: np.ndarray  # (S, 3) points of the input's surface
     noise_scale: float  # distance from the true surface that such a point may have, program units
     sections: Sections | None  # None: the input has no inside that could be cut
+    face_weight: float  # of the faces that a program reproduces, in addition to its score
 
-    def measure(self, body: Extrude) -> Any:
+    def faces_found(self, program: Program, measured: list) -> np.ndarray:
+        """For each analytic face of the input, the share that the program reproduces, (F,)."""
+        ...
+
+    def measure(self, body: Feature) -> Any:
         """The goal's own measurement of one body, for `score` and `residual_cells`."""
         ...
 

@@ -46,6 +46,7 @@ class RestructureOptions:
 class EffortOptions:
     """Work for one goal: how many drafts are refined and restructured, and how thoroughly."""
 
+    completed: int = 3  # programs read off the input that get the features proposed by its faces
     refined: int = 4  # drafts whose numbers are refined
     restructured: int = 2  # of those, the best, whose structure is changed too
     simplified: bool = False  # refined programs lose their idle features even if they are not restructured

@@ -5,6 +5,8 @@ the score a little, but by no more than was gained before, so the result is neve
 numbers changed are measured again.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from cadcode.program.tree import Program, Step
@@ -23,15 +25,43 @@ class Variant:
 
     def __init__(self, program: Program, goal: Goal, measured: list = (), work: int = 0):
         """`measured`: the measurements of the first bodies, if known; `work`: edges measured for this draft so far."""
-        self.goal, self.parameters = goal, Parameters(program)
-        self.values = self.parameters.values.copy()
+        self.goal = goal
         self._steps = list(program.steps)
         self._measured = [*measured, *(goal.measure(step.body) for step in program.steps[len(measured) :])]
         self.score = goal.score(program, self._measured)
         self.work = work  # edges of outlines measured so far
 
+    @cached_property
+    def parameters(self) -> Parameters:
+        return Parameters(self.program())
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        return self.parameters.values.copy()
+
     def program(self) -> Program:
         return Program(tuple(self._steps))
+
+    @property
+    def faces_found(self) -> np.ndarray:
+        """For each analytic face of the input, the share that the program reproduces, (F,)."""
+        return self.goal.faces_found(self.program(), self._measured)
+
+    @property
+    def faces_lacking(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each face (F,) whether the program lacks matter behind it, and whether it has matter before it."""
+        return self.goal.faces_lacking(self.program(), self._measured)
+
+    @property
+    def worth(self) -> float:
+        """The score, and a bonus for the faces that are reproduced."""
+        weight = self.goal.face_weight
+        return self.score + (weight * float(self.faces_found.mean()) if weight else 0.0)
+
+    @property
+    def shortfall(self) -> float:
+        """How much the worth could rise at most."""
+        return 1 + self.goal.face_weight - self.worth
 
     def residual_cells(self) -> ResidualCells | None:
         """Grid cells where input and program disagree; None where the input has no inside."""
@@ -40,6 +70,13 @@ class Variant:
     def extended(self, step: Step) -> "Variant":
         """The variant with one step more; measurements are kept."""
         return Variant(Program((*self._steps, step)), self.goal, self._measured, self.work)
+
+    def changed(self, program: Program) -> "Variant":
+        """The variant of another program; measurements of the bodies that both have are kept."""
+        known = {id(step.body): measured for step, measured in zip(self._steps, self._measured, strict=True)}
+        bodies = [step.body for step in program.steps]
+        measured = [known[id(body)] if id(body) in known else self.goal.measure(body) for body in bodies]
+        return Variant(program, self.goal, measured, self.work)
 
     def attempt(self, values: np.ndarray, bodies: tuple[int, ...], allowance: float = -GAIN) -> bool:
         """Keep `values`, which change `bodies`, if the score falls by no more than `allowance` (negative: rises)."""
@@ -152,7 +189,7 @@ def _planes_near(variant: Variant, move: Move, reach: float) -> list[float]:
     """The input's planes within reach of the face that a move carries, nearest first; none for other moves."""
     kinds = {(slot.kind, slot.axis) for slot in (variant.parameters.slots[i] for i in move.slots)}
     (kind, axis), values = min(kinds), variant.values[list(move.slots)]
-    if len(kinds) > 1 or kind != PLANE or set(move.directions) != {1.0} or np.ptp(values) > SAME:
+    if len(kinds) > 1 or kind != PLANE or axis < 0 or set(move.directions) != {1.0} or np.ptp(values) > SAME:
         return []
     planes = variant.goal.planes[axis]
     near = planes[np.abs(planes - values[0]) <= reach]

@@ -24,7 +24,7 @@ Component = tuple[str, np.ndarray, np.ndarray]  # operation, points (n, 3), marg
 def proposals(variant: Variant, options: ResidualOptions = ResidualOptions()) -> list[Step]:  # noqa: B008 (frozen)
     """Bodies to add where the input has more than the variant's program, and to cut where it has less."""
     steps = []
-    for operation, points, margin in [*_components(variant, options), *_clusters(variant, options)]:
+    for operation, points, margin in components(variant, options):
         bodies = _plain_bodies(points, margin, options)
         if variant.goal.sections is not None:
             bodies += _section_bodies(points, margin, operation, variant.goal.sections, options)
@@ -32,7 +32,13 @@ def proposals(variant: Variant, options: ResidualOptions = ResidualOptions()) ->
     return steps
 
 
-def _components(variant: Variant, options: ResidualOptions) -> Iterator[Component]:
+def components(variant: Variant, options: ResidualOptions) -> Iterator[Component]:
+    """Places where input and program disagree, by the grid's cells and by the surface's points."""
+    yield from _cells(variant, options)
+    yield from _clusters(variant, options)
+
+
+def _cells(variant: Variant, options: ResidualOptions) -> Iterator[Component]:
     """The largest components of the grid's residual cells, as they are and opened."""
     cells = variant.residual_cells()
     if cells is None:

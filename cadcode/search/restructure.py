@@ -24,10 +24,10 @@ def restructure(
     """
     best = simplest(Variant(program, goal), options, late)
     for _ in until(late, range(options.additions)):
-        if 1 - best.score < options.feature_cost or best.work > options.work:
+        if best.shortfall < options.feature_cost or best.work > options.work:
             break
-        winner = max(_extended(best, options, refining, late), key=lambda v: v.score, default=None)
-        if winner is None or winner.score < best.score + options.feature_cost:
+        winner = max(_extended(best, options, refining, late), key=lambda v: v.worth, default=None)
+        if winner is None or winner.worth < best.worth + options.feature_cost:
             break
         best = refine(winner.program(), goal, refining, work=best.work, late=late)
     return simplest(best, options, late)
@@ -36,7 +36,7 @@ def restructure(
 def _extended(variant: Variant, options: RestructureOptions, refining: RefineOptions, late: Late) -> list[Variant]:
     """The variant with one step more: the best proposals, the new step refined."""
     longer = [variant.extended(step) for step in until(late, proposals(variant, options.residual))]
-    best = sorted(longer, key=lambda v: -v.score)[: options.tried]
+    best = sorted(longer, key=lambda v: -v.worth)[: options.tried]
     new = len(variant.program().steps)
     return [refine(v.program(), v.goal, refining, only=new, work=v.work, late=late) for v in best]
 
@@ -48,8 +48,8 @@ def simplest(
 ) -> Variant:
     """The variant without idle bodies and sketch faces, and with one body where two describe the same."""
     for simpler in until(late, simpler_programs(variant.program())):
-        candidate = Variant(simpler, variant.goal, work=variant.work)
-        if candidate.score > variant.score - options.idle:
+        candidate = variant.changed(simpler)
+        if candidate.worth > variant.worth - options.idle:
             return simplest(candidate, options, late)
     return variant
 

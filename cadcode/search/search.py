@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.shape import Shape
 from cadcode.program.tree import Program
-from cadcode.search.from_sections import SECTIONS, from_sections
+from cadcode.search.finish import finish
+from cadcode.search.from_surfaces import READINGS, readings
 from cadcode.search.goal import Goal, Late, never
 from cadcode.search.numbers import is_sound
 from cadcode.search.options import EffortOptions, SearchOptions
@@ -16,20 +17,23 @@ from cadcode.search.restructure import restructure, simplest
 from cadcode.search.surface_goal import measure_surface_goal
 from cadcode.search.volume_goal import measure_volume_goal
 
-LEAST_GAIN = 5e-3  # of the score, for which work on another variant pays
+EXACT = 0.97  # score from which on the numbers of a program that was read off the faces stay as they are
+COMPLETED = "completed"  # stage of a program that got the features proposed by the input's faces
+LEAST_GAIN = 5e-3  # of the worth, for which work on another variant pays
+EXACT_GAIN = 0.02  # the same where the best program has exact numbers: a search seldom finds better ones
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Origin of a program: a named draft of the caller or of `SECTIONS`, and the stages that changed it since."""
+    """Origin of a program: a named draft of the caller or of `READINGS`, and the stages that changed it since."""
 
     start: Hashable
     stages: tuple[str, ...] = ()
 
     @property
-    def is_section(self) -> bool:
-        """Whether the program is one of the input's sections, unchanged."""
-        return self.start in SECTIONS and not self.stages
+    def is_reading(self) -> bool:
+        """Whether the program was read off the input and is unchanged."""
+        return self.start in READINGS and not self.stages
 
     def then(self, stage: str) -> "Source":
         """The same origin after one more stage."""
@@ -60,12 +64,12 @@ class Found:
 
     @property
     def worth(self) -> float:
-        return self.score - complexity_penalty(self.program)
+        return self.variant.worth - complexity_penalty(self.program)
 
     @property
     def upper_bound(self) -> float:
         """The worth if the program fitted without any error."""
-        return 1 - complexity_penalty(self.program)
+        return self.variant.worth + self.variant.shortfall - complexity_penalty(self.program)
 
 
 Drafts = list[tuple[Source, Program]]
@@ -97,9 +101,11 @@ def search_once(drafts: Drafts, goal: Goal, options: SearchOptions, late: Late =
     """One round: score all drafts, refine the best, restructure the best of those; the best first."""
     effort = goal.effort
     scored = _ranked(Found(source, Variant(program, goal)) for source, program in _starts(drafts, goal, options))
-    refined = _ranked(_refined(scored[: effort.refined], effort, late))
-    restructured = _restructured(refined[: effort.restructured], effort, late)
-    unrefined = [draft for draft in scored if draft.origin.is_section][:1]  # the CAD kernel may fail with new numbers
+    complete = _completed([draft for draft in scored if _is_exact(draft)][: effort.completed], effort, late)
+    others = [draft for draft in scored if not _is_exact(draft)][: effort.refined]
+    refined = _ranked([*complete, *_refined(others, complete, effort, late)])
+    restructured = _restructured([d for d in refined if not _is_exact(d)][: effort.restructured], refined, effort, late)
+    unrefined = [draft for draft in scored if draft.origin.is_reading][:1]  # the CAD kernel may fail with new numbers
     return _ranked([*refined, *restructured, *unrefined])
 
 
@@ -114,8 +120,8 @@ def enclosed_drafts(drafts: Drafts, goal: Goal, options: SearchOptions, late: La
 
 
 def _starts(drafts: Drafts, goal: Goal, options: SearchOptions) -> Drafts:
-    """The sound ones of the drafts and of the programs from the input's sections."""
-    more = from_sections(goal.sections) if options.sections and goal.sections is not None else []
+    """The sound ones of the drafts and of the programs read off the input."""
+    more = readings(goal.sections) if options.sections and goal.sections is not None else []
     starts = [*drafts, *((Source(name), program) for name, program in more)]
     return [(source, program) for source, program in starts if is_sound(program)]
 
@@ -125,20 +131,31 @@ def _ranked(candidates: Iterable[Found]) -> list[Found]:
     return sorted(candidates, key=lambda candidate: candidate.worth, reverse=True)
 
 
-def _refined(drafts: list[Found], effort: EffortOptions, late: Late) -> list[Found]:
-    """Refined drafts: the first always, each other one while there is time and it may win."""
+def _completed(drafts: list[Found], effort: EffortOptions, late: Late) -> list[Found]:
+    """Programs that were read off the input, with the features that its faces propose."""
+    complete: list[Found] = []
+    for draft in drafts:
+        if not complete or (not late() and _may_win(draft, complete)):
+            variant = finish(draft.variant, effort.restructuring, late)
+            complete.append(Found(draft.origin.then(COMPLETED), variant))
+    return complete
+
+
+def _refined(drafts: list[Found], known: list[Found], effort: EffortOptions, late: Late) -> list[Found]:
+    """Refined drafts: the first always where nothing is known, each other one while there is time and it may win."""
     refined: list[Found] = []
     for draft in drafts:
-        if not refined or (not late() and _may_win(draft, refined)):
+        best = [*known, *refined]
+        if not best or (not late() and _may_win(draft, best)):
             variant = refine(draft.program, draft.variant.goal, effort.refining, late=late)
             variant = simplest(variant, effort.restructuring, late) if effort.simplified else variant
             refined.append(Found(draft.origin.then("refined"), variant))
     return refined
 
 
-def _restructured(drafts: list[Found], effort: EffortOptions, late: Late) -> list[Found]:
-    """Restructured drafts, each while there is time and it may win."""
-    changed: list[Found] = []
+def _restructured(drafts: list[Found], known: list[Found], effort: EffortOptions, late: Late) -> list[Found]:
+    """Restructured drafts, each while there is time and it may win over the known ones that stay as they are."""
+    changed = [found for found in known if _is_exact(found)]
     for draft in drafts:
         if not late() and (not changed or _may_win(draft, changed)):
             variant = restructure(draft.program, draft.variant.goal, effort.restructuring, effort.refining, late)
@@ -146,6 +163,14 @@ def _restructured(drafts: list[Found], effort: EffortOptions, late: Late) -> lis
     return changed
 
 
+def _is_exact(draft: Found) -> bool:
+    """Whether a program has its numbers from the faces of the input: a search would fit them to facets instead."""
+    mesh, stages = draft.variant.goal.sections, set(draft.origin.stages)
+    read = draft.origin.start in READINGS and stages <= {COMPLETED} and mesh is not None
+    return read and mesh.segmentation is not None and (draft.score > EXACT or not stages)
+
+
 def _may_win(draft: Found, known: list[Found]) -> bool:
-    """Whether a draft without any error would be worth more than all the known ones."""
-    return draft.upper_bound > max(other.worth for other in known) + LEAST_GAIN
+    """Whether a draft without any error would be worth clearly more than all the known ones."""
+    best = max(known, key=lambda other: other.worth)
+    return draft.upper_bound > best.worth + (EXACT_GAIN if _is_exact(best) else LEAST_GAIN)

@@ -19,7 +19,7 @@ from cadcode.geometry.frame import Frame
 from cadcode.geometry.sampling import sample_surface
 from cadcode.geometry.shape import Shape
 from cadcode.program import field
-from cadcode.program.tree import AXES, Extrude, Program
+from cadcode.program.tree import Feature, Program
 from cadcode.search.from_sections import Planes, Sections
 from cadcode.search.options import EffortOptions, SurfaceOptions, VolumeOptions
 from cadcode.search.volume_goal import VolumeGoal, measure_volume_goal
@@ -72,12 +72,13 @@ class SurfaceGoal:
     cloud: Cloud | None = None  # the input, if it is a cloud
     planes: Planes = (np.empty(0),) * 3  # noise leaves no reliable ones
     sections: None = None
+    face_weight: float = 0.0
 
     @property
     def effort(self) -> EffortOptions:
         return self.options.effort
 
-    def measure(self, body: Extrude) -> BodySurface:
+    def measure(self, body: Feature) -> BodySurface:
         """The measurement of one body, which `score` combines with those of the others."""
         points, normals, areas = skin(body, self.options.patch_points, np.random.default_rng(self.options.seed))
         away, _ = self.tree.query(points)
@@ -94,6 +95,10 @@ class SurfaceGoal:
     def distances(self, program: Program, measured: list[BodySurface]) -> np.ndarray:
         """Signed distance (N,) of the input's points to the program."""
         return field.combined_distances(program, [body.distances for body in measured])
+
+    def faces_found(self, program: Program, measured: list[BodySurface]) -> np.ndarray:
+        """None: noise leaves no reliable faces."""
+        return np.empty(0)
 
     def residual_cells(self, program: Program, measured: list[BodySurface]) -> None:
         """None: the input has no inside."""
@@ -118,10 +123,11 @@ class SurfaceGoal:
         mesh = None if self.cloud is None else self.cloud.enclosing_mesh(options.seed)
         if mesh is None:
             return None
-        goal = measure_volume_goal(mesh, self.cloud.frame, options)
+        resolution = self.spacing + 2 * self.noise_scale
+        goal = measure_volume_goal(mesh, self.cloud.frame, options, resolution)
         vertices, faces = goal.sections.vertices, goal.sections.faces
         planes = point_planes(vertices, self.noise_scale)
-        sections = Sections(vertices, faces, planes, self.spacing + 2 * self.noise_scale)
+        sections = Sections(vertices, faces, planes, resolution)
         surface = self.surface[: options.surface_points]
         return replace(goal, surface=surface, planes=planes, sections=sections, noise_scale=self.noise_scale)
 
@@ -187,24 +193,12 @@ def _back(program: Program, measured: list[BodySurface]) -> float:
     return float(areas @ np.concatenate([s.closeness for s in measured]) / max(areas.sum(), 1e-9))
 
 
-def skin(body: Extrude, count: int, rng: np.random.Generator):
-    """Samples (S, 3) on the walls and caps of one body, `count` each, their normals (S, 3) and areas (S,).
+def skin(body: Feature, count: int, rng: np.random.Generator):
+    """Samples (S, 3) on the patches of one body, `count` each, their normals (S, 3) and areas (S,).
 
     The same generator state gives points that follow the body's numbers smoothly.
     """
-    i, j, k = AXES[body.plane]
-    low, high = body.low, body.high
-    patches = []
-    for face in body.faces:
-        flat, outward = face.outline.sample_boundary(count, rng)
-        area = face.outline.perimeter() * (high - low) / count
-        patches.append((flat, low + (high - low) * rng.random(count), outward, np.zeros(count), area))
-    box = body.bounds()[:, [i, j]]
-    for level, side in ((low, -1.0), (high, 1.0)):
-        flat = box[0] + (box[1] - box[0]) * rng.random((count, 2))
-        area = float(np.prod(box[1] - box[0])) / count
-        patches.append((flat, np.full(count, level), np.zeros((count, 2)), np.full(count, side), area))
-    points, normals = np.empty((2, len(patches) * count, 3))
-    points[:, [i, j]], points[:, k] = np.concatenate([p[0] for p in patches]), np.concatenate([p[1] for p in patches])
-    normals[:, [i, j]], normals[:, k] = np.concatenate([p[2] for p in patches]), np.concatenate([p[3] for p in patches])
-    return points, normals, np.repeat([p[4] for p in patches], count)
+    patches = body.patches()
+    points, normals = zip(*(patch.sample(count, rng) for patch in patches), strict=True)
+    areas = np.repeat([patch.area / count for patch in patches], count)
+    return np.concatenate(points), np.concatenate(normals), areas

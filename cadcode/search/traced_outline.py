@@ -12,10 +12,13 @@ import numpy as np
 
 from cadcode.program.tree import Arc, Circle, Edge, Line, Loop, Outline
 from cadcode.search.outline_fit import fitted_outline, polygon_area
+from cadcode.surfaces import Cylinder, Plane, Segmentation
 
 STEPS = 12  # of Newton's method for a corner
 AREA_ERROR = 0.03
 NEAR = 0.05  # of the outline's size: how far a corner may lie from the section's own
+LEVEL = 1e-3  # sine of the angle from which on a plane counts as level
+UPRIGHT = 0.9999995  # cosine of the angle between a cylinder's axis and the world's
 SHORT = 1e-4  # program units; shorter edges are none
 
 
@@ -50,6 +53,25 @@ class Round:
 
 PlaneCurve = Straight | Round
 CurveOf = Callable[[int], PlaneCurve | None]
+
+
+def prism_curve(segmentation: Segmentation, label: int, axis: int, level: float) -> PlaneCurve | None:
+    """The curve in which a face, by its row number, meets the plane `level` of a world axis.
+
+    Coordinates are the two following axes in cyclic order. None for a face whose curve is no line or circle.
+    """
+    if label < 0:
+        return None
+    surface, flat = segmentation.faces[label].surface, [(axis + 1) % 3, (axis + 2) % 3]
+    if isinstance(surface, Plane):
+        length = float(np.linalg.norm(surface.normal[flat]))
+        if length < LEVEL:
+            return None
+        offset = float(surface.normal @ surface.point - surface.normal[axis] * level)
+        return Straight(surface.normal[flat] / length, offset / length)
+    if isinstance(surface, Cylinder) and abs(surface.direction[axis]) > UPRIGHT:
+        return Round(surface.point[flat], float(surface.radius))
+    return None
 
 
 def traced_outline(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -> Outline | None:

@@ -9,7 +9,6 @@ the input's surface from the program.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,15 +19,17 @@ from cadcode.geometry.shape import Shape
 from cadcode.geometry.tree import triangle_tree
 from cadcode.geometry.winding import winding_numbers
 from cadcode.program.field import combine, combined_distances
-from cadcode.program.sketch import faces_inside
-from cadcode.program.tree import AXES, Extrude, Program
+from cadcode.program.point_set import PointSet
+from cadcode.program.tree import Feature, Program
 from cadcode.search.from_sections import Planes, Sections, axis_aligned_planes
 from cadcode.search.goal import ResidualCells
 from cadcode.search.options import EffortOptions, VolumeOptions
+from cadcode.search.probes import Probes, probes_of
 
 MARGIN = 4.0  # program units around the part's box, so that overhang is penalised
 OUTSIDE = 25.0  # program units of overhang that halve the score
 FAR = 100.0  # mean distance of the input's surface from the program that halves the score, program units
+FACES = 0.2  # worth of reproducing all faces of the input, on top of the score
 FEWEST_CELLS, MOST_CELLS = 6, 96  # of the grid along each axis
 MESH_NOISE = 0.2  # program units: curved faces are flat in places
 
@@ -39,7 +40,7 @@ class BodyVolume:
 
     inside: np.ndarray  # (M,) bool
     overhang: float  # beyond the grid's box, program units
-    body: Extrude
+    body: Feature
     surface: np.ndarray  # (D, 3) the first points of the input's
 
     @cached_property
@@ -48,24 +49,14 @@ class BodyVolume:
         return self.body.distance(self.surface)
 
 
-class Slabs(NamedTuple):
-    """Points (M, 3) in the order of one coordinate, so that those between two levels are contiguous."""
-
-    order: np.ndarray  # (M,)
-    levels: np.ndarray  # (M,) this coordinate, rising
-    across: np.ndarray  # (M, 2) the two others, in the order of `AXES`, column by column in memory
-
-    @classmethod
-    def of(cls, points: np.ndarray, i: int, j: int, k: int) -> "Slabs":
-        order = np.argsort(points[:, k], kind="stable")
-        return cls(order, points[order, k], np.stack([points[order, i], points[order, j]]).T)
-
-
 @dataclass(frozen=True, eq=False)
 class VolumeGoal:
-    """Points in the program frame and whether the input encloses them; the first `grid_size` are the jittered grid."""
+    """Points in the program frame and whether the input encloses them; the first `grid_size` are the jittered grid.
 
-    points: np.ndarray  # (M, 3)
+    Behind these M points are the probes of the input's faces.
+    """
+
+    points: np.ndarray  # (M + probes, 3)
     inside: np.ndarray  # (M,) bool
     grid: tuple[int, int, int]
     box: np.ndarray  # (2, 3) of the grid
@@ -75,32 +66,29 @@ class VolumeGoal:
     far_points: int = VolumeOptions.far_points
     noise_scale: float = MESH_NOISE
     effort: EffortOptions = EffortOptions()
+    probes: Probes = Probes(np.empty((0, 3)), 0, 0)
+
+    @property
+    def face_weight(self) -> float:
+        return FACES if self.probes.faces else 0.0
 
     @property
     def grid_size(self) -> int:
         return int(np.prod(self.grid))
 
-    def measure(self, body: Extrude) -> BodyVolume:
+    def measure(self, body: Feature) -> BodyVolume:
         """The measurement of one body, which `score` combines with those of the others."""
         body = body.prepared()
         low, high = body.bounds()
         overhang = float(max(np.max(self.box[0] - low), np.max(high - self.box[1]), 0.0))
-        return BodyVolume(self.inside_body(body), overhang, body, self.surface[: self.far_points])
+        return BodyVolume(body.inside_of(self.point_set), overhang, body, self.surface[: self.far_points])
 
     @cached_property
-    def slabs(self) -> dict[str, Slabs]:
-        return {plane: Slabs.of(self.points, *axes) for plane, axes in AXES.items()}
-
-    def inside_body(self, body: Extrude) -> np.ndarray:
-        """The result of `body.inside` for the points, (M,) bool, in half of its time."""
-        slabs, low, high = self.slabs[body.plane], body.low, body.high
-        found = np.zeros(len(self.points), bool)
-        between = slice(np.searchsorted(slabs.levels, low, "right"), np.searchsorted(slabs.levels, high, "left"))
-        found[slabs.order[between]] = faces_inside(body.faces, slabs.across[between])
-        return found
+    def point_set(self) -> PointSet:
+        return PointSet(self.points)
 
     def inside_program(self, program: Program, measured: list[BodyVolume]) -> np.ndarray:
-        """Whether the points are inside the program, (M,) bool."""
+        """Whether the points and the probes are inside the program, (M + probes,) bool."""
         inside = np.zeros(len(self.points), bool)
         for step, body in zip(program.steps, measured, strict=True):
             inside = combine(step.operation, inside, body.inside)
@@ -118,9 +106,19 @@ class VolumeGoal:
 
     def agreement(self, inside: np.ndarray) -> float:
         """The score of an occupancy (M,) by its points only, without overhang and distances."""
-        n = self.grid_size
-        near = np.count_nonzero(inside[n:] == self.inside[n:]) / (len(inside) - n)
+        n, m = self.grid_size, len(self.inside)
+        near = np.count_nonzero(inside[n:m] == self.inside[n:]) / (m - n)
         return 0.5 * self._iou(inside) + 0.5 * near
+
+    def faces_found(self, program: Program, measured: list[BodyVolume]) -> np.ndarray:
+        """For each analytic face of the input, the share of its probes on whose spot the program has a surface."""
+        if not self.probes.faces:
+            return np.empty(0)
+        return self.probes.found(self.inside_program(program, measured)[len(self.inside) :])
+
+    def faces_lacking(self, program: Program, measured: list[BodyVolume]) -> tuple[np.ndarray, np.ndarray]:
+        """For each face (F,) whether the program lacks matter behind it, and whether it has matter before it."""
+        return self.probes.lacking(self.inside_program(program, measured)[len(self.inside) :])
 
     def residual_cells(self, program: Program, measured: list[BodyVolume]) -> ResidualCells:
         """Grid cells that only one of input and program fills."""
@@ -148,8 +146,16 @@ class VolumeGoal:
         return both / either if either else 0.0
 
 
-def measure_volume_goal(shape: Shape, frame: Frame, options: VolumeOptions = VolumeOptions()) -> VolumeGoal:  # noqa: B008 (frozen)
-    """The goal for a mesh with a volume; inside and outside by winding numbers, which tolerate small holes."""
+def measure_volume_goal(
+    shape: Shape,
+    frame: Frame,
+    options: VolumeOptions = VolumeOptions(),  # noqa: B008 (frozen)
+    resolution: float = 0.0,
+) -> VolumeGoal:
+    """The goal for a mesh with a volume; inside and outside by winding numbers, which tolerate small holes.
+
+    `resolution`: of the sample points that the mesh was made from, see `Sections`.
+    """
     rng = np.random.default_rng([options.seed, 2])
     vertices = frame.to_program(shape.vertices)
     tree = triangle_tree(vertices[shape.faces])
@@ -164,9 +170,12 @@ def measure_volume_goal(shape: Shape, frame: Frame, options: VolumeOptions = Vol
     inside = np.abs(winding_numbers(tree, points)) > 0.5
     planes = axis_aligned_planes(vertices, shape.faces, options.plane_area)
     surface = np.asfortranarray(surface[: options.surface_points])  # read one axis after the other
-    sections = Sections(vertices, shape.faces)
-    effort = options.effort
-    return VolumeGoal(points, inside, grid, box, planes, surface, sections, options.far_points, effort=effort)
+    sections, effort = Sections(vertices, shape.faces, resolution=resolution), options.effort
+    probes = probes_of(vertices, shape.faces, sections.segmentation, rng)
+    points = np.concatenate([points, probes.points])
+    return VolumeGoal(
+        points, inside, grid, box, planes, surface, sections, options.far_points, effort=effort, probes=probes
+    )
 
 
 def _either_side(surface: np.ndarray, normals: np.ndarray, options: VolumeOptions, rng: np.random.Generator):

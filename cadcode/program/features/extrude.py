@@ -12,6 +12,7 @@ from cadcode.program.normal_form import FINE, FRAME, grid
 from cadcode.program.numbers import PLANE, SAME, Numbers
 from cadcode.program.outlines import Circle, Rect
 from cadcode.program.place import AXES, PLANE_OF_NORMAL, PLANES, NamedPlane
+from cadcode.program.point_set import PointSet
 from cadcode.program.sketch import (
     Face,
     canonical_faces,
@@ -90,6 +91,13 @@ class Extrude(Solid):
         flat = faces_inside(self.faces, np.stack([u.ravel(), v.ravel()], 1)).reshape(u.shape)
         level = (lines[k] > self.low) & (lines[k] < self.high)
         return np.moveaxis(flat[:, :, None] & level, (0, 1, 2), (i, j, k))
+
+    def inside_of(self, point_set: PointSet) -> np.ndarray:
+        """The result of `inside` in half of its time."""
+        slabs, found = point_set.slabs[self.plane], np.zeros(len(point_set.points), dtype=bool)
+        between = slabs.between(self.low, self.high)
+        found[slabs.order[between]] = faces_inside(self.faces, slabs.across[between])
+        return found
 
     def distance(self, points: np.ndarray) -> np.ndarray:
         """Signed distance, (N,): Quilez's extrusion operator."""

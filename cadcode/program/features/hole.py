@@ -83,17 +83,23 @@ class Hole(Solid):
         box[:, k] = sorted([self.level, self.level - sense * deep])
         return box
 
+    def inside(self, points: np.ndarray) -> np.ndarray:
+        wide, deep = np.max(self.profile, axis=0)
+        depth = self._depths(points)
+        answer = (depth > 0) & (depth < deep)
+        rows = np.flatnonzero(answer)  # the profile is the costly part: ask it only about points that are near
+        radius = self._radii(points[rows])
+        answer[rows] = near = radius < wide
+        rows = rows[near]
+        answer[rows] = self._profile_curve().inside(np.stack([radius[near], depth[rows]], axis=1))
+        return answer
+
     def distance(self, points: np.ndarray) -> np.ndarray:
         """Signed distance, (N,): the profile's; exact for one hole.
 
         At any depth the profile's distance grows with the radius, so the nearest axis gives the union of all holes.
         """
-        i, j, k, sense = FACING[self.plane]
-        radius = np.full(len(points), np.inf)
-        for x, y in self.points:
-            np.minimum(radius, np.hypot(points[:, i] - x, points[:, j] - y), out=radius)
-        depth = sense * (self.level - points[:, k])
-        return self._profile_curve().signed_distance(np.stack([radius, depth], axis=1))
+        return self._profile_curve().signed_distance(np.stack([self._radii(points), self._depths(points)], axis=1))
 
     def patches(self) -> tuple[Patch, ...]:
         """One for each point."""
@@ -109,6 +115,18 @@ class Hole(Solid):
 
     def prepared(self) -> "Hole":
         return replace(self, curve=self._profile_curve())
+
+    def _radii(self, points: np.ndarray) -> np.ndarray:
+        """Distances (N,) of points (N, 3) from the nearest axis."""
+        i, j, *_ = FACING[self.plane]
+        nearest = np.full(len(points), np.inf)
+        for x, y in self.points:
+            np.minimum(nearest, np.hypot(points[:, i] - x, points[:, j] - y), out=nearest)
+        return nearest
+
+    def _depths(self, points: np.ndarray) -> np.ndarray:
+        """Depths (N,) of points (N, 3) below the mouth."""
+        return self.sense * (self.level - points[:, self.axis])
 
     def _profile_curve(self) -> Curve:
         """The profile and its mirror image about the axis, so that the axis is no boundary."""

@@ -9,8 +9,19 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from cadcode.program.curve import Point
-from cadcode.program.place import AXES
-from cadcode.program.workplane import MAX_EDGES, Outside, Plane, Profile, number_of, numbers_of, point_of, size_of
+from cadcode.program.place import AXES, PLANES
+from cadcode.program.workplane import (
+    MAX_EDGES,
+    Module,
+    Outside,
+    Plane,
+    Profile,
+    number_of,
+    numbers_of,
+    point_of,
+    size_of,
+    workplane_of,
+)
 
 Vector = tuple[float, float, float]
 # CadQuery's named planes: local x and normal. The other ones are in `place.PLANES`.
@@ -95,8 +106,10 @@ class Corners:
     at: SolidPlane
 
 
-def other_plane(name: str, origin) -> OtherPlane:
-    return OtherPlane(name, numbers_of(origin, 3, "an origin"))
+def any_workplane(module: Module, inPlane="XY", origin=(0.0, 0.0, 0.0)) -> Plane | OtherPlane:
+    if inPlane in OTHERS:
+        return OtherPlane(inPlane, numbers_of(origin, 3, "an origin"))
+    return workplane_of(module, inPlane, origin)
 
 
 def directions(plane: Plane | OtherPlane) -> tuple[Vector, Vector, Vector]:
@@ -222,15 +235,23 @@ def _sum(*vectors: Vector) -> Vector:
     return x, y, z
 
 
-OTHER_METHODS = {"workplane": other_workplane}
-END_FACES_METHODS = {"workplane": workplane_on}
-CORNERS_METHODS = {"vertices": vertices}
+SOLID_PLANE_KINDS = {
+    OtherPlane: f"a workplane other than {', '.join(PLANES)}",
+    EndFaces: "a selection of faces",
+    SolidPlane: "a workplane on a solid",
+    Corners: "a rectangle for construction",
+}
 SOLID_PLANE_METHODS = {
-    "workplane": workplane,
-    "center": center,
-    "moveTo": move_to,
-    "pushPoints": push_points,
-    "rarray": rows,
-    "polarArray": ring,
-    "rect": rect,
+    OtherPlane: {"workplane": other_workplane},
+    EndFaces: {"workplane": workplane_on},
+    SolidPlane: {
+        "workplane": workplane,
+        "center": center,
+        "moveTo": move_to,
+        "pushPoints": push_points,
+        "rarray": rows,
+        "polarArray": ring,
+        "rect": rect,
+    },
+    Corners: {"vertices": vertices},
 }

@@ -16,7 +16,7 @@ from cadcode.reconstruction.placement import Placement
 from cadcode.search.goal import Goal
 from cadcode.search.ranking import SearchTarget
 from cadcode.search.search import measure_goal
-from cadcode.surfaces import Reading
+from cadcode.surfaces import Reading, Segmentation, moved_segmentation
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,4 +64,13 @@ class Input:
     @cached_property
     def goal(self) -> Goal:
         """Goal of the search: the volume where the input has one, else the surface."""
-        return measure_goal(self.shape, self.frame, self.target.has_volume, self.options.search)
+        return measure_goal(self.shape, self.frame, self.target.has_volume, self.options.search, self._known_faces())
+
+    def _known_faces(self) -> Segmentation | None:
+        """The analytic faces in the program frame."""
+        if self.reading is None:
+            return None
+        rotation, origin = (np.eye(3), np.zeros(3)) if self.pose is None else (self.pose.rotation, self.pose.origin)
+        scale = 1 / self.frame.program_scale
+        shift = -scale * (rotation @ origin + self.frame.centre)
+        return moved_segmentation(self.reading.segmentation, rotation, scale, shift)

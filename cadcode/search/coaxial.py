@@ -91,10 +91,10 @@ def segment_of(face: AnalyticFace, origin: np.ndarray, up: np.ndarray, mesh: Sec
 def _round_segment(surface: Sphere | Torus, height: np.ndarray, radius: np.ndarray, level: float, row: int) -> Segment:
     """A segment of a circle about (major, level), between the outermost angles of the corners."""
     major, minor = (0.0, surface.radius) if isinstance(surface, Sphere) else (surface.major, surface.minor)
-    angles = np.unwrap(np.sort(np.arctan2(height - level, radius - major)))
-    widest = int(np.argmax(np.diff(np.append(angles, angles[0] + 2 * np.pi))))
-    first, last = angles[(widest + 1) % len(angles)], angles[widest]
-    last += 2 * np.pi if last < first else 0.0
+    angles = np.sort(np.arctan2(height - level, radius - major) % (2 * np.pi))
+    widest = int(np.argmax(np.diff(np.append(angles, angles[0] + 2 * np.pi))))  # the gap that no corner is in
+    angles = np.roll(angles, -1 - widest)
+    first, last = angles[0], angles[0] + (angles[-1] - angles[0]) % (2 * np.pi)
     at = [(major + minor * np.cos(a), level + minor * np.sin(a)) for a in (first, (first + last) / 2, last)]
     start, middle, end = ((max(float(r), 0.0), float(h)) for r, h in at)
     return Segment(start, end, middle, row) if start[1] <= end[1] else Segment(end, start, middle, row)

@@ -31,10 +31,12 @@ def finish(variant: Variant, options: RestructureOptions, late: Late) -> Variant
 def with_sections(variant: Variant, options: RestructureOptions, late: Late) -> Variant:
     """A variant with prisms where it disagrees with the input, the best one first."""
     known: Memory = {}
+    work = 0  # edges measured
     for _ in until(late, range(MOST_SECTIONS)):
-        if variant.shortfall < ENOUGH:
+        if variant.shortfall < ENOUGH or work > options.work:
             break
         tried = [variant.extended(step) for step in until(late, section_steps(variant, options.residual, known))]
+        work += sum(one.program().steps[-1].body.edge_count for one in tried)
         best = max(tried, key=_value, default=variant)
         if _value(best) < _value(variant) + LEAST_GAIN:
             break

@@ -36,17 +36,21 @@ class Sections:
 
     `resolution` is the distance between the sample points that the mesh was made from, with their noise, in program
     units; 0 for an exact mesh. `planes` are the planes of those sample points; None: those of the mesh's faces.
+    `known`: the analytic faces, if they were read before.
     """
 
     vertices: np.ndarray  # (V, 3)
     faces: np.ndarray  # (F, 3)
     planes: Planes | None = None
     resolution: float = 0.0
+    known: Segmentation | None = None
 
     @cached_property
     def segmentation(self) -> Segmentation | None:
         """The analytic faces; None where the mesh was made from sample points, or is too large to read."""
-        return None if self.resolution or len(self.faces) > MOST_TRIANGLES else segment(self.vertices, self.faces)
+        if self.known is not None or self.resolution or len(self.faces) > MOST_TRIANGLES:
+            return self.known
+        return segment(self.vertices, self.faces)
 
     def outlines(self, axis: int, level: float) -> list[tuple[np.ndarray, Outline]]:
         """The polygons that are large enough and can be fitted, each with its outline."""

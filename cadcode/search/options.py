@@ -48,6 +48,7 @@ class EffortOptions:
 
     completed: int = 3  # programs read off the input that get the features proposed by its faces
     refined: int = 4  # drafts whose numbers are refined
+    rivals: int = 1  # of those, where a program read off the faces explains the input
     restructured: int = 2  # of those, the best, whose structure is changed too
     simplified: bool = False  # refined programs lose their idle features even if they are not restructured
     refining: RefineOptions = RefineOptions()

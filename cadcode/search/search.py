@@ -16,11 +16,12 @@ from cadcode.search.refine import Variant, refine
 from cadcode.search.restructure import restructure, simplest
 from cadcode.search.surface_goal import measure_surface_goal
 from cadcode.search.volume_goal import measure_volume_goal
+from cadcode.surfaces import Segmentation
 
 EXACT = 0.97  # score from which on the numbers of a program that was read off the faces stay as they are
 COMPLETED = "completed"  # stage of a program that got the features proposed by the input's faces
 LEAST_GAIN = 5e-3  # of the worth, for which work on another variant pays
-EXACT_GAIN = 0.02  # the same where the best program has exact numbers: a search seldom finds better ones
+EXACT_GAIN = 0.02  # the same beyond a program with exact numbers: a search seldom finds better ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,15 @@ class Found:
 Drafts = list[tuple[Source, Program]]
 
 
-def measure_goal(shape: Shape, frame: Frame, has_volume: bool, options: SearchOptions) -> Goal:
-    """The goal for a shape: its volume if it has one, else its surface alone."""
+def measure_goal(
+    shape: Shape, frame: Frame, has_volume: bool, options: SearchOptions, known: Segmentation | None = None
+) -> Goal:
+    """The goal for a shape: its volume if it has one, else its surface alone.
+
+    `known`: analytic faces of the shape in the program frame, if they were read before.
+    """
     if has_volume:
-        return measure_volume_goal(shape, frame, options.volume)
+        return measure_volume_goal(shape, frame, options.volume, known=known)
     return measure_surface_goal(shape, frame, options.surface)
 
 
@@ -102,9 +108,11 @@ def search_once(drafts: Drafts, goal: Goal, options: SearchOptions, late: Late =
     effort = goal.effort
     scored = _ranked(Found(source, Variant(program, goal)) for source, program in _starts(drafts, goal, options))
     complete = _completed([draft for draft in scored if _is_exact(draft)][: effort.completed], effort, late)
-    others = [draft for draft in scored if not _is_exact(draft)][: effort.refined]
+    exact = any(_is_exact(found) for found in complete)
+    others = [draft for draft in scored if not _is_exact(draft)][: effort.rivals if exact else effort.refined]
     refined = _ranked([*complete, *_refined(others, complete, effort, late)])
-    restructured = _restructured([d for d in refined if not _is_exact(d)][: effort.restructured], refined, effort, late)
+    changing = [] if exact else refined[: effort.restructured]
+    restructured = _restructured(changing, effort, late)
     unrefined = [draft for draft in scored if draft.origin.is_reading][:1]  # the CAD kernel may fail with new numbers
     return _ranked([*refined, *restructured, *unrefined])
 
@@ -135,7 +143,7 @@ def _completed(drafts: list[Found], effort: EffortOptions, late: Late) -> list[F
     """Programs that were read off the input, with the features that its faces propose."""
     complete: list[Found] = []
     for draft in drafts:
-        if not complete or (not late() and _may_win(draft, complete)):
+        if not complete or (not late() and _may_win(draft, complete, LEAST_GAIN)):
             variant = finish(draft.variant, effort.restructuring, late)
             complete.append(Found(draft.origin.then(COMPLETED), variant))
     return complete
@@ -145,19 +153,19 @@ def _refined(drafts: list[Found], known: list[Found], effort: EffortOptions, lat
     """Refined drafts: the first always where nothing is known, each other one while there is time and it may win."""
     refined: list[Found] = []
     for draft in drafts:
-        best = [*known, *refined]
-        if not best or (not late() and _may_win(draft, best)):
+        best, gain = [*known, *refined], EXACT_GAIN if known else LEAST_GAIN
+        if not best or (not late() and _may_win(draft, best, gain)):
             variant = refine(draft.program, draft.variant.goal, effort.refining, late=late)
             variant = simplest(variant, effort.restructuring, late) if effort.simplified else variant
             refined.append(Found(draft.origin.then("refined"), variant))
     return refined
 
 
-def _restructured(drafts: list[Found], known: list[Found], effort: EffortOptions, late: Late) -> list[Found]:
-    """Restructured drafts, each while there is time and it may win over the known ones that stay as they are."""
-    changed = [found for found in known if _is_exact(found)]
+def _restructured(drafts: list[Found], effort: EffortOptions, late: Late) -> list[Found]:
+    """Restructured drafts, each while there is time and it may win."""
+    changed: list[Found] = []
     for draft in drafts:
-        if not late() and (not changed or _may_win(draft, changed)):
+        if not late() and (not changed or _may_win(draft, changed, LEAST_GAIN)):
             variant = restructure(draft.program, draft.variant.goal, effort.restructuring, effort.refining, late)
             changed.append(Found(draft.origin.then("edited"), variant))
     return changed
@@ -170,7 +178,6 @@ def _is_exact(draft: Found) -> bool:
     return read and mesh.segmentation is not None and (draft.score > EXACT or not stages)
 
 
-def _may_win(draft: Found, known: list[Found]) -> bool:
-    """Whether a draft without any error would be worth clearly more than all the known ones."""
-    best = max(known, key=lambda other: other.worth)
-    return draft.upper_bound > best.worth + (EXACT_GAIN if _is_exact(best) else LEAST_GAIN)
+def _may_win(draft: Found, known: list[Found], gain: float) -> bool:
+    """Whether a draft without any error would be worth more than all the known ones by a gain."""
+    return draft.upper_bound > max(other.worth for other in known) + gain

@@ -25,6 +25,7 @@ from cadcode.search.from_sections import Planes, Sections, axis_aligned_planes
 from cadcode.search.goal import ResidualCells
 from cadcode.search.options import EffortOptions, VolumeOptions
 from cadcode.search.probes import Probes, probes_of
+from cadcode.surfaces import Segmentation
 
 MARGIN = 4.0  # program units around the part's box, so that overhang is penalised
 OUTSIDE = 25.0  # program units of overhang that halve the score
@@ -151,10 +152,11 @@ def measure_volume_goal(
     frame: Frame,
     options: VolumeOptions = VolumeOptions(),  # noqa: B008 (frozen)
     resolution: float = 0.0,
+    known: Segmentation | None = None,
 ) -> VolumeGoal:
     """The goal for a mesh with a volume; inside and outside by winding numbers, which tolerate small holes.
 
-    `resolution`: of the sample points that the mesh was made from, see `Sections`.
+    `resolution`: of the sample points that the mesh was made from, `known`: its analytic faces; see `Sections`.
     """
     rng = np.random.default_rng([options.seed, 2])
     vertices = frame.to_program(shape.vertices)
@@ -170,7 +172,7 @@ def measure_volume_goal(
     inside = np.abs(winding_numbers(tree, points)) > 0.5
     planes = axis_aligned_planes(vertices, shape.faces, options.plane_area)
     surface = np.asfortranarray(surface[: options.surface_points])  # read one axis after the other
-    sections, effort = Sections(vertices, shape.faces, resolution=resolution), options.effort
+    sections, effort = Sections(vertices, shape.faces, resolution=resolution, known=known), options.effort
     probes = probes_of(vertices, shape.faces, sections.segmentation, rng)
     points = np.concatenate([points, probes.points])
     return VolumeGoal(

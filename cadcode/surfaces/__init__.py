@@ -2,6 +2,7 @@
 
 from cadcode.surfaces.faces import AnalyticFace, Cone, Contact, Cylinder, Plane, Segmentation, Sphere, Surface, Torus
 from cadcode.surfaces.matching import FaceCheck, FaceRow, MatchOptions, Reading, compare_faces, read_faces
+from cadcode.surfaces.moved import moved_segmentation
 from cadcode.surfaces.relations import Axis, Direction, RelationOptions, Relations, relate
 from cadcode.surfaces.segment import SegmentOptions, segment
 
@@ -25,6 +26,7 @@ __all__ = [
     "Surface",
     "Torus",
     "compare_faces",
+    "moved_segmentation",
     "read_faces",
     "relate",
     "segment",

@@ -1,0 +1,88 @@
+"""Features read off the input's faces make programs whose numbers are those of the part, to the last digit."""
+
+import numpy as np
+import pytest
+
+from cadcode.geometry.frame import Frame
+from cadcode.geometry.shape import Shape
+from cadcode.program.parse import parse
+from cadcode.program.tree import Program, Step
+from cadcode.sandbox.sandbox import Sandbox
+from cadcode.search.coaxial import coaxial_features
+from cadcode.search.finish import finish
+from cadcode.search.from_surfaces import TURNED, readings
+from cadcode.search.goal import never
+from cadcode.search.options import RestructureOptions
+from cadcode.search.refine import Variant
+from cadcode.search.volume_goal import measure_volume_goal
+
+PLATE = "cq.Workplane('XY').box(120,80,20)"
+PARTS = {
+    "countersunk": f"{PLATE}.faces('>Z').workplane().pushPoints([(-30,0),(30,10)]).cskHole(10,22,82)",
+    "counterbored": f"{PLATE}.faces('<Y').workplane().pushPoints([(-30,0)]).cboreHole(5,9,30)",
+    "boss with a fillet": f"{PLATE}.union(cq.Workplane('XZ').moveTo(0,0).lineTo(24,10)"
+    ".threePointArc((19.757359,11.757359),(18,16)).lineTo(18,40).lineTo(0,40).close().revolve(360,(0,0,0),(0,1,0)))",
+    "pocket from the side": f"{PLATE}.faces('>X').workplane().rect(30,10).cutBlind(-25)",
+    "step across": f"{PLATE}.cut(cq.Workplane('XZ').rect(30,14).extrude(100,both=True).translate((40,0,6)))",
+    "knob": "cq.Workplane('XZ').moveTo(0,0).lineTo(20,0).lineTo(25,5).lineTo(25,20).threePointArc((18,27),(12,40))"
+    ".lineTo(0,40).close().revolve(360,(0,0,0),(0,1,0))",
+}
+
+
+@pytest.fixture(scope="module")
+def goals():
+    found = {}
+    with Sandbox() as sandbox:
+        for name, text in PARTS.items():
+            solid = sandbox.run(f"import cadquery as cq\nresult = {text}")
+            found[name] = measure_volume_goal(Shape.from_arrays(solid.vertices, solid.faces), Frame(np.zeros(3), 100.0))
+    return found
+
+
+def plate(goal) -> Variant:
+    return Variant(parse(f"import cadquery as cq\nr={PLATE}"), goal)
+
+
+@pytest.mark.parametrize("name", list(PARTS)[:-1])
+def test_missing_features_are_added_exactly(goals, name):
+    goal = goals[name]
+    before = plate(goal)
+    after = finish(before, RestructureOptions(), never)
+    assert before.faces_found.min() < 0.5
+    assert after.faces_found.min() > 0.9 and after.score > before.score
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_some_reading_finds_every_face(goals, name):
+    goal = goals[name]
+    found = [finish(Variant(p, goal), RestructureOptions(), never) for _, p in readings(goal.sections)]
+    assert max(variant.faces_found.mean() for variant in found) > 0.97
+
+
+def test_a_countersink_has_its_angle_and_depth(goals):
+    features = coaxial_features(goals["countersunk"].sections)
+    profiles = [f.faces[0].outline for f in features if f.kind == "revolve"]
+    depth = 6 / np.tan(np.radians(41))  # from 22 to 10 across
+    corners = {(round(x, 6), round(y, 6)) for x, y in profiles[0].points()}
+    assert len(profiles) == 2
+    assert {(5.0, -10.0), (5.0, round(10 - depth, 6)), (11.0, 10.0), (0.0, 10.0)} <= corners
+
+
+def test_a_boss_keeps_the_fillet_at_its_foot(goals):
+    (boss,) = [f for f in coaxial_features(goals["boss with a fillet"].sections) if f.kind == "revolve"]
+    (arc,) = [edge for edge in boss.faces[0].outline.edges if edge.bent]
+    assert arc.end == pytest.approx((18, 16), abs=1e-6)
+
+
+def test_a_turned_part_is_one_revolution(goals):
+    programs = dict(readings(goals["knob"].sections))
+    assert [step.body.kind for step in programs[TURNED].steps] == ["revolve"]
+
+
+def test_probes_tell_lacking_from_excess(goals):
+    goal = goals["pocket from the side"]
+    lacks, has = plate(goal).faces_lacking
+    assert not lacks.any() and has.any()  # the plate fills the pocket: matter before its five faces
+    hollow = parse(f"import cadquery as cq\nr={PLATE}.cut(cq.Workplane('XY').box(110,70,30))")
+    lacks, _ = Variant(hollow, goal).faces_lacking
+    assert isinstance(hollow, Program) and isinstance(hollow.steps[1], Step) and lacks.any()

@@ -129,11 +129,12 @@ class Hole(Solid):
         return self.sense * (self.level - points[:, self.axis])
 
     def _profile_curve(self) -> Curve:
-        """The profile and its mirror image about the axis, so that the axis is no boundary."""
+        """The profile, continued far beyond the axis, which is no part of the surface."""
         if self.curve is not None:
             return self.curve
         half = self.profile
-        corners = half + [(-radius, depth) for radius, depth in reversed(half) if radius > 0]
+        wide, deep = np.max(half, axis=0)
+        corners = [*half, (-wide - deep, deep), (-wide - deep, 0.0)]
         return trace(corners[-1], tuple(map(Line, corners)))
 
     def _around(self, number: int) -> Patch:

@@ -4,9 +4,12 @@ Solids are made by features (their `parsers`) and combined here.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 
+from cadcode.program.chained import CHAINED_METHODS, Chained
 from cadcode.program.features import FEATURES
+from cadcode.program.solid_plane import SOLID_PLANE_KINDS, SOLID_PLANE_METHODS, SolidPlane, any_workplane, origin_of
 from cadcode.program.tree import Program, Step
 from cadcode.program.workplane import (
     PLANE_METHODS,
@@ -18,12 +21,20 @@ from cadcode.program.workplane import (
     Sketch,
     free_sketch,
     number_of,
-    workplane_of,
 )
 
 MAX_STEPS = 200
 
-KINDS = {Module: "cadquery", Plane: "a workplane", Sketch: "a sketch", Profile: "a finished sketch", Program: "a solid"}
+
+KINDS = {
+    Module: "cadquery",
+    Plane: "a workplane",
+    Sketch: "a sketch",
+    Profile: "a finished sketch",
+    Program: "a solid",
+    Chained: "a solid",
+    **SOLID_PLANE_KINDS,
+}
 
 
 def union(solid: Program, toUnion, tol=None) -> Program:
@@ -53,30 +64,45 @@ def _combine(left: Program, operation: str, right, tolerance) -> Program:
     if len(left.steps) + len(right.steps) > MAX_STEPS:
         raise Outside(f"more than {MAX_STEPS} steps")
     again = [Step("cut" if operation == "cut" else step.operation, step.body) for step in rest]
-    return Program((*left.steps, Step(operation, first.body), *again))
+    return replace(left, steps=(*left.steps, Step(operation, first.body), *again))
 
 
 def _methods() -> dict[type, dict[str, Callable]]:
     """Kind of value -> method -> function."""
     found: dict[type, dict[str, Callable]] = {
-        Module: {"Workplane": workplane_of, "Sketch": free_sketch},
+        Module: {"Workplane": any_workplane, "Sketch": free_sketch},
         Plane: PLANE_METHODS,
         Sketch: SKETCH_METHODS,
         Profile: {},
         Program: {"union": union, "cut": cut, "intersect": intersect},
+        **SOLID_PLANE_METHODS,
     }
     for feature in FEATURES.values():
         for kind, makers in feature.parsers().items():
-            found[kind] = found[kind] | {name: _as_program(make) for name, make in makers.items()}
-    return found
+            wrap = _as_cut if feature.is_tool else _as_program
+            found[kind] = found[kind] | {name: wrap(make) for name, make in makers.items()}
+    return found | {Chained: found[Program] | CHAINED_METHODS}
 
 
 def _as_program(make: Callable) -> Callable:
     """The maker of a feature as the maker of a program, with the same signature."""
 
     @wraps(make)
-    def made(*arguments, **named) -> Program:
-        return Program((Step("union", make(*arguments, **named)),))
+    def made(base, *arguments, **named) -> Program:
+        return Chained((Step("union", make(base, *arguments, **named)),), origin_of(base))
+
+    return made
+
+
+def _as_cut(make: Callable) -> Callable:
+    """The maker of a tool on a workplane of a solid as a call that cuts it from the solid, with the same signature."""
+
+    @wraps(make)
+    def made(base: SolidPlane, *arguments, **named) -> Program:
+        steps = (*base.solid.steps, Step("cut", make(base, *arguments, **named)))
+        if len(steps) > MAX_STEPS:
+            raise Outside(f"more than {MAX_STEPS} steps")
+        return Chained(steps, base.origin)
 
     return made
 

@@ -79,6 +79,7 @@ class Feature(Protocol):
 
     kind: ClassVar[str]
     in_vocabulary: ClassVar[bool]  # whether `tokens` can write it
+    is_tool: ClassVar[bool]  # whether texts can only cut it from a solid, by its `applied`
 
     @property
     def axis(self) -> int | None:
@@ -218,6 +219,7 @@ class Solid:
 
     __slots__ = ()
     in_vocabulary: ClassVar[bool] = False
+    is_tool: ClassVar[bool] = False
     outline_count: ClassVar[int] = 1
     edge_count: ClassVar[int] = 1
     axis: ClassVar[int | None] = None

@@ -8,6 +8,12 @@ PLANES = ("XY", "YZ", "ZX")
 # World axes of a plane's local x, y and normal. CadQuery's named planes; each is a cyclic shift of (x, y, z).
 AXES = {"XY": (0, 1, 2), "YZ": (1, 2, 0), "ZX": (2, 0, 1)}
 PLANE_OF_NORMAL = {normal: plane for plane, (_, _, normal) in AXES.items()}
+# The same and the sense of the normal, also of the planes seen from behind: there x and y change places.
+FACING = {
+    **{plane: (*axes, 1) for plane, axes in AXES.items()},
+    **{"YX": (1, 0, 2, -1), "ZY": (2, 1, 0, -1), "XZ": (0, 2, 1, -1)},
+}
+PLANE_FACING = {(normal, sense): plane for plane, (_, _, normal, sense) in FACING.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ def _near(a: Point, b: Point) -> bool:
 
 def number_of(value, what: str) -> float:
     if not isinstance(value, float):
-        raise Outside(f"{what} must be a number")
+        raise Outside(f"{what} must be a number, not {str(value)[:40]}")
     return value
 
 

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from cadcode.program import field
 from cadcode.program.curve import arc_circle
+from cadcode.program.features.hole import Hole
 from cadcode.program.features.revolve import Revolve
+from cadcode.program.heads import Counterbore, Countersink, Straight
+from cadcode.program.place import FACING
 from cadcode.program.sketch import faces_inside, moved_faces
 from cadcode.program.tree import PLANES, Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
@@ -160,8 +163,35 @@ def half_outlines(draw):
     )
 
 
+@st.composite
+def holes(draw, whole: bool = True):
+    """One to four holes from either side of a plane, straight or with a head; they may overlap."""
+    radius, depth = draw(numbers(3, 15, whole)), draw(numbers(10, 60, whole))
+    wide = 2 * (radius + draw(numbers(1, 12, whole)))
+    heads = [
+        Straight(),
+        Counterbore(wide, draw(numbers(2, 9, whole))),
+        Countersink(wide, draw(st.sampled_from([60, 82, 90, 118]))),
+    ]
+    places = draw(st.lists(points(40, whole), min_size=1, max_size=4, unique=True))
+    plane, level = draw(st.sampled_from(sorted(FACING))), draw(numbers(-60, 60, whole))
+    return Hole(plane, level, tuple(places), 2 * radius, depth, draw(st.sampled_from(heads)))
+
+
+@st.composite
+def stock(draw, tool):
+    """A box that the feature is cut from: its ends along the feature's axis are the feature's, or near them."""
+    box = tool.bounds()
+    margins = np.array(draw(st.tuples(*[st.sampled_from([4, 9, 15])] * 6)), dtype=float).reshape(2, 3)
+    margins[:, tool.axis] = draw(st.tuples(*[st.sampled_from([0, 0, 5, -3])] * 2))
+    low, high = np.round(2 * (box + margins * [[-1], [1]])) / 2
+    (x, y, z), (width, length, height) = ((low + high) / 2).tolist(), (high - low).tolist()
+    return Extrude("XY", z - height / 2, height, (Face(Rect((x, y), width, length)),))
+
+
 # One strategy for each feature type: features of whole numbers.
 FEATURES = {
     "extrude": bodies,
+    "hole": holes,
     "revolve": revolutions,
 }

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from strategies import FEATURES as STRATEGIES
-from strategies import filling
+from strategies import filling, stock
 
 from cadcode.program.canonical import canonical, rounded
 from cadcode.program.feature import RoleContext, Similarity
@@ -33,11 +33,17 @@ each_kind = pytest.mark.parametrize("kind", FEATURES)
 
 @st.composite
 def programs_of(draw, kind):
-    """One feature of a kind, often with another of any kind; something is left of it after each step."""
-    steps = [Step("union", draw(STRATEGIES[kind]()))]
+    """One feature of a kind, often with another of any kind; something is left of it after each step.
+
+    A tool is cut from a box about it.
+    """
+    feature = draw(STRATEGIES[kind]())
+    steps = [Step("union", feature)]
+    if feature.is_tool:
+        steps = [Step("union", draw(stock(feature))), Step("cut", feature)]
     if draw(st.booleans()):
-        other = STRATEGIES[draw(st.sampled_from(sorted(STRATEGIES)))]()
-        steps.append(Step(draw(st.sampled_from(OPERATIONS)), draw(other)))
+        other = draw(STRATEGIES[draw(st.sampled_from(sorted(STRATEGIES)))]())
+        steps.append(Step("cut" if other.is_tool else draw(st.sampled_from(OPERATIONS)), other))
     assume(all(filling(Program(tuple(steps[:count]))) > 0.02 for count in range(1, len(steps) + 1)))
     return Program(tuple(steps))
 
@@ -69,6 +75,18 @@ def same_field(first, second):
 def test_every_kind_has_random_examples():
     assert set(STRATEGIES) == set(FEATURES)
     assert all(cls.kind == kind for kind, cls in FEATURES.items())
+
+
+@each_kind
+@examples(5)
+def test_only_tools_cannot_start_a_program(kind, data):
+    program = Program((Step("union", data.draw(STRATEGIES[kind]())),))
+    if not FEATURES[kind].is_tool:
+        assert parse(compact(program)) == program
+        return
+    for write in (compact, readable):
+        with pytest.raises(ValueError, match="can only be cut"):
+            write(program)
 
 
 @each_kind

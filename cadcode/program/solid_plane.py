@@ -1,0 +1,257 @@
+"""Workplanes on a solid, where holes are drilled: which way they face and the points picked on them.
+
+Signatures mirror CadQuery's, less what the dialect leaves out; every call returns a new value.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
+
+from cadcode.program.curve import Point
+from cadcode.program.place import AXES, PLANES
+from cadcode.program.workplane import (
+    MAX_EDGES,
+    Module,
+    Outside,
+    Plane,
+    Profile,
+    number_of,
+    numbers_of,
+    point_of,
+    size_of,
+    workplane_of,
+)
+
+Vector = tuple[float, float, float]
+# CadQuery's named planes: local x and normal. The other ones are in `place.PLANES`.
+OTHERS: dict[str, tuple[Vector, Vector]] = {
+    "XZ": ((1, 0, 0), (0, -1, 0)),
+    "YX": ((0, 1, 0), (0, 0, -1)),
+    "ZY": ((0, 0, 1), (-1, 0, 0)),
+    "front": ((1, 0, 0), (0, 0, 1)),
+    "back": ((-1, 0, 0), (0, 0, -1)),
+    "left": ((0, 0, 1), (-1, 0, 0)),
+    "right": ((0, 0, -1), (1, 0, 0)),
+    "top": ((1, 0, 0), (0, 1, 0)),
+    "bottom": ((1, 0, 0), (0, -1, 0)),
+}
+FULL_TURN = 360.0
+NEAR = 1e-6  # lengths and angles this close are the same
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPlane:
+    """A workplane of a name in `OTHERS`; only holes are drilled on it."""
+
+    name: str
+    origin: Vector = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SolidPlane:
+    """A workplane on a solid, its normal out of it, and the points picked in it.
+
+    `span()`: coordinates along the normal's axis at which the solid starts, and at which a hole through it ends.
+    """
+
+    solid: object
+    origin: Vector
+    x: Vector  # unit vector along an axis, as `normal`
+    normal: Vector
+    span: Callable[[], tuple[float, float]]
+    points: tuple[Point, ...] = ((0.0, 0.0),)
+
+    @property
+    def facing(self) -> tuple[int, int]:
+        """World axis and sense of the normal."""
+        return facing(self.normal)
+
+    def spots(self) -> list[Vector]:
+        """The points in space."""
+        return [self.at(point) for point in self.points]
+
+    def at(self, point: Point) -> Vector:
+        y = _cross(self.normal, self.x)
+        return _sum(
+            self.origin, *(tuple(part * way for way in line) for part, line in zip(point, (self.x, y), strict=True))
+        )
+
+    def through(self) -> float:
+        """Depth of a hole through the solid."""
+        axis, sense = self.facing
+        start, end = self.span()
+        below = sense * (start - self.origin[axis])
+        depth = sense * (self.origin[axis] - end)
+        if below < -NEAR or depth <= NEAR:
+            raise Outside("a hole without a depth that starts outside its solid")
+        return depth
+
+
+@dataclass(frozen=True, slots=True)
+class EndFaces:
+    """The flat faces at one end of a solid: `end` is their coordinate along the axis of `normal`."""
+
+    solid: object
+    normal: Vector
+    end: float
+    span: Callable[[], tuple[float, float]]  # see `SolidPlane`
+    origin: Vector  # of the workplane that the solid's chain is on
+
+
+@dataclass(frozen=True, slots=True)
+class Corners:
+    """Rectangles drawn for their corners only."""
+
+    at: SolidPlane
+
+
+def any_workplane(module: Module, inPlane="XY", origin=(0.0, 0.0, 0.0)) -> Plane | OtherPlane:
+    if inPlane in OTHERS:
+        return OtherPlane(inPlane, numbers_of(origin, 3, "an origin"))
+    return workplane_of(module, inPlane, origin)
+
+
+def directions(plane: Plane | OtherPlane) -> tuple[Vector, Vector, Vector]:
+    """Origin, x direction and normal of a workplane."""
+    if isinstance(plane, OtherPlane):
+        return (plane.origin, *OTHERS[plane.name])
+    if plane.turn:
+        raise Outside("holes on a turned workplane")
+    x, _, normal = AXES[plane.name]
+    return origin_of(plane), unit(x), unit(normal)
+
+
+def origin_of(base: Plane | Profile) -> Vector:
+    """The origin of a workplane, or of that of a finished sketch."""
+    plane = base.plane if isinstance(base, Profile) else base
+    axes = AXES[plane.name]
+    found = dict(zip(axes, (*plane.origin, plane.offset), strict=True))
+    return found[0], found[1], found[2]
+
+
+def unit(axis: int, sense: int = 1) -> Vector:
+    return sense * float(axis == 0), sense * float(axis == 1), sense * float(axis == 2)
+
+
+def facing(normal: Vector) -> tuple[int, int]:
+    """Axis and sense of a unit vector."""
+    axis = next(n for n in range(3) if normal[n])
+    return axis, 1 if normal[axis] > 0 else -1
+
+
+def other_workplane(plane: OtherPlane, offset=0.0) -> OtherPlane:
+    return replace(plane, origin=_raised(plane.origin, OTHERS[plane.name][1], offset))
+
+
+def workplane_on(faces: EndFaces, offset=0.0, *, centerOption="ProjectedOrigin", origin=None) -> SolidPlane:
+    """As in CadQuery: the origin is the one of the chain, or `origin`, on the plane of the faces; y is along z."""
+    if centerOption != "ProjectedOrigin":
+        raise Outside("a workplane on faces has its origin at the projected one")
+    axis, sense = facing(faces.normal)
+    projected = list(faces.origin if origin is None else numbers_of(origin, 3, "an origin"))
+    projected[axis] = faces.end
+    x = (1.0, 0.0, 0.0) if axis == 2 else _cross((0.0, 0.0, 1.0), faces.normal)
+    at = _raised((projected[0], projected[1], projected[2]), faces.normal, offset)
+    return SolidPlane(faces.solid, at, x, faces.normal, faces.span)
+
+
+def workplane(at: SolidPlane, offset=0.0) -> SolidPlane:
+    if len(at.points) > 1:
+        raise Outside("a workplane after several points")
+    return replace(at, origin=_raised(at.origin, at.normal, offset), points=((0.0, 0.0),))
+
+
+def center(at: SolidPlane, x, y) -> SolidPlane:
+    return replace(at, origin=at.at((number_of(x, "a position"), number_of(y, "a position"))), points=((0.0, 0.0),))
+
+
+def move_to(at: SolidPlane, x=0.0, y=0.0) -> SolidPlane:
+    return replace(at, points=((number_of(x, "a position"), number_of(y, "a position")),))
+
+
+def push_points(at: SolidPlane, pntList) -> SolidPlane:
+    if not isinstance(pntList, tuple) or not pntList:
+        raise Outside("pushPoints takes a list of points")
+    return _picked(at, [point_of(point) for point in pntList])
+
+
+def rows(at: SolidPlane, xSpacing, ySpacing, xCount, yCount, center=True) -> SolidPlane:
+    if center is not True:
+        raise Outside("an array is centred on its workplane")
+    spacing = number_of(xSpacing, "a spacing"), number_of(ySpacing, "a spacing")
+    columns = [
+        [(index - (count - 1) / 2) * gap for index in range(count)]
+        for gap, count in zip(spacing, (_count_of(xCount), _count_of(yCount)), strict=True)
+    ]
+    return _picked(at, list(product(*columns)))
+
+
+def ring(at: SolidPlane, radius, startAngle, angle, count, fill=True, rotate=True) -> SolidPlane:
+    radius, start = number_of(radius, "a radius"), number_of(startAngle, "an angle")
+    step, count = number_of(angle, "an angle"), _count_of(count)
+    if fill:
+        step /= count if abs(math.remainder(step, FULL_TURN)) < NEAR else max(count - 1, 1)
+    turns = [math.radians(start + step * index) for index in range(count)]
+    return _picked(at, [(radius * math.cos(turn), radius * math.sin(turn)) for turn in turns])
+
+
+def rect(at: SolidPlane, xLen, yLen, *, forConstruction=False) -> Corners:
+    if forConstruction is not True:
+        raise Outside("a rectangle on a solid is for construction only")
+    x, y = size_of(xLen, "a width") / 2, size_of(yLen, "a height") / 2
+    corners = [(u + i * x, v + j * y) for u, v in at.points for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    return Corners(_picked(at, corners))
+
+
+def vertices(corners: Corners) -> SolidPlane:
+    return corners.at
+
+
+def _picked(at: SolidPlane, points: list[Point]) -> SolidPlane:
+    if len(points) > MAX_EDGES:
+        raise Outside(f"more than {MAX_EDGES} points")
+    return replace(at, points=tuple(points))
+
+
+def _count_of(value) -> int:
+    count = number_of(value, "a count")
+    if not 1 <= count <= MAX_EDGES or count != int(count):
+        raise Outside(f"a count is a whole number from 1 to {MAX_EDGES}")
+    return int(count)
+
+
+def _raised(origin: Vector, normal: Vector, offset) -> Vector:
+    by = number_of(offset, "an offset")
+    return _sum(origin, tuple(by * way for way in normal))
+
+
+def _cross(a: Vector, b: Vector) -> Vector:
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+
+
+def _sum(*vectors: Vector) -> Vector:
+    x, y, z = (math.fsum(parts) for parts in zip(*vectors, strict=True))
+    return x, y, z
+
+
+SOLID_PLANE_KINDS = {
+    OtherPlane: f"a workplane other than {', '.join(PLANES)}",
+    EndFaces: "a selection of faces",
+    SolidPlane: "a workplane on a solid",
+    Corners: "a rectangle for construction",
+}
+SOLID_PLANE_METHODS = {
+    OtherPlane: {"workplane": other_workplane},
+    EndFaces: {"workplane": workplane_on},
+    SolidPlane: {
+        "workplane": workplane,
+        "center": center,
+        "moveTo": move_to,
+        "pushPoints": push_points,
+        "rarray": rows,
+        "polarArray": ring,
+        "rect": rect,
+    },
+    Corners: {"vertices": vertices},
+}

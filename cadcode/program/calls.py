@@ -6,6 +6,7 @@ Solids are made by features (their `parsers`) and combined here.
 from collections.abc import Callable
 from functools import wraps
 
+from cadcode.program.feature import Feature
 from cadcode.program.features import FEATURES
 from cadcode.program.tree import Program, Step
 from cadcode.program.workplane import (
@@ -15,6 +16,8 @@ from cadcode.program.workplane import (
     Outside,
     Plane,
     Profile,
+    Ring,
+    Rows,
     Sketch,
     free_sketch,
     number_of,
@@ -23,7 +26,15 @@ from cadcode.program.workplane import (
 
 MAX_STEPS = 200
 
-KINDS = {Module: "cadquery", Plane: "a workplane", Sketch: "a sketch", Profile: "a finished sketch", Program: "a solid"}
+KINDS = {
+    Module: "cadquery",
+    Plane: "a workplane",
+    Rows: "an array of places",
+    Ring: "an array of places",
+    Sketch: "a sketch",
+    Profile: "a finished sketch",
+    Program: "a solid",
+}
 
 
 def union(solid: Program, toUnion, tol=None) -> Program:
@@ -61,24 +72,37 @@ def _methods() -> dict[type, dict[str, Callable]]:
     found: dict[type, dict[str, Callable]] = {
         Module: {"Workplane": workplane_of, "Sketch": free_sketch},
         Plane: PLANE_METHODS,
+        Rows: {},
+        Ring: {},
         Sketch: SKETCH_METHODS,
         Profile: {},
         Program: {"union": union, "cut": cut, "intersect": intersect},
     }
     for feature in FEATURES.values():
         for kind, makers in feature.parsers().items():
-            found[kind] = found[kind] | {name: _as_program(make) for name, make in makers.items()}
+            value = Program if kind is Feature else kind
+            found[value] = found[value] | {name: _as_program(make) for name, make in makers.items()}
     return found
 
 
 def _as_program(make: Callable) -> Callable:
-    """The maker of a feature as the maker of a program, with the same signature."""
+    """The maker of a feature as the maker of a program, with the same signature; solids it takes are features."""
 
     @wraps(make)
     def made(*arguments, **named) -> Program:
-        return Program((Step("union", make(*arguments, **named)),))
+        features = {name: _as_feature(value) for name, value in named.items()}
+        return Program((Step("union", make(*map(_as_feature, arguments), **features)),))
 
     return made
+
+
+def _as_feature(value):
+    """The only feature of a solid; other values as they are."""
+    if not isinstance(value, Program):
+        return value
+    if len(value.steps) > 1:
+        raise Outside("a solid that is itself combined cannot be repeated")
+    return value.steps[0].body
 
 
 METHODS = _methods()

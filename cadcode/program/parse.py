@@ -79,12 +79,12 @@ def _storable(value, statement: ast.stmt):
 
 
 def _evaluate(node: ast.expr, names: dict[str, object]):
-    """The value of an expression: float, str, tuple of values, or a kind of `calls`."""
+    """The value of an expression: float, str, bool, tuple of values, or a kind of `calls`."""
     match node:
         case ast.Constant(value=str() as text):
             return text
-        case ast.Constant(value=bool()):
-            pass
+        case ast.Constant(value=bool() as choice):
+            return choice
         case ast.Constant(value=int() | float() as number):
             return _bounded(number, node)
         case ast.Name(id=name):

@@ -14,7 +14,9 @@ from cadcode.program.sketch import Face, moved_faces
 
 MAX_NUMBER = 1e9
 MAX_EDGES = 5000  # of one sketch; a circle counts as one
+MAX_PLACES = 1000  # of one array
 JOIN = 1e-6  # CadQuery joins edges whose ends are this close
+FULL_TURN = 360.0
 
 
 class Outside(Exception):
@@ -41,12 +43,36 @@ class Plane:
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """A workplane with places in rows along its x and y, about its origin."""
+
+    plane: Plane
+    spacing: Point
+    counts: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A workplane with places on a circle about its origin, each turned by its own angle; angles in degrees.
+
+    The last place is `angle` after the first; with 360 they are evenly spaced.
+    """
+
+    plane: Plane
+    radius: float
+    start: float
+    angle: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sketch:
-    """A sketch in the making: faces so far, the points they repeat at, and the outline being drawn."""
+    """A sketch in the making: faces so far, the points they repeat at (turned or not), and the outline being drawn."""
 
     plane: Plane | None = None
     faces: tuple[Face, ...] = ()
     selection: tuple[Point, ...] = ((0.0, 0.0),)
+    turned: bool = False
     start: Point | None = None
     edges: tuple[Edge, ...] = ()
     assembled: bool = False
@@ -80,6 +106,26 @@ def move_to(plane: Plane, x=0.0, y=0.0) -> Plane:
     return replace(plane, at=(number_of(x, "a position"), number_of(y, "a position")))
 
 
+def rows_of(plane: Plane, xSpacing, ySpacing, xCount, yCount, center=True) -> Rows:
+    if center is not True:
+        raise Outside("an array is centred on its workplane")
+    spacing = number_of(xSpacing, "a spacing"), number_of(ySpacing, "a spacing")
+    return Rows(plane, spacing, counts_of(xCount, yCount))
+
+
+def ring_of(plane: Plane, radius, startAngle, angle, count, fill=True, rotate=True) -> Ring:
+    if rotate is not True:
+        raise Outside("the places of a polar array turn")
+    radius, start = number_of(radius, "a radius"), number_of(startAngle, "an angle")
+    angle, (count,) = number_of(angle, "an angle"), counts_of(count)
+    if fill is True:
+        return Ring(plane, radius, start, angle, count)
+    whole = angle * (count - 1)
+    if abs(whole) >= FULL_TURN:
+        raise Outside("a polar array of more than a full turn")
+    return Ring(plane, radius, start, whole, count)
+
+
 def sketch_on(plane: Plane) -> Sketch:
     return Sketch(plane)
 
@@ -87,11 +133,36 @@ def sketch_on(plane: Plane) -> Sketch:
 def push(sketch: Sketch, locs) -> Sketch:
     if not isinstance(locs, tuple) or not locs:
         raise Outside("push takes a list of points")
-    return replace(sketch, selection=tuple(point_of(loc) for loc in locs))
+    return replace(sketch, selection=tuple(point_of(loc) for loc in locs), turned=False)
 
 
 def reset(sketch: Sketch) -> Sketch:
-    return replace(sketch, selection=((0.0, 0.0),))
+    return replace(sketch, selection=((0.0, 0.0),), turned=False)
+
+
+def rows_in(sketch: Sketch, xs, ys, nx, ny) -> Sketch:
+    dx, dy = number_of(xs, "a spacing"), number_of(ys, "a spacing")
+    nx, ny = counts_of(nx, ny)
+    return _repeat(sketch, [((i - (nx - 1) / 2) * dx, (j - (ny - 1) / 2) * dy) for i in range(nx) for j in range(ny)])
+
+
+def ring_in(sketch: Sketch, r, a1, da, n, rotate=True) -> Sketch:
+    if not isinstance(rotate, bool):
+        raise Outside("rotate is True or False")
+    radius, start, angle = number_of(r, "a radius"), number_of(a1, "an angle"), number_of(da, "an angle")
+    (count,) = counts_of(n)
+    full = abs(math.remainder(angle, FULL_TURN)) < JOIN
+    step = angle / (count if full else max(count - 1, 1))
+    turns = [math.radians(start + step * index) for index in range(count)]
+    ring = [(radius * math.cos(turn), radius * math.sin(turn)) for turn in turns]
+    return replace(_repeat(sketch, ring), turned=rotate or sketch.turned)
+
+
+def _repeat(sketch: Sketch, places: list[Point]) -> Sketch:
+    """The selected points at each of the places."""
+    if len(places) * len(sketch.selection) > MAX_EDGES:
+        raise Outside(f"more than {MAX_EDGES} points")
+    return replace(sketch, selection=tuple((x + u, y + v) for x, y in places for u, v in sketch.selection))
 
 
 def circle(sketch: Sketch, r, *, mode="a") -> Sketch:
@@ -161,6 +232,8 @@ def _add(sketch: Sketch, faces: tuple[Face, ...], mode) -> Sketch:
         raise Outside("a sketch starts with a face that takes material away")
     if _edges(faces) * len(sketch.selection) + _edges(sketch.faces) > MAX_EDGES:
         raise Outside(f"a sketch of more than {MAX_EDGES} edges")
+    if sketch.turned and any(f.outline.kind != "circle" or any(f.outline.centre) for f in faces):
+        raise Outside("outlines that an array turns, other than circles")
     placed = [moved for point in sketch.selection for moved in moved_faces(faces, point)]
     return replace(sketch, faces=(*sketch.faces, *(Face(each.outline, mode == "s") for each in placed)))
 
@@ -196,7 +269,7 @@ def _near(a: Point, b: Point) -> bool:
 
 def number_of(value, what: str) -> float:
     if not isinstance(value, float):
-        raise Outside(f"{what} must be a number")
+        raise Outside(f"{what} must be a number, not {str(value)[:40]}")
     return value
 
 
@@ -204,6 +277,14 @@ def size_of(value, what: str) -> float:
     if number_of(value, what) <= 0:
         raise Outside(f"{what} must be above 0, not {value:g}")
     return value
+
+
+def counts_of(*values) -> tuple[int, ...]:
+    """The numbers of places of an array in each direction."""
+    counts = tuple(int(number_of(value, "a count")) for value in values)
+    if counts != values or min(counts) < 1 or math.prod(counts) > MAX_PLACES:
+        raise Outside(f"an array has 1 to {MAX_PLACES} places")
+    return counts
 
 
 def point_of(value) -> Point:
@@ -216,10 +297,18 @@ def numbers_of(value, count: int, what: str) -> tuple[float, ...]:
     return tuple(number_of(item, what) for item in value)
 
 
-PLANE_METHODS = {"workplane": workplane, "moveTo": move_to, "sketch": sketch_on}
+PLANE_METHODS = {
+    "workplane": workplane,
+    "moveTo": move_to,
+    "rarray": rows_of,
+    "polarArray": ring_of,
+    "sketch": sketch_on,
+}
 SKETCH_METHODS = {
     "push": push,
     "reset": reset,
+    "rarray": rows_in,
+    "parray": ring_in,
     "circle": circle,
     "rect": rect,
     "face": face,

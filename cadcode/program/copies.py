@@ -69,6 +69,7 @@ class Copies(Solid):
     # --- geometry ---
 
     def bounds(self) -> np.ndarray:
+        """Around the moved boxes of the body: larger than the solid where a copy is turned askew."""
         return _around(self._boxes(self.body.bounds()))
 
     def control_box(self) -> np.ndarray:
@@ -144,7 +145,9 @@ class Copies(Solid):
         return f"{self.body.role(context)}_{self.word}"
 
 
-def nearest_copies(at: np.ndarray, reach: float, count: int, cyclic: bool = False) -> tuple[np.ndarray, int, np.ndarray]:
+def nearest_copies(
+    at: np.ndarray, reach: float, count: int, cyclic: bool = False
+) -> tuple[np.ndarray, int, np.ndarray]:
     """The copies in a row that matter to places `at` (N,); the unit is a step, copy i is at i, `reach` to each side.
 
     Returns the first of them, (N,), their number, and the gap to the next copy on either side, (N,), at least half a

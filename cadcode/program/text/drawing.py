@@ -7,7 +7,8 @@ from cadcode.program.text.corners import Corners, pair_of
 from cadcode.program.text.expression import Expression, Parameters, constant, shortest
 from cadcode.program.text.layout import Block, flat
 from cadcode.program.text.naming import WORDS, describe, inner_word, role, size_word
-from cadcode.program.text.placing import WALL, Interval, Places, Size
+from cadcode.program.text.patterns import PATTERNS, PatternDrawing
+from cadcode.program.text.placing import WALL, Interval, Places, Size, origin_text
 from cadcode.program.text.roles import bore
 from cadcode.program.tree import AXES, Face, Feature, Point, Rect, Step
 
@@ -15,15 +16,17 @@ WALL_SHARE = 0.25  # of a side: margins of a pocket below this are walls
 SIDES = 3  # of a pocket that have to be alike
 
 
-def drawn(name: str, step: Step, body: Feature, places: Places, origin: str) -> tuple[list[Block | str], str]:
+def drawn(name: str, step: Step, body: Feature, places: Places) -> tuple[list[Block | str], str]:
     """The calls that make one step's feature, and a few words for the comment above it.
 
     A feature type without a drawing in `DRAWINGS` is written by its own `calls`, in plain numbers. `body` is that of
-    `step` where the part lies; `origin` is the argument of a workplane that moves one to the other.
+    `step` where the part lies; the datum of `places` moves one to the other.
     """
+    if step.body.kind in PATTERNS:
+        return PATTERNS[step.body.kind](PatternDrawing(name, step, body, places, drawn))
     if step.body.kind in DRAWINGS:
         calls = DRAWINGS[step.body.kind](name, step, places).calls()
-        return [f'cq.Workplane("{step.body.plane}"{origin})', *calls], describe(name, step)
+        return [f'cq.Workplane("{step.body.plane}"{origin_text(places.datum)})', *calls], describe(name, step)
     first, *rest = body.calls(lambda value: constant(shortest(value, places.parameters.tolerance)).text())
     return [call.replace("'", '"') for call in (f"cq.{first}", *(f".{call}" for call in rest))], f"{name}: {body.kind}"
 

@@ -5,6 +5,7 @@ them where it is exactly there: on top of the plate, centred on it, as far left 
 left over gets a parameter of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cadcode.program.text.expression import ZERO, Expression, Parameters, constant, shortest
@@ -46,11 +47,11 @@ class Axis:
 
 
 class Places:
-    """The three axes of one program."""
+    """The three axes of one program; `datum` is the point that coordinates are measured from."""
 
-    def __init__(self, parameters: Parameters):
-        self.parameters = parameters
-        self.axes = (Axis(), Axis(), Axis())
+    def __init__(self, parameters: Parameters, datum: Sequence[Expression] = (ZERO, ZERO, ZERO)):
+        self.parameters, self.datum = parameters, datum
+        self.axes = [Axis(), Axis(), Axis()]
         self.boxes: list[list[Interval]] = []  # along x, y, z, of the bodies so far
 
     def find(self, axis: int, value: float, among: list[Expression]) -> Expression | None:
@@ -178,6 +179,11 @@ class Places:
             if not found or value - found[-1] > self.parameters.tolerance:
                 found.append(value)
         return found
+
+
+def origin_text(origin: Sequence[Expression]) -> str:
+    """The argument of a workplane with this origin; empty for the world's."""
+    return f", origin=({', '.join(one.text() for one in origin)})" if any(one.terms for one in origin) else ""
 
 
 def _value(expression: Expression) -> float:

@@ -33,11 +33,10 @@ def readable(program: Program, header: str = "", tolerance: float | None = None)
     parameters = Parameters(EXACT * max(float((box[1] - box[0]).max()), 1e-12))
     datum = _datum(program, parameters)
     local = moved(program, 1.0, [-one.value for one in datum])
-    origin = f", origin=({', '.join(one.text() for one in datum)})" if any(one.terms for one in datum) else ""
-    names, places = feature_names(local.steps), Places(parameters)
+    names, places = feature_names(local.steps), Places(parameters, datum)
     features = {}
     for index in _building_order(local.steps):
-        chain, words = drawn(names[index], local.steps[index], program.steps[index].body, places, origin)
+        chain, words = drawn(names[index], local.steps[index], program.steps[index].body, places)
         features[index] = f"# {words}\n{statement(names[index], chain)}"
     result = [f"result = {names[0]}"]
     fuzzy = "" if tolerance is None else f", tol={tolerance:g}"

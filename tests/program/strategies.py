@@ -132,7 +132,7 @@ def filling(program: Program) -> float:
 
 
 def grids():
-    """Spacings are no whole numbers: copies seldom touch along a line, which neither field nor kernel can tell apart."""
+    """Spacings are no whole numbers, so that the round walls of two copies are seldom tangent to each other."""
     counts = st.sampled_from([(2, 1), (1, 3), (3, 1), (2, 2), (3, 2), (5, 1)])
     spacing = st.tuples(*[st.integers(15, 60).map(lambda n: n + 0.3)] * 2)
     return st.builds(Grid, repeated(), st.sampled_from(PLANES), counts, spacing)

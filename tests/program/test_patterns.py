@@ -15,6 +15,7 @@ from cadcode.program.surface import sample_surface
 from cadcode.program.text.compact import compact
 from cadcode.program.text.readable import readable
 from cadcode.program.tree import Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Rejected, Step
+from cadcode.sandbox.allowlist import check
 
 BLOCK = Extrude("XY", 1.0, 3.0, (Face(Rect((5.0, 0.0), 4.0, 2.0)),))
 PEG = Extrude("XY", 0.0, 10.0, (Face(Circle((40.0, 0.0), 5.0)),))
@@ -160,6 +161,11 @@ def test_a_shifted_mirror_keeps_its_level_in_readable_texts():
     assert executed(readable(part)).Volume() == pytest.approx((2 * 120 - 6) * 120 * 10)
 
 
+@each_pattern
+def test_the_sandbox_runs_patterns(pattern):
+    assert check(compact(program(pattern))) is None and check(readable(program(pattern))) is None
+
+
 def test_a_canonical_ring_is_counter_clockwise():
     assert Polar(PEG, "XY", (0.0, 0.0), 4, 100.0, -90.0).canonical().start == 10.0
     assert Polar(PEG, "XY", (0.0, 0.0), 4, 0.0, 270.0).canonical().full
@@ -186,6 +192,7 @@ def test_a_pattern_can_be_taken_apart():
 
 START = "import cadquery as cq\n"
 CHAIN = "cq.Workplane('XY').box(4,2,3)"
+SKETCH, DONE = "cq.Workplane().sketch().rect(90,90)", "finalize().extrude(5)"
 SPELLINGS = {
     "named arguments": "cq.Workplane().rarray(xSpacing=10,ySpacing=12,xCount=3,yCount=4)"
     f".eachpoint({CHAIN},useLocalCoordinates=True,combine='a')",
@@ -196,17 +203,15 @@ SPELLINGS = {
     "upright": f"cq.Workplane('YZ',origin=(9,2,3)).workplane(offset=2).rarray(9,8,2,3).eachpoint({CHAIN},True,True)",
     "after moveTo": f"cq.Workplane('XY').moveTo(50,7).rarray(10,0,3,1).eachpoint({CHAIN},True,'a')",
     "mirror about the origin": f"{CHAIN}.mirror('XY',union=True)",
-    "mirror with a point": f"cq.Workplane('XY').moveTo(9,8).box(4,2,3).mirror('ZY',(3,4,5),True)",
+    "mirror with a point": "cq.Workplane('XY').moveTo(9,8).box(4,2,3).mirror('ZY',(3,4,5),True)",
     "image alone": "cq.Workplane('XY').moveTo(9,8).box(4,2,3).mirror('XZ',basePointVector=(3,4,5))",
-    "holes in rows": "cq.Workplane().sketch().rect(90,90).rarray(20,15,3,2).circle(2,mode='s').finalize().extrude(5)",
-    "holes in a ring": "cq.Workplane().sketch().rect(90,90).parray(20,15,360,5).circle(2,mode='s').finalize().extrude(5)",
-    "holes on an arc": "cq.Workplane().sketch().rect(90,90).parray(20,15,80,3).circle(2,mode='s').finalize().extrude(5)",
-    "upright windows": "cq.Workplane().sketch().rect(90,90).parray(20,15,360,5,rotate=False).rect(4,3,mode='s')"
-    ".finalize().extrude(5)",
-    "rows of rows": "cq.Workplane().sketch().rect(90,90).push([(1,2),(8,2)]).rarray(20,15,3,2).circle(2,mode='s')"
-    ".reset().circle(1,mode='s').finalize().extrude(5)",
-    "rows of rings": "cq.Workplane().sketch().rect(90,90).parray(8,0,360,3).rarray(20,15,3,2).circle(2,mode='s')"
-    ".finalize().extrude(5)",
+    "holes in rows": f"{SKETCH}.rarray(20,15,3,2).circle(2,mode='s').{DONE}",
+    "holes in a ring": f"{SKETCH}.parray(20,15,360,5).circle(2,mode='s').{DONE}",
+    "holes on an arc": f"{SKETCH}.parray(20,15,80,3).circle(2,mode='s').{DONE}",
+    "upright windows": f"{SKETCH}.parray(20,15,360,5,rotate=False).rect(4,3,mode='s').{DONE}",
+    "rows of rows": f"{SKETCH}.push([(1,2),(8,2)]).rarray(20,15,3,2).circle(2,mode='s')"
+    f".reset().circle(1,mode='s').{DONE}",
+    "rows of rings": f"{SKETCH}.parray(8,0,360,3).rarray(20,15,3,2).circle(2,mode='s').{DONE}",
 }
 
 
@@ -242,7 +247,7 @@ REFUSED = {
     "combined": (f"{CHAIN}.union({CHAIN}).mirror('XY',union=True)", "combined"),
     "mirror in a vector": (f"{CHAIN}.mirror((1,0,0),union=True)", "name of a plane"),
     "turned windows": (
-        "cq.Workplane().sketch().rect(90,90).parray(20,0,360,5).rect(4,3,mode='s').finalize().extrude(5)",
+        f"{SKETCH}.parray(20,0,360,5).rect(4,3,mode='s').{DONE}",
         "other than circles",
     ),
     "a truth as a size": ("cq.Workplane().sketch().rect(True,90).finalize().extrude(5)", "must be a number"),

@@ -2,8 +2,8 @@
 
 Understood are the compact spelling (`emit.compact`), the published dialect of CAD-Recode v1.5 and cadrille (shared
 workplanes with origins, box and cylinder), patterns (`rarray`, `polarArray`, `mirror`) and what people edit
-(`readable`: named numbers, arithmetic, several assignments). Everything else is `Rejected` with a reason and a line, never
-an exception.
+(`readable`: named numbers, arithmetic, several assignments). Everything else is `Rejected` with a reason and a line,
+never an exception.
 """
 
 import ast

@@ -7,10 +7,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 
+from cadcode.program.arrays import ARRAY_METHODS, Ring, Rows
 from cadcode.program.chained import CHAINED_METHODS, Chained
+from cadcode.program.feature import Feature
 from cadcode.program.features import FEATURES
-from cadcode.program.solid_plane import SOLID_PLANE_KINDS, SOLID_PLANE_METHODS, SolidPlane, any_workplane, origin_of
-from cadcode.program.tree import Program, Step
+from cadcode.program.solid_plane import (
+    SOLID_PLANE_KINDS,
+    SOLID_PLANE_METHODS,
+    SolidPlane,
+    Vector,
+    any_workplane,
+    origin_of,
+)
+from cadcode.program.tree import Step
 from cadcode.program.workplane import (
     PLANE_METHODS,
     SKETCH_METHODS,
@@ -29,29 +38,30 @@ MAX_STEPS = 200
 KINDS = {
     Module: "cadquery",
     Plane: "a workplane",
+    Rows: "an array of places",
+    Ring: "an array of places",
     Sketch: "a sketch",
     Profile: "a finished sketch",
-    Program: "a solid",
     Chained: "a solid",
     **SOLID_PLANE_KINDS,
 }
 
 
-def union(solid: Program, toUnion, tol=None) -> Program:
+def union(solid: Chained, toUnion, tol=None) -> Chained:
     return _combine(solid, "union", toUnion, tol)
 
 
-def cut(solid: Program, toCut, tol=None) -> Program:
+def cut(solid: Chained, toCut, tol=None) -> Chained:
     return _combine(solid, "cut", toCut, tol)
 
 
-def intersect(solid: Program, toIntersect, tol=None) -> Program:
+def intersect(solid: Chained, toIntersect, tol=None) -> Chained:
     return _combine(solid, "intersect", toIntersect, tol)
 
 
-def _combine(left: Program, operation: str, right, tolerance) -> Program:
+def _combine(left: Chained, operation: str, right, tolerance) -> Chained:
     """Append `right` to `left`, body by body where set algebra allows it; a tolerance helps the kernel alone."""
-    if not isinstance(right, Program):
+    if not isinstance(right, Chained):
         raise Outside(f"{operation} takes a solid")
     if tolerance is not None:
         number_of(tolerance, "a tolerance")
@@ -71,34 +81,53 @@ def _methods() -> dict[type, dict[str, Callable]]:
     """Kind of value -> method -> function."""
     found: dict[type, dict[str, Callable]] = {
         Module: {"Workplane": any_workplane, "Sketch": free_sketch},
-        Plane: PLANE_METHODS,
-        Sketch: SKETCH_METHODS,
+        Plane: PLANE_METHODS | ARRAY_METHODS[Plane],
+        Rows: {},
+        Ring: {},
+        Sketch: SKETCH_METHODS | ARRAY_METHODS[Sketch],
         Profile: {},
-        Program: {"union": union, "cut": cut, "intersect": intersect},
+        Chained: {"union": union, "cut": cut, "intersect": intersect, **CHAINED_METHODS},
         **SOLID_PLANE_METHODS,
     }
     for feature in FEATURES.values():
+        wrap = _as_cut if feature.is_tool else _as_program
         for kind, makers in feature.parsers().items():
-            wrap = _as_cut if feature.is_tool else _as_program
-            found[kind] = found[kind] | {name: wrap(make) for name, make in makers.items()}
-    return found | {Chained: found[Program] | CHAINED_METHODS}
+            value = Chained if kind is Feature else kind
+            found[value] = found[value] | {name: wrap(make) for name, make in makers.items()}
+    return found
 
 
 def _as_program(make: Callable) -> Callable:
-    """The maker of a feature as the maker of a program, with the same signature."""
+    """The maker of a feature as the maker of a program, with the same signature; solids it takes are features."""
 
     @wraps(make)
-    def made(base, *arguments, **named) -> Program:
-        return Chained((Step("union", make(base, *arguments, **named)),), origin_of(base))
+    def made(base, *arguments, **named) -> Chained:
+        features = {name: _as_feature(value) for name, value in named.items()}
+        body = make(*map(_as_feature, (base, *arguments)), **features)
+        return Chained((Step("union", body),), _origin(base))
 
     return made
+
+
+def _as_feature(value):
+    """The only feature of a solid; other values as they are."""
+    if not isinstance(value, Chained):
+        return value
+    if len(value.steps) > 1:
+        raise Outside("a solid that is itself combined cannot be repeated")
+    return value.steps[0].body
+
+
+def _origin(base) -> Vector:
+    """The origin of the workplane that a chain is on."""
+    return base.origin if isinstance(base, Chained) else origin_of(getattr(base, "plane", base))
 
 
 def _as_cut(make: Callable) -> Callable:
     """The maker of a tool on a workplane of a solid as a call that cuts it from the solid, with the same signature."""
 
     @wraps(make)
-    def made(base: SolidPlane, *arguments, **named) -> Program:
+    def made(base: SolidPlane, *arguments, **named) -> Chained:
         steps = (*base.solid.steps, Step("cut", make(base, *arguments, **named)))
         if len(steps) > MAX_STEPS:
             raise Outside(f"more than {MAX_STEPS} steps")

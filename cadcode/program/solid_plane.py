@@ -6,8 +6,8 @@ Signatures mirror CadQuery's, less what the dialect leaves out; every call retur
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import product
 
+from cadcode.program.arrays import ring_numbers, ring_places, row_numbers, row_places
 from cadcode.program.curve import Point
 from cadcode.program.place import AXES, PLANES
 from cadcode.program.workplane import (
@@ -15,7 +15,6 @@ from cadcode.program.workplane import (
     Module,
     Outside,
     Plane,
-    Profile,
     number_of,
     numbers_of,
     point_of,
@@ -36,7 +35,6 @@ OTHERS: dict[str, tuple[Vector, Vector]] = {
     "top": ((1, 0, 0), (0, 1, 0)),
     "bottom": ((1, 0, 0), (0, -1, 0)),
 }
-FULL_TURN = 360.0
 NEAR = 1e-6  # lengths and angles this close are the same
 
 
@@ -122,9 +120,8 @@ def directions(plane: Plane | OtherPlane) -> tuple[Vector, Vector, Vector]:
     return origin_of(plane), unit(x), unit(normal)
 
 
-def origin_of(base: Plane | Profile) -> Vector:
-    """The origin of a workplane, or of that of a finished sketch."""
-    plane = base.plane if isinstance(base, Profile) else base
+def origin_of(plane: Plane) -> Vector:
+    """The origin of a workplane in space."""
     axes = AXES[plane.name]
     found = dict(zip(axes, (*plane.origin, plane.offset), strict=True))
     return found[0], found[1], found[2]
@@ -177,23 +174,11 @@ def push_points(at: SolidPlane, pntList) -> SolidPlane:
 
 
 def rows(at: SolidPlane, xSpacing, ySpacing, xCount, yCount, center=True) -> SolidPlane:
-    if center is not True:
-        raise Outside("an array is centred on its workplane")
-    spacing = number_of(xSpacing, "a spacing"), number_of(ySpacing, "a spacing")
-    columns = [
-        [(index - (count - 1) / 2) * gap for index in range(count)]
-        for gap, count in zip(spacing, (_count_of(xCount), _count_of(yCount)), strict=True)
-    ]
-    return _picked(at, list(product(*columns)))
+    return _picked(at, row_places(*row_numbers(xSpacing, ySpacing, xCount, yCount, center)))
 
 
 def ring(at: SolidPlane, radius, startAngle, angle, count, fill=True, rotate=True) -> SolidPlane:
-    radius, start = number_of(radius, "a radius"), number_of(startAngle, "an angle")
-    step, count = number_of(angle, "an angle"), _count_of(count)
-    if fill:
-        step /= count if abs(math.remainder(step, FULL_TURN)) < NEAR else max(count - 1, 1)
-    turns = [math.radians(start + step * index) for index in range(count)]
-    return _picked(at, [(radius * math.cos(turn), radius * math.sin(turn)) for turn in turns])
+    return _picked(at, ring_places(*ring_numbers(radius, startAngle, angle, count, fill)))
 
 
 def rect(at: SolidPlane, xLen, yLen, *, forConstruction=False) -> Corners:
@@ -212,13 +197,6 @@ def _picked(at: SolidPlane, points: list[Point]) -> SolidPlane:
     if len(points) > MAX_EDGES:
         raise Outside(f"more than {MAX_EDGES} points")
     return replace(at, points=tuple(points))
-
-
-def _count_of(value) -> int:
-    count = number_of(value, "a count")
-    if not 1 <= count <= MAX_EDGES or count != int(count):
-        raise Outside(f"a count is a whole number from 1 to {MAX_EDGES}")
-    return int(count)
 
 
 def _raised(origin: Vector, normal: Vector, offset) -> Vector:

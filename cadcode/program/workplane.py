@@ -46,11 +46,12 @@ class Plane:
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """A sketch in the making: faces so far, the points they repeat at, and the outline being drawn."""
+    """A sketch in the making: faces so far, the points they repeat at (turned or not), and the outline being drawn."""
 
     plane: Plane | None = None
     faces: tuple[Face, ...] = ()
     selection: tuple[Point, ...] = ((0.0, 0.0),)
+    turned: bool = False
     start: Point | None = None
     edges: tuple[Edge, ...] = ()
     assembled: bool = False
@@ -98,11 +99,11 @@ def sketch_on(plane: Plane) -> Sketch:
 def push(sketch: Sketch, locs) -> Sketch:
     if not isinstance(locs, tuple) or not locs:
         raise Outside("push takes a list of points")
-    return replace(sketch, selection=tuple(point_of(loc) for loc in locs))
+    return replace(sketch, selection=tuple(point_of(loc) for loc in locs), turned=False)
 
 
 def reset(sketch: Sketch) -> Sketch:
-    return replace(sketch, selection=((0.0, 0.0),))
+    return replace(sketch, selection=((0.0, 0.0),), turned=False)
 
 
 def circle(sketch: Sketch, r, *, mode="a") -> Sketch:
@@ -172,6 +173,8 @@ def _add(sketch: Sketch, faces: tuple[Face, ...], mode) -> Sketch:
         raise Outside("a sketch starts with a face that takes material away")
     if _edges(faces) * len(sketch.selection) + _edges(sketch.faces) > MAX_EDGES:
         raise Outside(f"a sketch of more than {MAX_EDGES} edges")
+    if sketch.turned and any(f.outline.kind != "circle" or any(f.outline.centre) for f in faces):
+        raise Outside("outlines that an array turns, other than circles")
     placed = [moved for point in sketch.selection for moved in moved_faces(faces, point)]
     return replace(sketch, faces=(*sketch.faces, *(Face(each.outline, mode == "s") for each in placed)))
 

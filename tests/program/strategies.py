@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from cadcode.program import field
 from cadcode.program.curve import arc_circle
+from cadcode.program.feature import Similarity
 from cadcode.program.features.hole import Hole
+from cadcode.program.features.pattern import Grid, Mirrored, Polar
 from cadcode.program.features.revolve import Revolve
 from cadcode.program.heads import Counterbore, Countersink, Straight
 from cadcode.program.place import FACING
@@ -189,9 +191,38 @@ def stock(draw, tool):
     return Extrude("XY", z - height / 2, height, (Face(Rect((x, y), width, length)),))
 
 
+def grids():
+    """Spacings are no whole numbers, so that the round walls of two copies are seldom tangent to each other."""
+    counts = st.sampled_from([(2, 1), (1, 3), (3, 1), (2, 2), (3, 2), (5, 1)])
+    spacing = st.tuples(*[st.integers(15, 60).map(lambda n: n + 0.3)] * 2)
+    return st.builds(Grid, repeated(), st.sampled_from(PLANES), counts, spacing)
+
+
+@st.composite
+def rings(draw):
+    """Full and partial, either way round, the centre inside some bodies."""
+    count, angle = draw(st.sampled_from([(2, 360), (3, 360), (6, 360), (8, 360), (2, 90), (3, -120), (4, 200)]))
+    start = draw(st.sampled_from([0, 0, 30, -45]))
+    return Polar(draw(repeated()), draw(st.sampled_from(PLANES)), draw(points(30)), count, start, angle)
+
+
+def mirrored():
+    return st.builds(Mirrored, repeated(), st.sampled_from(PLANES), st.integers(-40, 40))
+
+
+@st.composite
+def repeated(draw):
+    """The body of a pattern: a feature that is no pattern itself, half of its size."""
+    kind = draw(st.sampled_from([kind for kind in FEATURES if kind not in (*PATTERNS, "hole")]))
+    return draw(FEATURES[kind]()).moved(Similarity(scale=0.5))
+
+
+PATTERNS = {"grid": grids, "polar": rings, "mirrored": mirrored}
+
 # One strategy for each feature type: features of whole numbers.
 FEATURES = {
     "extrude": bodies,
     "hole": holes,
     "revolve": revolutions,
+    **PATTERNS,
 }

@@ -16,7 +16,7 @@ from cadcode.program.features import FEATURES
 from cadcode.program.field import bounds, occupancy, signed_distance
 from cadcode.program.numbers import BULGE, CENTRE, PLANE, RADIUS
 from cadcode.program.parse import parse
-from cadcode.program.surface import sample_surface
+from cadcode.program.surface import STEP_ASIDE, sample_surface
 from cadcode.program.symmetry import SYMMETRIES
 from cadcode.program.text.compact import compact
 from cadcode.program.text.readable import readable
@@ -119,7 +119,9 @@ def test_the_distance_is_never_too_large(kind, data):
 def test_surface_points_lie_on_the_surface_and_normals_point_out(kind, data):
     program = data.draw(programs_of(kind))
     points, normals = sample_surface(program, 300, np.random.default_rng(0))
-    assert np.abs(signed_distance(program, points)).max() < NEAR
+    away = np.abs(signed_distance(program, points))
+    aside = STEP_ASIDE * np.ptp(bounds(program), axis=0).max()  # surfaces that cross are told apart only so far
+    assert away.max() < aside and (away > NEAR).mean() < 0.01
     assert np.allclose(np.linalg.norm(normals, axis=1), 1)
     step = 1e-4 * normals
     assert (occupancy(program, points - step) & ~occupancy(program, points + step)).mean() > 0.99

@@ -7,6 +7,7 @@ from cadcode.program.text.expression import Parameters, constant, shortest
 from cadcode.program.text.holes import HoleDrawing
 from cadcode.program.text.layout import Block, flat
 from cadcode.program.text.naming import WORDS, describe, inner_word, role, size_word
+from cadcode.program.text.patterns import PATTERNS, PatternDrawing
 from cadcode.program.text.placing import WALL, Interval, Places, Size, origin_text
 from cadcode.program.text.points import expressed
 from cadcode.program.text.roles import bore
@@ -23,6 +24,8 @@ def drawn(name: str, step: Step, body: Feature, places: Places) -> tuple[list[Bl
     to the solid so far by calls on `result`. `body` is that of `step` where the part lies; the datum of `places` moves
     one to the other.
     """
+    if step.body.kind in PATTERNS:
+        return PATTERNS[step.body.kind](PatternDrawing(name, step, body, places, drawn))
     if step.body.kind in TOOL_DRAWINGS:
         drawing = TOOL_DRAWINGS[step.body.kind](name, step.body, places)
         return drawing.calls(), drawing.words()

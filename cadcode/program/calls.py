@@ -11,14 +11,9 @@ from cadcode.program.arrays import ARRAY_METHODS, Ring, Rows
 from cadcode.program.chained import CHAINED_METHODS, Chained
 from cadcode.program.feature import Feature
 from cadcode.program.features import FEATURES
-from cadcode.program.solid_plane import (
-    SOLID_PLANE_KINDS,
-    SOLID_PLANE_METHODS,
-    SolidPlane,
-    Vector,
-    any_workplane,
-    origin_of,
-)
+from cadcode.program.features.tilted import tilted
+from cadcode.program.place import Placement
+from cadcode.program.solid_plane import SOLID_PLANE_KINDS, SOLID_PLANE_METHODS, SolidPlane
 from cadcode.program.tree import Step
 from cadcode.program.workplane import (
     PLANE_METHODS,
@@ -30,6 +25,8 @@ from cadcode.program.workplane import (
     Sketch,
     free_sketch,
     number_of,
+    plane_of,
+    workplane_of,
 )
 
 MAX_STEPS = 200
@@ -37,6 +34,7 @@ MAX_STEPS = 200
 
 KINDS = {
     Module: "cadquery",
+    Placement: "a plane",
     Plane: "a workplane",
     Rows: "an array of places",
     Ring: "an array of places",
@@ -80,7 +78,7 @@ def _combine(left: Chained, operation: str, right, tolerance) -> Chained:
 def _methods() -> dict[type, dict[str, Callable]]:
     """Kind of value -> method -> function."""
     found: dict[type, dict[str, Callable]] = {
-        Module: {"Workplane": any_workplane, "Sketch": free_sketch},
+        Module: {"Workplane": workplane_of, "Plane": plane_of, "Sketch": free_sketch},
         Plane: PLANE_METHODS | ARRAY_METHODS[Plane],
         Rows: {},
         Ring: {},
@@ -98,13 +96,20 @@ def _methods() -> dict[type, dict[str, Callable]]:
 
 
 def _as_program(make: Callable) -> Callable:
-    """The maker of a feature as the maker of a program, with the same signature; solids it takes are features."""
+    """The maker of a feature as the maker of a program, with the same signature; solids it takes are features.
+
+    On a workplane with a place of its own, the maker works in its coordinates, and the feature is placed here.
+    """
 
     @wraps(make)
     def made(base, *arguments, **named) -> Chained:
         features = {name: _as_feature(value) for name, value in named.items()}
         body = make(*map(_as_feature, (base, *arguments)), **features)
-        return Chained((Step("union", body),), _origin(base))
+        if isinstance(base, Chained):
+            return Chained((Step("union", body),), base.origin)
+        plane = getattr(base, "plane", base)  # what the maker starts from is a workplane, or is on one
+        placed = body if plane.place is None else tilted(body, plane.place)
+        return Chained((Step("union", placed),), plane.in_space())
 
     return made
 
@@ -118,11 +123,6 @@ def _as_feature(value):
     return value.steps[0].body
 
 
-def _origin(base) -> Vector:
-    """The origin of the workplane that a chain is on."""
-    return base.origin if isinstance(base, Chained) else origin_of(getattr(base, "plane", base))
-
-
 def _as_cut(make: Callable) -> Callable:
     """The maker of a tool on a workplane of a solid as a call that cuts it from the solid, with the same signature."""
 
@@ -134,6 +134,11 @@ def _as_cut(make: Callable) -> Callable:
         return Chained(steps, base.origin)
 
     return made
+
+
+def _place(base) -> Placement | None:
+    """The place of the workplane that a maker starts from: `base` itself, or the one that it is on."""
+    return getattr(getattr(base, "plane", base), "place", None)
 
 
 METHODS = _methods()

@@ -10,7 +10,8 @@ import numpy as np
 
 from cadcode.program import field
 from cadcode.program.feature import EmptySolid
-from cadcode.program.solid_plane import EndFaces, OtherPlane, SolidPlane, Vector, directions, facing, unit
+from cadcode.program.place import Vector
+from cadcode.program.solid_plane import EndFaces, SolidPlane, unit
 from cadcode.program.tree import Program
 from cadcode.program.workplane import Outside, Plane
 
@@ -26,12 +27,13 @@ class Chained(Program):
 
 
 def copy_workplane(solid: Chained, obj) -> SolidPlane:
-    if not isinstance(obj, Plane | OtherPlane):
+    if not isinstance(obj, Plane):
         raise Outside("copyWorkplane takes a workplane")
-    origin, x, normal = directions(obj)
-    axis, sense = facing(normal)
-    points = (obj.at,) if isinstance(obj, Plane) else ((0.0, 0.0),)
-    return SolidPlane(solid, origin, x, normal, partial(_span, solid, axis, sense), points)
+    symmetry = obj.placement.symmetry()
+    if symmetry is None:
+        raise Outside("holes along none of x, y and z")
+    x, _, (axis, sense) = zip(*symmetry, strict=True)
+    return SolidPlane(solid, obj.in_space(), unit(*x), unit(axis, sense), partial(_span, solid, axis, sense), (obj.at,))
 
 
 def faces(solid: Chained, selector) -> EndFaces:

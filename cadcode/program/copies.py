@@ -69,8 +69,10 @@ class Copies(Solid):
     # --- geometry ---
 
     def bounds(self) -> np.ndarray:
-        """Around the moved boxes of the body: larger than the solid where a copy is turned askew."""
         return _around(self._boxes(self.body.bounds()))
+
+    def reach(self, direction: np.ndarray) -> float:
+        return max(float(direction @ copy.shift) + self.body.reach(direction @ copy.matrix) for copy in self.copies())
 
     def control_box(self) -> np.ndarray:
         return _around(self._boxes(self.body.control_box()))

@@ -60,6 +60,9 @@ def arc_circle(start: Point, middle: Point, end: Point) -> tuple[Point, float, f
     return (start[0] + x, start[1] + y), math.hypot(x, y), begin, turn if cross > 0 else turn - math.tau
 
 
+COMPASS = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """A closed loop as arrays: E chords; `bent` picks the A edges that are arcs, the arc columns are in that order."""
@@ -108,8 +111,15 @@ class Curve:
 
     def bounds(self) -> np.ndarray:
         """Lowest and highest corner, (2, 2)."""
-        extremes = np.concatenate([self.first, self.last, self._compass_points()])
+        extremes = np.concatenate([self.first, self.last, self._arc_points(COMPASS)])
         return np.stack([extremes.min(axis=0), extremes.max(axis=0)])
+
+    def reach(self, direction: Point) -> float:
+        """The largest product of one of its points with a vector."""
+        length = math.hypot(*direction)
+        towards = np.array([direction]) / length if length > 0 else COMPASS[:1]
+        extremes = np.concatenate([self.first, self._arc_points(towards)])
+        return float((extremes @ np.array(direction)).max())
 
     def sample_boundary(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Points (count, 2) uniform in arc length, and the unit normals (count, 2) that point out of the curve."""
@@ -171,10 +181,9 @@ class Curve:
         ends = np.minimum(np.hypot(x - x0, y - y0), np.hypot(x - x1, y - y1))
         return np.min(np.where(on_arc, np.abs(away - radius), ends), axis=0)
 
-    def _compass_points(self) -> np.ndarray:
-        """The points of the arcs that lie straight right, up, left or down of their centres, (K, 2)."""
-        steps = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-        points = self.centres[:, None] + self.radii[:, None, None] * steps  # (A, 4, 2)
+    def _arc_points(self, directions: np.ndarray) -> np.ndarray:
+        """The points of the arcs that lie in one of the directions (D, 2), unit vectors, from their centres, (K, 2)."""
+        points = self.centres[:, None] + self.radii[:, None, None] * directions  # (A, D, 2)
         return points[self._beyond_chord(points[..., 0], points[..., 1])]
 
 

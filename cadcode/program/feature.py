@@ -12,7 +12,7 @@ import numpy as np
 
 from cadcode.program.curve import Arc, Point
 from cadcode.program.numbers import Numbers
-from cadcode.program.place import NamedPlane
+from cadcode.program.place import NamedPlane, Placement
 from cadcode.program.point_set import PointSet
 from cadcode.program.text.plain import Write
 
@@ -74,12 +74,19 @@ class RoleContext:
     first: bool  # whether this is the first step
 
 
+def bounds_by_reach(feature: "Feature") -> np.ndarray:
+    """The box (2, 3) that is as tight as the feature's `reach`."""
+    low = [-feature.reach(-axis) for axis in np.eye(3)]
+    return np.array([low, [feature.reach(axis) for axis in np.eye(3)]])
+
+
 class Feature(Protocol):
     """A closed solid in the program frame, frozen and hashable. Points are (N, 3)."""
 
     kind: ClassVar[str]
     in_vocabulary: ClassVar[bool]  # whether `tokens` can write it
     is_tool: ClassVar[bool]  # whether texts can only cut it from a solid, by its `applied`
+    on_any_plane: ClassVar[bool]  # whether its calls make it on any workplane, also on one that is not along the axes
 
     @property
     def axis(self) -> int | None:
@@ -105,6 +112,10 @@ class Feature(Protocol):
 
     def bounds(self) -> np.ndarray:
         """Lowest and highest corner, (2, 3). Raises EmptySolid where there is nothing."""
+        ...
+
+    def reach(self, direction: np.ndarray) -> float:
+        """The largest product of one of its points with a vector (3,), never too small."""
         ...
 
     def control_box(self) -> np.ndarray:
@@ -142,6 +153,10 @@ class Feature(Protocol):
     # --- other features from this one ---
 
     def moved(self, by: Similarity) -> "Feature": ...
+
+    def turned(self, place: Placement) -> "Feature | None":
+        """The feature on a plane that is not along the axes, where its type can say it alone (about its own axis)."""
+        ...
 
     def numbers(self) -> Numbers: ...
 
@@ -188,7 +203,7 @@ class Feature(Protocol):
         ...
 
     @property
-    def base(self) -> NamedPlane:
+    def base(self) -> NamedPlane | Placement:
         """The workplane of its chain."""
         ...
 
@@ -220,17 +235,21 @@ class Solid:
     __slots__ = ()
     in_vocabulary: ClassVar[bool] = False
     is_tool: ClassVar[bool] = False
+    on_any_plane: ClassVar[bool] = True
     outline_count: ClassVar[int] = 1
     edge_count: ClassVar[int] = 1
     axis: ClassVar[int | None] = None
     is_box: ClassVar[bool] = False
-    base: ClassVar[NamedPlane] = NamedPlane()
+    base: ClassVar[NamedPlane | Placement] = NamedPlane()
 
     def calls(self, write: Write) -> list[str]:
         return [self.base.call(write), *self.built(write)]
 
     def applied(self, operation: str, write: Write) -> list[str] | None:
         return None
+
+    def reach(self, direction: np.ndarray) -> float:
+        return float((self.bounds() * direction).max(axis=0).sum())
 
     def control_box(self) -> np.ndarray:
         return self.bounds()
@@ -250,6 +269,9 @@ class Solid:
 
     def prepared(self):
         return self
+
+    def turned(self, place: Placement) -> None:
+        return None
 
     def canonical(self):
         return self

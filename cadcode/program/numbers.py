@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-PLANE, CENTRE, RADIUS, BULGE = "plane", "centre", "radius", "bulge"
+PLANE, CENTRE, RADIUS, BULGE, ANGLE = "plane", "centre", "radius", "bulge", "angle"
+LOCAL = 3  # axes from here on: x, y and normal of a plane of the feature's own
 SAME = 1e-6  # numbers closer than this are the same number
 
 
@@ -12,8 +13,9 @@ SAME = 1e-6  # numbers closer than this are the same number
 class Numbers:
     """P numbers and the way back from them.
 
-    `slots` says of each number its kind and the world axis along which it moves something (-1: none). `rebuild` takes
-    P values and returns the outline or feature with these numbers, None where they make none.
+    `slots` says of each number its kind and the world axis along which it moves something (`LOCAL` + 0, 1 or 2: an axis
+    of its own plane; -1: none). Angles are in degrees. `rebuild` takes P values and returns the outline or feature with
+    these numbers, None where they make none.
     """
 
     slots: tuple[tuple[str, int], ...]

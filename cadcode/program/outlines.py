@@ -42,6 +42,10 @@ class Outline(Protocol):
         """Lowest and highest corner, (2, 2)."""
         ...
 
+    def reach(self, direction: Point) -> float:
+        """The largest product of one of its points with a vector."""
+        ...
+
     def control_box(self) -> np.ndarray:
         """Box (2, 2) of the numbers: arcs count by their three points."""
         ...
@@ -165,6 +169,10 @@ class Circle(_Simple):
     def bounds(self) -> np.ndarray:
         return np.array([self.centre, self.centre]) + np.array([[-self.radius], [self.radius]])
 
+    def reach(self, direction: Point) -> float:
+        x, y = direction
+        return self.centre[0] * x + self.centre[1] * y + self.radius * math.hypot(x, y)
+
     def inside(self, points: np.ndarray) -> np.ndarray:
         x, y = points[:, 0], points[:, 1]
         return (x - self.centre[0]) ** 2 + (y - self.centre[1]) ** 2 < self.radius**2
@@ -225,6 +233,10 @@ class Rect(_Simple):
 
     def bounds(self) -> np.ndarray:
         return np.array([self.centre, self.centre]) + np.array([[-0.5], [0.5]]) * (self.width, self.height)
+
+    def reach(self, direction: Point) -> float:
+        x, y = direction
+        return self.centre[0] * x + self.centre[1] * y + (self.width * abs(x) + self.height * abs(y)) / 2
 
     def inside(self, points: np.ndarray) -> np.ndarray:
         x, y = points[:, 0], points[:, 1]
@@ -302,6 +314,9 @@ class Loop:
 
     def bounds(self) -> np.ndarray:
         return self.prepared().bounds()
+
+    def reach(self, direction: Point) -> float:
+        return self.prepared().reach(direction)
 
     def points(self) -> list[Point]:
         """The ends of its edges and the middles of its arcs, in order."""

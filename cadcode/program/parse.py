@@ -13,7 +13,8 @@ import operator
 import warnings
 
 from cadcode.program.calls import KINDS, METHODS
-from cadcode.program.solid_plane import OtherPlane, SolidPlane
+from cadcode.program.place import Placement
+from cadcode.program.solid_plane import SolidPlane
 from cadcode.program.tree import Program, Rejected
 from cadcode.program.workplane import MAX_NUMBER, Module, Outside, Plane
 
@@ -27,8 +28,9 @@ def parse(text: str) -> Program | Rejected:
     """The program a text spells, or why it spells none.
 
     Canonical: origins and workplane offsets become the body's `offset` and coordinates, a box or cylinder a prism over
-    one rectangle or circle, a push of several points several faces, `close()` a straight last edge. All numbers come
-    back as floats. The solid is the variable `result`, else `r`.
+    one rectangle or circle, a push of several points several faces, `close()` a straight last edge. A feature on a
+    plane along the axes, however written, is on XY, YZ or ZX; on any other plane it is `Tilted`, or turned where its
+    type can say that. All numbers come back as floats. The solid is the variable `result`, else `r`.
     """
     if len(text) > MAX_TEXT:
         return Rejected(f"longer than {MAX_TEXT} characters", 1)
@@ -75,9 +77,9 @@ def _execute(statement: ast.stmt, names: dict[str, object]) -> None:
 
 def _storable(value, statement: ast.stmt):
     """Sketches change in place in CadQuery; under a name, that would be seen elsewhere."""
-    if isinstance(value, float) or isinstance(value, Plane | OtherPlane | SolidPlane | Program):
+    if isinstance(value, float) or isinstance(value, Placement | Plane | SolidPlane | Program):
         return value
-    raise Outside("only numbers, workplanes and solids may have a name", statement.lineno)
+    raise Outside("only numbers, planes, workplanes and solids may have a name", statement.lineno)
 
 
 def _evaluate(node: ast.expr, names: dict[str, object]):

@@ -1,5 +1,6 @@
 """Sketches: outlines in a plane, added or taken away one after the other."""
 
+import math
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -38,6 +39,11 @@ def faces_distance(faces: Faces, points: np.ndarray) -> np.ndarray:
         away = face.outline.signed_distance(points)
         value = np.maximum(value, -away) if face.subtract else np.minimum(value, away)
     return value
+
+
+def faces_reach(faces: Faces, direction: Point) -> float:
+    """The largest product of a point of the added faces with a vector."""
+    return max((face.outline.reach(direction) for face in faces if not face.subtract), default=-math.inf)
 
 
 def moved_faces(faces: Faces, shift: Point, scale: float = 1.0) -> Faces:

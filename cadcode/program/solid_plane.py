@@ -9,41 +9,17 @@ from dataclasses import dataclass, replace
 
 from cadcode.program.arrays import ring_numbers, ring_places, row_numbers, row_places
 from cadcode.program.curve import Point
-from cadcode.program.place import AXES, PLANES
+from cadcode.program.place import Vector
 from cadcode.program.workplane import (
     MAX_EDGES,
-    Module,
     Outside,
-    Plane,
     number_of,
     numbers_of,
     point_of,
     size_of,
-    workplane_of,
 )
 
-Vector = tuple[float, float, float]
-# CadQuery's named planes: local x and normal. The other ones are in `place.PLANES`.
-OTHERS: dict[str, tuple[Vector, Vector]] = {
-    "XZ": ((1, 0, 0), (0, -1, 0)),
-    "YX": ((0, 1, 0), (0, 0, -1)),
-    "ZY": ((0, 0, 1), (-1, 0, 0)),
-    "front": ((1, 0, 0), (0, 0, 1)),
-    "back": ((-1, 0, 0), (0, 0, -1)),
-    "left": ((0, 0, 1), (-1, 0, 0)),
-    "right": ((0, 0, -1), (1, 0, 0)),
-    "top": ((1, 0, 0), (0, 1, 0)),
-    "bottom": ((1, 0, 0), (0, -1, 0)),
-}
 NEAR = 1e-6  # lengths and angles this close are the same
-
-
-@dataclass(frozen=True, slots=True)
-class OtherPlane:
-    """A workplane of a name in `OTHERS`; only holes are drilled on it."""
-
-    name: str
-    origin: Vector = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,29 +80,6 @@ class Corners:
     at: SolidPlane
 
 
-def any_workplane(module: Module, inPlane="XY", origin=(0.0, 0.0, 0.0)) -> Plane | OtherPlane:
-    if inPlane in OTHERS:
-        return OtherPlane(inPlane, numbers_of(origin, 3, "an origin"))
-    return workplane_of(module, inPlane, origin)
-
-
-def directions(plane: Plane | OtherPlane) -> tuple[Vector, Vector, Vector]:
-    """Origin, x direction and normal of a workplane."""
-    if isinstance(plane, OtherPlane):
-        return (plane.origin, *OTHERS[plane.name])
-    if plane.turn:
-        raise Outside("holes on a turned workplane")
-    x, _, normal = AXES[plane.name]
-    return origin_of(plane), unit(x), unit(normal)
-
-
-def origin_of(plane: Plane) -> Vector:
-    """The origin of a workplane in space."""
-    axes = AXES[plane.name]
-    found = dict(zip(axes, (*plane.origin, plane.offset), strict=True))
-    return found[0], found[1], found[2]
-
-
 def unit(axis: int, sense: int = 1) -> Vector:
     return sense * float(axis == 0), sense * float(axis == 1), sense * float(axis == 2)
 
@@ -135,10 +88,6 @@ def facing(normal: Vector) -> tuple[int, int]:
     """Axis and sense of a unit vector."""
     axis = next(n for n in range(3) if normal[n])
     return axis, 1 if normal[axis] > 0 else -1
-
-
-def other_workplane(plane: OtherPlane, offset=0.0) -> OtherPlane:
-    return replace(plane, origin=_raised(plane.origin, OTHERS[plane.name][1], offset))
 
 
 def workplane_on(faces: EndFaces, offset=0.0, *, centerOption="ProjectedOrigin", origin=None) -> SolidPlane:
@@ -214,13 +163,11 @@ def _sum(*vectors: Vector) -> Vector:
 
 
 SOLID_PLANE_KINDS = {
-    OtherPlane: f"a workplane other than {', '.join(PLANES)}",
     EndFaces: "a selection of faces",
     SolidPlane: "a workplane on a solid",
     Corners: "a rectangle for construction",
 }
 SOLID_PLANE_METHODS = {
-    OtherPlane: {"workplane": other_workplane},
     EndFaces: {"workplane": workplane_on},
     SolidPlane: {
         "workplane": workplane,

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cadcode.program.numbers import BULGE, CENTRE, PLANE, RADIUS, SAME
+from cadcode.program.numbers import ANGLE, BULGE, CENTRE, LOCAL, PLANE, RADIUS, SAME
 from cadcode.program.tree import Feature, Program, Step
 
-__all__ = ["BULGE", "CENTRE", "PLANE", "RADIUS", "SAME", "Move", "Parameters", "Slot", "is_sound"]
+__all__ = ["ANGLE", "BULGE", "CENTRE", "LOCAL", "PLANE", "RADIUS", "SAME", "Move", "Parameters", "Slot", "is_sound"]
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One number: which body it belongs to, what it is, and along which world axis (-1: none) it moves something."""
+    """One number: which body it belongs to, what it is, and along which axis it moves something.
+
+    0 to 2 are the world's axes, 3 to 5 those of the body's own plane, -1 none. Angles are in degrees.
+    """
 
     body: int
     kind: str
@@ -56,10 +59,10 @@ class Parameters:
         return Program(tuple(Step(o, b) for o, b in zip(self._operations, bodies, strict=True)))
 
     def groups(self, values: np.ndarray) -> list[list[int]]:
-        """The indices of numbers that are equal and of one kind and axis; arcs' bulges are each alone."""
+        """The indices of numbers that are equal and of one kind and axis; bulges of arcs and angles are each alone."""
         found = defaultdict(list)
         for i, (slot, value) in enumerate(zip(self.slots, values, strict=True)):
-            alone = i if slot.kind == BULGE else 0
+            alone = i if slot.kind in (BULGE, ANGLE) else 0
             found[slot.kind, slot.axis, round(value / SAME), alone].append(i)
         return list(found.values())
 

@@ -12,7 +12,7 @@ import numpy as np
 from cadcode.program.tree import Program, Step
 from cadcode.search.goal import Goal, Late, ResidualCells, never, until
 from cadcode.search.least_squares import fitted_values
-from cadcode.search.numbers import PLANE, SAME, Move, Parameters
+from cadcode.search.numbers import LOCAL, PLANE, SAME, Move, Parameters
 from cadcode.search.options import LeastSquaresOptions, RefineOptions
 
 GAIN = 1e-6  # the smallest rise of the score that counts
@@ -198,7 +198,9 @@ def _planes_near(variant: Variant, move: Move, reach: float) -> list[float]:
     """The input's planes within reach of the face that a move carries, nearest first; none for other moves."""
     kinds = {(slot.kind, slot.axis) for slot in (variant.parameters.slots[i] for i in move.slots)}
     (kind, axis), values = min(kinds), variant.values[list(move.slots)]
-    if len(kinds) > 1 or kind != PLANE or axis < 0 or set(move.directions) != {1.0} or np.ptp(values) > SAME:
+    if len(kinds) > 1 or kind != PLANE or axis not in range(LOCAL):
+        return []
+    if set(move.directions) != {1.0} or np.ptp(values) > SAME:
         return []
     planes = variant.goal.planes[axis]
     near = planes[np.abs(planes - values[0]) <= reach]

@@ -1,7 +1,8 @@
 """Round numbers: those a designer would have typed, where the input cannot tell them from the numbers found.
 
-Edges, levels, centres and radii (the slots of `Parameters`) are rounded, so flush faces stay flush. Numbers that differ
-by less than the accuracy become equal, and features symmetric within the accuracy become exactly symmetric.
+Edges, levels, centres, radii and angles (the slots of `Parameters`) are rounded, so flush faces stay flush. Numbers
+that differ by less than the accuracy become equal, and features symmetric within the accuracy become exactly symmetric.
+On planes of their own, features are rounded but not made symmetric.
 """
 
 import math
@@ -14,7 +15,7 @@ from cadcode.program.curve import arc_circle
 from cadcode.program.transform import control_box, moved
 from cadcode.program.tree import Arc, Point, Program, Step
 from cadcode.search.goal import Goal, score_of
-from cadcode.search.numbers import CENTRE, PLANE, RADIUS, Parameters
+from cadcode.search.numbers import ANGLE, CENTRE, LOCAL, PLANE, RADIUS, Parameters
 
 ACCURACY = 1e-4  # of the size: about the accuracy of meshes and of the search
 CHANCE = 15.0  # a multiple of a step within step / CHANCE is taken for no accident
@@ -46,7 +47,7 @@ def round_numbers(program: Program, accuracy: float | None = None, flattened: fl
     reach = scale * (ACCURACY * size if accuracy is None else accuracy)
     for share in (1.0, 0.1, 0.01):
         parameters = Parameters(large)
-        rounded = parameters.program(_rounded(parameters, reach * share, flattened))
+        rounded = parameters.program(_rounded(parameters, reach * share, flattened, scale * size))
         if rounded is not None:
             return moved(_with_exact_arcs(rounded, reach * share), 1 / scale, (0.0, 0.0, 0.0))
     return program
@@ -64,13 +65,16 @@ def round_in_world(program: Program, frame: Frame, goal: Goal) -> Program:
     return program
 
 
-def _rounded(parameters: Parameters, accuracy: float, flattened: float) -> np.ndarray:
-    values = parameters.values.copy()
-    for axis in range(3):
-        rows = [i for i, slot in enumerate(parameters.slots) if slot.axis == axis and slot.kind in (PLANE, CENTRE)]
-        values[rows] = _symmetric(values[rows], accuracy)
-    rows = [i for i, slot in enumerate(parameters.slots) if slot.kind == RADIUS]
+def _rounded(parameters: Parameters, accuracy: float, flattened: float, size: float) -> np.ndarray:
+    """The numbers, rounded; an angle moves what is half of `size` away by `accuracy`."""
+    values, slots = parameters.values.copy(), list(enumerate(parameters.slots))
+    for axis in range(2 * LOCAL):
+        rows = [i for i, slot in slots if slot.axis == axis and slot.kind in (PLANE, CENTRE)]
+        values[rows] = _symmetric(values[rows], accuracy) if axis < LOCAL else _equal(values[rows], accuracy)
+    rows = [i for i, slot in slots if slot.kind == RADIUS]
     values[rows] = _radii(values[rows], accuracy, flattened)
+    rows = [i for i, slot in slots if slot.kind == ANGLE]
+    values[rows] = [roundest(value, math.degrees(2 * accuracy / size)) for value in values[rows]]
     return values
 
 

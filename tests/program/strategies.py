@@ -1,6 +1,7 @@
 """Random programs for hypothesis: simple outlines, sketches of up to three faces, up to three bodies, never empty."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import assume
@@ -12,11 +13,13 @@ from cadcode.program.feature import Similarity
 from cadcode.program.features.hole import Hole
 from cadcode.program.features.pattern import Grid, Mirrored, Polar
 from cadcode.program.features.revolve import Revolve
+from cadcode.program.features.tilted import tilted
 from cadcode.program.heads import Counterbore, Countersink, Straight
-from cadcode.program.place import FACING
+from cadcode.program.place import DIRECTIONS, FACING, Placement, rotation_of
 from cadcode.program.sketch import faces_inside, moved_faces
 from cadcode.program.tree import PLANES, Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
+HALF = Similarity(scale=0.5)
 GRID = (np.indices((24, 24, 24)).reshape(3, -1).T + 0.5) / 24  # (13824, 3) in the unit cube
 
 
@@ -191,19 +194,21 @@ def stock(draw, tool):
     return Extrude("XY", z - height / 2, height, (Face(Rect((x, y), width, length)),))
 
 
-def grids():
+def grids(body=None):
     """Spacings are no whole numbers, so that the round walls of two copies are seldom tangent to each other."""
     counts = st.sampled_from([(2, 1), (1, 3), (3, 1), (2, 2), (3, 2), (5, 1)])
     spacing = st.tuples(*[st.integers(15, 60).map(lambda n: n + 0.3)] * 2)
-    return st.builds(Grid, repeated(), st.sampled_from(PLANES), counts, spacing)
+    return st.builds(Grid, repeated() if body is None else body, st.sampled_from(PLANES), counts, spacing)
 
 
 @st.composite
-def rings(draw):
+def rings(draw, body=None):
     """Full and partial, either way round, the centre inside some bodies."""
     count, angle = draw(st.sampled_from([(2, 360), (3, 360), (6, 360), (8, 360), (2, 90), (3, -120), (4, 200)]))
     start = draw(st.sampled_from([0, 0, 30, -45]))
-    return Polar(draw(repeated()), draw(st.sampled_from(PLANES)), draw(points(30)), count, start, angle)
+    return Polar(
+        draw(repeated() if body is None else body), draw(st.sampled_from(PLANES)), draw(points(30)), count, start, angle
+    )
 
 
 def mirrored():
@@ -212,9 +217,30 @@ def mirrored():
 
 @st.composite
 def repeated(draw):
-    """The body of a pattern: a feature that is no pattern itself, half of its size."""
+    """The body of a pattern: a feature that is no tool and no pattern itself, half of its size."""
     kind = draw(st.sampled_from([kind for kind in FEATURES if kind not in (*PATTERNS, "hole")]))
-    return draw(FEATURES[kind]()).moved(Similarity(scale=0.5))
+    return draw(FEATURES[kind]()).moved(HALF)
+
+
+@st.composite
+def placements(draw):
+    """Planes that are not along the axes: a named one turned about one of its axes by a round angle, or any."""
+    origin = draw(st.tuples(*[numbers(-30, 30)] * 3))
+    named = Placement(origin, *DIRECTIONS[draw(st.sampled_from(PLANES))])
+    angles = [draw(st.integers(-1800, 1800)) / 10 for _ in range(3)]
+    if draw(st.booleans()):
+        kept = draw(st.integers(0, 2))
+        angles = [angle if axis == kept else 0.0 for axis, angle in enumerate(angles)]
+    return Placement.of(origin, named.rotation @ rotation_of(angles))
+
+
+@st.composite
+def tilted_features(draw):
+    prisms = bodies(1).map(lambda body: body.moved(HALF))
+    found = tilted(draw(st.one_of(bodies(2), revolutions(), grids(prisms), rings(prisms))), draw(placements()))
+    assume(found.kind == "tilted")
+    origin = tuple(round(value, 3) for value in found.place.origin)  # the body may bring an origin of its own
+    return replace(found, place=replace(found.place, origin=origin))
 
 
 PATTERNS = {"grid": grids, "polar": rings, "mirrored": mirrored}
@@ -225,4 +251,5 @@ FEATURES = {
     "hole": holes,
     "revolve": revolutions,
     **PATTERNS,
+    "tilted": tilted_features,
 }

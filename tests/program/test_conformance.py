@@ -14,7 +14,7 @@ from cadcode.program.canonical import canonical, rounded
 from cadcode.program.feature import RoleContext, Similarity
 from cadcode.program.features import FEATURES
 from cadcode.program.field import bounds, occupancy, signed_distance
-from cadcode.program.numbers import BULGE, CENTRE, PLANE, RADIUS
+from cadcode.program.numbers import ANGLE, BULGE, CENTRE, LOCAL, PLANE, RADIUS
 from cadcode.program.parse import parse
 from cadcode.program.surface import STEP_ASIDE, sample_surface
 from cadcode.program.symmetry import SYMMETRIES
@@ -26,7 +26,7 @@ from cadcode.program.tree import OPERATIONS, Program, Step
 
 NEAR = 1e-6  # program units
 CELLS = 40
-SEARCHED = {PLANE, CENTRE, RADIUS, BULGE}  # kinds of numbers that the search knows how to move
+SEARCHED = {PLANE, CENTRE, RADIUS, BULGE, ANGLE}  # kinds of numbers that the search knows how to move
 
 each_kind = pytest.mark.parametrize("kind", FEATURES)
 
@@ -174,7 +174,9 @@ def test_numbers_rebuild_the_feature(kind, data):
     feature = data.draw(STRATEGIES[kind]())
     numbers = feature.numbers()
     assert len(numbers.slots) == len(numbers.values) > 0
-    assert {slot for slot, _ in numbers.slots} <= SEARCHED and {axis for _, axis in numbers.slots} <= {-1, 0, 1, 2}
+    assert {slot for slot, _ in numbers.slots} <= SEARCHED and {axis for _, axis in numbers.slots} <= set(
+        range(-1, 2 * LOCAL)
+    )
     points = probes(feature)
     again = numbers.rebuild(np.array(numbers.values))
     assert np.allclose(again.distance(points), feature.distance(points), atol=NEAR)

@@ -101,6 +101,10 @@ TEXTS = {
     "the chain's own origin": "r=cq.Workplane('XY',origin=(3,4,5)).box(60,50,40).faces('>X').workplane().hole(6,9)",
     "another origin": f"r={BLOCK}.faces('>X').workplane(origin=(0,7,3)).hole(6,9)",
     "a named face": f"r={BLOCK}.copyWorkplane(cq.Workplane('right',origin=(30,0,0))).moveTo(4,9).hole(6,9)",
+    "a turned plane": f"r={BLOCK}.copyWorkplane(cq.Workplane('XY',origin=(0,0,-20)).transformed(rotate=(180,0,90)))"
+    ".moveTo(4,9).hole(6,9)",
+    "a plane by its directions": "p=cq.Plane(origin=(30,1,2),xDir=(0,0,1),normal=(1,0,0))\n"
+    f"r={BLOCK}.copyWorkplane(cq.Workplane(p)).moveTo(4,9).hole(6,9)",
     "after a boss": f"r={BLOCK}.union("
     "cq.Workplane('XY',origin=(5,5,25)).cylinder(30,10)).faces('>Z').workplane(origin=(5,5,0)).hole(6)",
     "a workplane with a name": f"b={BLOCK}\nw=cq.Workplane('YZ',origin=(30,0,0))\n"
@@ -134,7 +138,7 @@ def test_what_people_write_is_read_as_cadquery_builds_it(name):
         (f"{BLOCK}.faces('>Z').workplane().hole(-5)", "above 0"),
         (f"{BLOCK}.faces('>Z').workplane().rect(9,9).vertices().hole(5)", "construction"),
         (f"{BLOCK}.faces('>Z').workplane().pushPoints([]).hole(5)", "list of points"),
-        ("cq.Workplane('XZ').box(1,2,3)", "no call `box`"),
+        (f"{BLOCK}.copyWorkplane(cq.Workplane('XY').transformed(rotate=(30,0,0))).hole(5)", "none of x, y and z"),
     ],
 )
 def test_what_is_not_understood_has_a_reason(chain, reason):

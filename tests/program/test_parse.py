@@ -174,7 +174,7 @@ OUTSIDE = {
     "unknown name": (f"import cadquery as cq\n\nr={BOX}.cut(x)", 3, "`x` is not known"),
     "unknown call": (f"{START}.box(1,2,3).fillet(1)", 2, "a solid has no call `fillet`"),
     "later line": (f"{START}.box(\n1,\n2,3\n).union(\n5)", 6, "takes a solid"),
-    "plane": ("import cadquery as cq\nr=cq.Workplane('XZ').box(1,2,3)", 2, "other than XY, YZ, ZX"),
+    "plane": ("import cadquery as cq\nr=cq.Workplane('XW').box(1,2,3)", 2, "'XW'"),
     "origin": ("import cadquery as cq\nr=cq.Workplane('XY',origin=(1,2)).box(1,2,3)", 2, "3 numbers"),
     "power": ("import cadquery as cq\na=2**3", 2, "only"),
     "division by zero": ("import cadquery as cq\n\na=1/(2-2)", 3, "division by 0"),

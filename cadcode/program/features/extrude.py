@@ -18,6 +18,7 @@ from cadcode.program.sketch import (
     canonical_faces,
     faces_distance,
     faces_inside,
+    faces_reach,
     mapped_faces,
     moved_faces,
     sketch_calls,
@@ -74,6 +75,11 @@ class Extrude(Solid):
         if not added:
             raise EmptySolid("a sketch without any added face")
         return self._box(added)
+
+    def reach(self, direction: np.ndarray) -> float:
+        i, j, k = AXES[self.plane]
+        flat, upright = (float(direction[i]), float(direction[j])), float(direction[k])
+        return faces_reach(self.faces, flat) + max(self.low * upright, self.high * upright)
 
     def control_box(self) -> np.ndarray:
         return self._box([face.outline.control_box() for face in self.faces])
@@ -314,7 +320,5 @@ def _centred(plane: Plane, outline: Rect | Circle, height) -> Extrude:
 
 
 def _prism(plane: Plane, height: float, faces: tuple[Face, ...]) -> Extrude:
-    if plane.turn:
-        raise Outside("an extrusion on a turned workplane")
     shift = (plane.origin[0] + plane.at[0], plane.origin[1] + plane.at[1])
     return Extrude(plane.name, plane.offset, height, moved_faces(faces, shift))

@@ -35,6 +35,7 @@ class Hole(Solid):
 
     kind: ClassVar[str] = "hole"
     is_tool: ClassVar[bool] = True
+    on_any_plane: ClassVar[bool] = False
     plane: str
     level: float
     points: tuple[Point, ...]

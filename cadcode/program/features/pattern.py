@@ -10,14 +10,14 @@ import numpy as np
 from cadcode.program.arrays import FULL_TURN, Ring, Rows
 from cadcode.program.copies import Copies, Isometry, nearest_copies
 from cadcode.program.curve import Point
-from cadcode.program.feature import Feature, Similarity, Solid
+from cadcode.program.feature import Feature, Similarity, Solid, bounds_by_reach
 from cadcode.program.normal_form import FINE, grid
 from cadcode.program.numbers import CENTRE, RADIUS, SAME, Numbers
-from cadcode.program.place import AXES, PLANE_OF_NORMAL, PLANES, NamedPlane
+from cadcode.program.place import AXES, PLANE_OF_NORMAL, PLANES, NamedPlane, Placement
 from cadcode.program.text.plain import Write
 from cadcode.program.workplane import Outside, Plane, numbers_of
 
-ANGLE = 1e-9  # degrees: angles this close are the same angle
+SAME_ANGLE = 1e-9  # degrees: angles this close are the same angle
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Polar(Copies):
     @property
     def full(self) -> bool:
         """Whether the copies close a circle."""
-        return abs(math.remainder(self.angle, FULL_TURN)) < ANGLE
+        return abs(math.remainder(self.angle, FULL_TURN)) < SAME_ANGLE
 
     @property
     def step(self) -> float:
@@ -195,6 +195,10 @@ class Polar(Copies):
     def copies(self) -> list[Isometry]:
         shift = np.array(self._origin())
         return [Isometry(self._turn(self.start + index * self.step), shift) for index in range(self.count)]
+
+    def bounds(self) -> np.ndarray:
+        self.body.bounds()  # raises EmptySolid where there is nothing
+        return bounds_by_reach(self)
 
     def near(self, points: np.ndarray) -> tuple[Iterable[np.ndarray], np.ndarray]:
         """In a full circle, the nearest sectors."""
@@ -267,7 +271,7 @@ class Polar(Copies):
     def canonical(self) -> "Polar":
         """Counter-clockwise, with the smallest start; an even circle is a full one."""
         start, angle, step = self.start, self.angle, abs(self.step)
-        if self.full or abs(step * self.count - FULL_TURN) < ANGLE:
+        if self.full or abs(step * self.count - FULL_TURN) < SAME_ANGLE:
             return self._canonical(start % step % step, FULL_TURN)
         if angle < 0:
             start, angle = start + angle, -angle
@@ -312,6 +316,7 @@ class Mirrored(Copies):
     """A body and its mirror image; the mirror is parallel to `plane`, at `level` along its normal."""
 
     kind: ClassVar[str] = "mirrored"
+    on_any_plane: ClassVar[bool] = False  # mirrors are along the axes
     word: ClassVar[str] = "pair"
     count: ClassVar[int] = 2
     body: Feature
@@ -368,7 +373,7 @@ class Mirrored(Copies):
     # --- text ---
 
     @property
-    def base(self) -> NamedPlane:
+    def base(self) -> NamedPlane | Placement:
         return self.body.base
 
     def built(self, write: Write) -> list[str]:
@@ -479,7 +484,7 @@ def _check_copies(body, combine, local, plane: Plane) -> None:
         raise Outside("eachpoint takes a solid")
     if combine not in (True, "a"):
         raise Outside("eachpoint leaves its copies apart: combine='a' unites them")
-    if local is not True and (plane.name != "XY" or any(plane.origin)):
+    if local is not True and (plane.name != "XY" or any(plane.origin) or plane.place):
         raise Outside("eachpoint on a plane of its own needs useLocalCoordinates=True")
 
 

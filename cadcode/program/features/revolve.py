@@ -12,13 +12,14 @@ from cadcode.program.feature import EmptySolid, Patch, RoleContext, Similarity, 
 from cadcode.program.normal_form import grid
 from cadcode.program.numbers import BULGE, CENTRE, RADIUS, SAME, Numbers
 from cadcode.program.outlines import Circle, Loop, Outline, Rect
-from cadcode.program.place import AXES, PLANE_OF_NORMAL, PLANES, NamedPlane
+from cadcode.program.place import ALIGNED, AXES, PLANE_OF_NORMAL, PLANES, NamedPlane, Placement
 from cadcode.program.sketch import (
     Face,
     Faces,
     canonical_faces,
     faces_distance,
     faces_inside,
+    faces_reach,
     mapped_faces,
     moved_faces,
     sketch_calls,
@@ -73,6 +74,12 @@ class Revolve(Solid):
         if not added:
             raise EmptySolid("a sketch without any added face")
         return self._box(max(box[1, 0] for box in added), min(b[0, 1] for b in added), max(b[1, 1] for b in added))
+
+    def reach(self, direction: np.ndarray) -> float:
+        """That of the whole revolution."""
+        i, j, k = AXES[self.plane]
+        u, along, v = direction[[i, j, k]].tolist()
+        return self.centre[0] * u + self.centre[1] * v + faces_reach(self.faces, (math.hypot(u, v), along))
 
     def control_box(self) -> np.ndarray:
         boxes = np.array([face.outline.control_box() for face in self.faces])
@@ -192,6 +199,24 @@ class Revolve(Solid):
         start = math.degrees(math.atan2(-ray[0, new_k], ray[0, new_i]))
         return Revolve(plane, (at[new_i], at[new_k]), faces, self.angle, 0.0 if self.is_whole else _turned(start))
 
+    def turned(self, place: Placement) -> "Revolve | None":
+        """About an axis that is along one of the world's again; it starts at another angle."""
+        i, j, k = AXES[self.plane]
+        directions = place.rotation
+        new = int(np.abs(directions[:, j]).argmax())
+        if np.delete(np.abs(directions[:, j]), new).max() > ALIGNED:
+            return None
+        plane, sense = PLANE_OF_NORMAL[(new + 1) % 3], int(np.sign(directions[new, j]))
+        axes, signs = [0, 0, 0], [1, 1, 1]
+        axes[i], axes[j], axes[k] = AXES[plane]
+        signs[j] = signs[k] = sense
+        cube = Similarity(tuple(axes), tuple(signs), shift=place.origin)
+        about = cube.matrix().T @ directions  # a rotation about the plane's y
+        angle, (u, v) = math.degrees(math.atan2(-about[k, i], about[i, i])), self.centre
+        centre = (float(about[i, i] * u + about[i, k] * v), float(about[k, i] * u + about[k, k] * v))
+        start = 0.0 if self.is_whole else _turned(self.start + angle)
+        return replace(self, centre=centre, start=start).moved(cube)
+
     def numbers(self) -> Numbers:
         """Centre, then the outlines' numbers: radii move along no axis, those on the axis stay there."""
         i, j, k = AXES[self.plane]
@@ -262,17 +287,10 @@ class Revolve(Solid):
         i, _, k = AXES[self.plane]
         origin = [0.0, 0.0, 0.0]
         origin[i], origin[k] = self.centre
-        return NamedPlane(self.plane, tuple(origin))
+        return NamedPlane(self.plane, tuple(origin), self.start)
 
     def built(self, write: Write) -> list[str]:
-        turned = [f"transformed(rotate=(0,{write(self.start)},0))"] if self.start else []
-        return [
-            *turned,
-            "sketch()",
-            *sketch_calls(self.faces, write),
-            "finalize()",
-            f"revolve({write(self.angle)},{LINE})",
-        ]
+        return ["sketch()", *sketch_calls(self.faces, write), "finalize()", f"revolve({write(self.angle)},{LINE})"]
 
     def role(self, context: RoleContext) -> str:
         if context.operation == "cut":
@@ -318,10 +336,7 @@ def _line(plane: Plane, start, end) -> tuple[Point, Point]:
     first = (0.0, 0.0) if start is None else _flat(start)
     if end is not None:
         return first, _flat(end)
-    at = dict(
-        zip(AXES[plane.name], (plane.origin[0] + first[0], plane.origin[1] + first[1], plane.offset), strict=True)
-    )
-    return first, (0.0, at[1] or 1.0)
+    return first, (0.0, plane.in_space(*first)[1] or 1.0)
 
 
 def _flat(point) -> Point:
@@ -333,16 +348,12 @@ def _flat(point) -> Point:
 def _about_y(plane: Plane, faces: Faces, line: Point) -> Revolve:
     """A whole revolution about a line along the workplane's y; `start` is where the sketch is."""
     (u, v), (x, y) = plane.origin, plane.at
-    if plane.turn and (x or line[0]):
-        raise Outside("a turned workplane whose sketch turns about another line than its y")
     faces, side = _on_one_side(moved_faces(faces, (x - line[0], v + y)))
-    return Revolve(plane.name, (u + line[0], plane.offset), faces, start=plane.turn + side)
+    return Revolve(plane.name, (u + line[0], plane.offset), faces, start=side)
 
 
 def _about_x(plane: Plane, faces: Faces, line: Point) -> Revolve:
     """The same about a line along its x, which is the y of another named plane."""
-    if plane.turn:
-        raise Outside("a turned workplane whose sketch turns about its x")
     (u, v), (x, y), normal = plane.origin, plane.at, AXES[plane.name][1]
     swapped = mapped_faces(faces, lambda p: (p[1] + y - line[1], p[0] + u + x), swap=True)
     faces, side = _on_one_side(swapped)

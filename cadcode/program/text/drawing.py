@@ -3,12 +3,12 @@
 from itertools import groupby
 
 from cadcode.program.text.corners import Corners, pair_of
-from cadcode.program.text.expression import Parameters, constant, shortest
+from cadcode.program.text.expression import Parameters
 from cadcode.program.text.holes import HoleDrawing
 from cadcode.program.text.layout import Block, flat
 from cadcode.program.text.naming import WORDS, describe, inner_word, role, size_word
 from cadcode.program.text.patterns import PATTERNS, PatternDrawing
-from cadcode.program.text.placing import WALL, Interval, Places, Size, origin_text
+from cadcode.program.text.placing import WALL, Interval, Places, Size, origin_text, plane_text
 from cadcode.program.text.points import expressed
 from cadcode.program.text.roles import bore
 from cadcode.program.tree import AXES, Face, Feature, Rect, Step
@@ -26,24 +26,33 @@ def drawn(name: str, step: Step, body: Feature, places: Places) -> tuple[list[Bl
     """
     if step.body.kind in PATTERNS:
         return PATTERNS[step.body.kind](PatternDrawing(name, step, body, places, drawn))
+    if step.body.kind == "tilted":
+        return _drawn_tilted(name, step, body, places)
     if step.body.kind in TOOL_DRAWINGS:
         drawing = TOOL_DRAWINGS[step.body.kind](name, step.body, places)
         return drawing.calls(), drawing.words()
     if step.body.kind in DRAWINGS:
         calls = DRAWINGS[step.body.kind](name, step, places).calls()
         return [f'cq.Workplane("{step.body.plane}"{origin_text(places.datum)})', *calls], describe(name, step)
-    return _plain(step.operation, body, places.parameters.tolerance), f"{name}: {body.kind}"
+    return _plain(step.operation, body, places), f"{name}: {body.kind}"
 
 
-def _plain(operation: str, body: Feature, tolerance: float) -> list[Block | str]:
+def _drawn_tilted(name: str, step: Step, body: Feature, places: Places) -> tuple[list[Block | str], str]:
+    """A feature in a plane of its own: sizes are shared with the other features, places are the plane's own."""
+    inner = Step(step.operation, step.body.body)
+    (_, *calls), words = drawn(name, inner, inner.body, Places(places.parameters))
+    return [plane_text(body.base, places), *calls], f"{words}, in a plane of its own"
+
+
+def _plain(operation: str, body: Feature, places: Places) -> list[Block | str]:
     """The calls of a feature in plain numbers."""
+    applied, base = body.applied(operation, places.write), plane_text(body.base, places)
+    calls = [base, *_dotted(body.built(places.write))] if applied is None else ["result", *_dotted(applied)]
+    return [call.replace("'", '"') for call in calls]
 
-    def write(value: float) -> str:
-        return constant(shortest(value, tolerance)).text()
 
-    applied = body.applied(operation, write)
-    first, *rest = ["result", *applied] if applied is not None else [f"cq.{body.base.call(write)}", *body.built(write)]
-    return [call.replace("'", '"') for call in (first, *(f".{call}" for call in rest))]
+def _dotted(calls: list[str]) -> list[str]:
+    return [f".{call}" for call in calls]
 
 
 class Drawing:

@@ -6,11 +6,11 @@ from cadcode.program.place import AXES
 from cadcode.program.text.expression import Expression, plain, shortest
 from cadcode.program.text.layout import Block
 from cadcode.program.text.naming import LETTERS
-from cadcode.program.text.placing import Places, origin_text
+from cadcode.program.text.placing import Places, origin_text, plane_text
 from cadcode.program.tree import Feature, Step
 
 Chain = list[Block | str]
-ANGLE = 1e-6  # degrees: angles are rounded this far
+ANGLE_ACCURACY = 1e-6  # degrees
 
 
 class PatternDrawing:
@@ -38,7 +38,7 @@ class PatternDrawing:
 
     def polar(self) -> tuple[Chain, str]:
         count = self._count("", self.pattern.count)
-        start, angle = (plain(shortest(value, ANGLE)) for value in (self.pattern.start, self.pattern.angle))
+        start, angle = (plain(shortest(value, ANGLE_ACCURACY)) for value in (self.pattern.start, self.pattern.angle))
         each, words = self._each()
         array = f".polarArray(0, {start}, {angle}, {count})"
         plane = f'cq.Workplane("{self.pattern.plane}"{origin_text(self._centre())})'
@@ -58,9 +58,8 @@ class PatternDrawing:
         normal, local = self.axes[2], self.pattern.local()
         places = Places(self.places.parameters)
         places.axes[normal] = self.places.axes[normal]
-        (first, *calls), words = self.draw(self.item, Step(self.operation, self.pattern.body), local, places)
-        if not any(local.base.origin):
-            first = f'cq.Workplane("{local.base.name}")'
+        (_, *calls), words = self.draw(self.item, Step(self.operation, self.pattern.body), local, places)
+        first = plane_text(local.base, places)
         return Block(".eachpoint(", (Block(first, tuple(calls), "", chain=True), "True", '"a"'), ")"), words
 
     def _centre(self) -> list[Expression]:

@@ -8,6 +8,7 @@ left over gets a parameter of its own.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cadcode.program.place import NamedPlane, Placement
 from cadcode.program.text.expression import ZERO, Expression, Parameters, constant, shortest
 from cadcode.program.text.naming import LETTERS
 
@@ -53,6 +54,10 @@ class Places:
         self.parameters, self.datum = parameters, datum
         self.axes = [Axis(), Axis(), Axis()]
         self.boxes: list[list[Interval]] = []  # along x, y, z, of the bodies so far
+
+    def write(self, value: float) -> str:
+        """A plain number."""
+        return constant(shortest(value, self.parameters.tolerance)).text()
 
     def find(self, axis: int, value: float, among: list[Expression]) -> Expression | None:
         """The shortest of the expressions that come to `value`, or of their mirror images about the first body."""
@@ -185,6 +190,11 @@ def origin_text(origin: Sequence[Expression]) -> str:
     """The argument of a workplane with this origin; empty for the world's."""
     texts = [one.text() for one in origin]
     return f", origin=({', '.join(texts)})" if any(text != "0" for text in texts) else ""
+
+
+def plane_text(base: NamedPlane | Placement, places: Places) -> str:
+    """The workplane of a chain, in plain numbers."""
+    return f"cq.{base.call(places.write)}".replace("'", '"').replace(",", ", ")
 
 
 def _value(expression: Expression) -> float:

@@ -4,12 +4,17 @@ Solids are made by features (their `parsers`) and combined here.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 
+from cadcode.program.arrays import ARRAY_METHODS, Ring, Rows
+from cadcode.program.chained import CHAINED_METHODS, Chained
+from cadcode.program.feature import Feature
 from cadcode.program.features import FEATURES
 from cadcode.program.features.tilted import tilted
 from cadcode.program.place import Placement
-from cadcode.program.tree import Program, Step
+from cadcode.program.solid_plane import SOLID_PLANE_KINDS, SOLID_PLANE_METHODS, SolidPlane
+from cadcode.program.tree import Step
 from cadcode.program.workplane import (
     PLANE_METHODS,
     SKETCH_METHODS,
@@ -26,31 +31,35 @@ from cadcode.program.workplane import (
 
 MAX_STEPS = 200
 
+
 KINDS = {
     Module: "cadquery",
     Placement: "a plane",
     Plane: "a workplane",
+    Rows: "an array of places",
+    Ring: "an array of places",
     Sketch: "a sketch",
     Profile: "a finished sketch",
-    Program: "a solid",
+    Chained: "a solid",
+    **SOLID_PLANE_KINDS,
 }
 
 
-def union(solid: Program, toUnion, tol=None) -> Program:
+def union(solid: Chained, toUnion, tol=None) -> Chained:
     return _combine(solid, "union", toUnion, tol)
 
 
-def cut(solid: Program, toCut, tol=None) -> Program:
+def cut(solid: Chained, toCut, tol=None) -> Chained:
     return _combine(solid, "cut", toCut, tol)
 
 
-def intersect(solid: Program, toIntersect, tol=None) -> Program:
+def intersect(solid: Chained, toIntersect, tol=None) -> Chained:
     return _combine(solid, "intersect", toIntersect, tol)
 
 
-def _combine(left: Program, operation: str, right, tolerance) -> Program:
+def _combine(left: Chained, operation: str, right, tolerance) -> Chained:
     """Append `right` to `left`, body by body where set algebra allows it; a tolerance helps the kernel alone."""
-    if not isinstance(right, Program):
+    if not isinstance(right, Chained):
         raise Outside(f"{operation} takes a solid")
     if tolerance is not None:
         number_of(tolerance, "a tolerance")
@@ -63,34 +72,66 @@ def _combine(left: Program, operation: str, right, tolerance) -> Program:
     if len(left.steps) + len(right.steps) > MAX_STEPS:
         raise Outside(f"more than {MAX_STEPS} steps")
     again = [Step("cut" if operation == "cut" else step.operation, step.body) for step in rest]
-    return Program((*left.steps, Step(operation, first.body), *again))
+    return replace(left, steps=(*left.steps, Step(operation, first.body), *again))
 
 
 def _methods() -> dict[type, dict[str, Callable]]:
     """Kind of value -> method -> function."""
     found: dict[type, dict[str, Callable]] = {
         Module: {"Workplane": workplane_of, "Plane": plane_of, "Sketch": free_sketch},
-        Plane: PLANE_METHODS,
-        Sketch: SKETCH_METHODS,
+        Plane: PLANE_METHODS | ARRAY_METHODS[Plane],
+        Rows: {},
+        Ring: {},
+        Sketch: SKETCH_METHODS | ARRAY_METHODS[Sketch],
         Profile: {},
-        Program: {"union": union, "cut": cut, "intersect": intersect},
+        Chained: {"union": union, "cut": cut, "intersect": intersect, **CHAINED_METHODS},
+        **SOLID_PLANE_METHODS,
     }
     for feature in FEATURES.values():
+        wrap = _as_cut if feature.is_tool else _as_program
         for kind, makers in feature.parsers().items():
-            found[kind] = found[kind] | {name: _as_program(make) for name, make in makers.items()}
+            value = Chained if kind is Feature else kind
+            found[value] = found[value] | {name: wrap(make) for name, make in makers.items()}
     return found
 
 
 def _as_program(make: Callable) -> Callable:
-    """The maker of a feature as the maker of a program, with the same signature.
+    """The maker of a feature as the maker of a program, with the same signature; solids it takes are features.
 
     On a workplane with a place of its own, the maker works in its coordinates, and the feature is placed here.
     """
 
     @wraps(make)
-    def made(base, *arguments, **named) -> Program:
-        feature, place = make(base, *arguments, **named), _place(base)
-        return Program((Step("union", feature if place is None else tilted(feature, place)),))
+    def made(base, *arguments, **named) -> Chained:
+        features = {name: _as_feature(value) for name, value in named.items()}
+        body = make(*map(_as_feature, (base, *arguments)), **features)
+        if isinstance(base, Chained):
+            return Chained((Step("union", body),), base.origin)
+        plane = getattr(base, "plane", base)  # what the maker starts from is a workplane, or is on one
+        placed = body if plane.place is None else tilted(body, plane.place)
+        return Chained((Step("union", placed),), plane.in_space())
+
+    return made
+
+
+def _as_feature(value):
+    """The only feature of a solid; other values as they are."""
+    if not isinstance(value, Chained):
+        return value
+    if len(value.steps) > 1:
+        raise Outside("a solid that is itself combined cannot be repeated")
+    return value.steps[0].body
+
+
+def _as_cut(make: Callable) -> Callable:
+    """The maker of a tool on a workplane of a solid as a call that cuts it from the solid, with the same signature."""
+
+    @wraps(make)
+    def made(base: SolidPlane, *arguments, **named) -> Chained:
+        steps = (*base.solid.steps, Step("cut", make(base, *arguments, **named)))
+        if len(steps) > MAX_STEPS:
+            raise Outside(f"more than {MAX_STEPS} steps")
+        return Chained(steps, base.origin)
 
     return made
 

@@ -74,11 +74,19 @@ class RoleContext:
     first: bool  # whether this is the first step
 
 
+def bounds_by_reach(feature: "Feature") -> np.ndarray:
+    """The box (2, 3) that is as tight as the feature's `reach`."""
+    low = [-feature.reach(-axis) for axis in np.eye(3)]
+    return np.array([low, [feature.reach(axis) for axis in np.eye(3)]])
+
+
 class Feature(Protocol):
     """A closed solid in the program frame, frozen and hashable. Points are (N, 3)."""
 
     kind: ClassVar[str]
     in_vocabulary: ClassVar[bool]  # whether `tokens` can write it
+    is_tool: ClassVar[bool]  # whether texts can only cut it from a solid, by its `applied`
+    on_any_plane: ClassVar[bool]  # whether its calls make it on any workplane, also on one that is not along the axes
 
     @property
     def axis(self) -> int | None:
@@ -226,6 +234,8 @@ class Solid:
 
     __slots__ = ()
     in_vocabulary: ClassVar[bool] = False
+    is_tool: ClassVar[bool] = False
+    on_any_plane: ClassVar[bool] = True
     outline_count: ClassVar[int] = 1
     edge_count: ClassVar[int] = 1
     axis: ClassVar[int | None] = None

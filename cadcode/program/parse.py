@@ -1,8 +1,9 @@
 """Text to program tree, by reading alone: nothing of the text is ever run.
 
 Understood are the compact spelling (`emit.compact`), the published dialect of CAD-Recode v1.5 and cadrille (shared
-workplanes with origins, box and cylinder) and what people edit (`readable`: named numbers, arithmetic, several
-assignments). Everything else is `Rejected` with a reason and a line, never an exception.
+workplanes with origins, box and cylinder), patterns (`rarray`, `polarArray`, `mirror`) and what people edit
+(`readable`: named numbers, arithmetic, several assignments). Everything else is `Rejected` with a reason and a line,
+never an exception.
 """
 
 import ast
@@ -12,8 +13,10 @@ import operator
 import warnings
 
 from cadcode.program.calls import KINDS, METHODS
+from cadcode.program.place import Placement
+from cadcode.program.solid_plane import SolidPlane
 from cadcode.program.tree import Program, Rejected
-from cadcode.program.workplane import MAX_NUMBER, Module, Outside
+from cadcode.program.workplane import MAX_NUMBER, Module, Outside, Plane
 
 MAX_TEXT = 100_000
 MAX_REASON = 200
@@ -54,8 +57,8 @@ def _result(module: ast.Module) -> Program:
     for statement in module.body:
         _execute(statement, names)
     for name in RESULT_NAMES:
-        if isinstance(names.get(name), Program):
-            return names[name]
+        if isinstance(solid := names.get(name), Program):
+            return Program(solid.steps)
     last = module.body[-1].end_lineno if module.body else 1
     raise Outside("no solid is named `result` or `r`", last)
 
@@ -74,18 +77,18 @@ def _execute(statement: ast.stmt, names: dict[str, object]) -> None:
 
 def _storable(value, statement: ast.stmt):
     """Sketches change in place in CadQuery; under a name, that would be seen elsewhere."""
-    if isinstance(value, float) or KINDS.get(type(value)) in ("a plane", "a workplane", "a solid"):
+    if isinstance(value, float) or isinstance(value, Placement | Plane | SolidPlane | Program):
         return value
     raise Outside("only numbers, planes, workplanes and solids may have a name", statement.lineno)
 
 
 def _evaluate(node: ast.expr, names: dict[str, object]):
-    """The value of an expression: float, str, tuple of values, or a kind of `calls`."""
+    """The value of an expression: float, str, bool, tuple of values, or a kind of `calls`."""
     match node:
         case ast.Constant(value=str() as text):
             return text
-        case ast.Constant(value=bool()):
-            pass
+        case ast.Constant(value=bool() as choice):
+            return choice
         case ast.Constant(value=int() | float() as number):
             return _bounded(number, node)
         case ast.Name(id=name):

@@ -9,18 +9,19 @@ import numpy as np
 from cadcode.program.text.plain import Write, number
 
 PLANES = ("XY", "YZ", "ZX")
+Vector = tuple[float, float, float]
+
 # World axes of a plane's local x, y and normal. CadQuery's named planes; each is a cyclic shift of (x, y, z).
 AXES = {"XY": (0, 1, 2), "YZ": (1, 2, 0), "ZX": (2, 0, 1)}
 PLANE_OF_NORMAL = {normal: plane for plane, (_, _, normal) in AXES.items()}
-
-Vector = tuple[float, float, float]
+# The same and the sense of the normal, also of the planes seen from behind: there x and y change places.
+FACING = {
+    **{plane: (*axes, 1) for plane, axes in AXES.items()},
+    **{"YX": (1, 0, 2, -1), "ZY": (2, 1, 0, -1), "XZ": (0, 2, 1, -1)},
+}
+PLANE_FACING = {(normal, sense): plane for plane, (_, _, normal, sense) in FACING.items()}
 
 # CadQuery's other names, by x and normal.
-SEEN_FROM_BEHIND = {
-    "XZ": ((1.0, 0.0, 0.0), (0.0, -1.0, 0.0)),
-    "YX": ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0)),
-    "ZY": ((0.0, 0.0, 1.0), (-1.0, 0.0, 0.0)),
-}
 VIEWS = {
     "front": ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)),
     "back": ((-1.0, 0.0, 0.0), (0.0, 0.0, -1.0)),
@@ -30,7 +31,9 @@ VIEWS = {
     "bottom": ((1.0, 0.0, 0.0), (0.0, -1.0, 0.0)),
 }
 UNIT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-DIRECTIONS = {name: (UNIT[x], UNIT[n]) for name, (x, _, n) in AXES.items()} | SEEN_FROM_BEHIND | VIEWS
+DOWN = ((-1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0))
+NAMED = {name: (UNIT[x], UNIT[n] if sense > 0 else DOWN[n]) for name, (x, _, n, sense) in FACING.items()}
+DIRECTIONS = NAMED | VIEWS
 
 DIRECTION_DIGITS = 9  # decimals: within 1e-7 at the far end of a part
 ANGLE_DIGITS = 3
@@ -96,7 +99,7 @@ class Placement:
 
     def _turn(self) -> tuple[str, Vector] | None:
         """A named plane and degrees about its axes, all but one 0, that make these directions; the least, if any."""
-        found = [turn for name in (*PLANES, *SEEN_FROM_BEHIND) for turn in self._turns_of(name)]
+        found = [turn for name in FACING for turn in self._turns_of(name)]
         return min(found, key=lambda turn: max(map(abs, turn[1])), default=None)
 
     def _turns_of(self, name: str) -> Iterator[tuple[str, Vector]]:

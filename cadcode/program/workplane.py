@@ -57,14 +57,21 @@ class Plane:
             found = self.place.in_space(np.array(found)).tolist()
         return found[0], found[1], found[2]
 
+    @property
+    def placement(self) -> Placement:
+        """This plane in space."""
+        rotation = (NamedPlane(self.name).placement if self.place is None else self.place).rotation
+        return Placement.of(self.in_space(), rotation)
+
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """A sketch in the making: faces so far, the points they repeat at, and the outline being drawn."""
+    """A sketch in the making: faces so far, the points they repeat at (turned or not), and the outline being drawn."""
 
     plane: Plane | None = None
     faces: tuple[Face, ...] = ()
     selection: tuple[Point, ...] = ((0.0, 0.0),)
+    turned: bool = False
     start: Point | None = None
     edges: tuple[Edge, ...] = ()
     assembled: bool = False
@@ -126,8 +133,8 @@ def transformed(plane: Plane, rotate=(0.0, 0.0, 0.0), offset=(0.0, 0.0, 0.0)) ->
     moved = replace(plane, origin=shifted, offset=plane.offset + z, at=(0.0, 0.0))
     if not any(angles):
         return moved
-    before = NamedPlane(plane.name).placement if plane.place is None else plane.place
-    return Plane("XY", place=Placement.of(moved.in_space(), before.rotation @ rotation_of(angles)))
+    turn = Placement.of((0.0, 0.0, 0.0), rotation_of(angles))
+    return Plane("XY", place=moved.placement.at(turn))
 
 
 def move_to(plane: Plane, x=0.0, y=0.0) -> Plane:
@@ -141,11 +148,11 @@ def sketch_on(plane: Plane) -> Sketch:
 def push(sketch: Sketch, locs) -> Sketch:
     if not isinstance(locs, tuple) or not locs:
         raise Outside("push takes a list of points")
-    return replace(sketch, selection=tuple(point_of(loc) for loc in locs))
+    return replace(sketch, selection=tuple(point_of(loc) for loc in locs), turned=False)
 
 
 def reset(sketch: Sketch) -> Sketch:
-    return replace(sketch, selection=((0.0, 0.0),))
+    return replace(sketch, selection=((0.0, 0.0),), turned=False)
 
 
 def circle(sketch: Sketch, r, *, mode="a") -> Sketch:
@@ -215,6 +222,8 @@ def _add(sketch: Sketch, faces: tuple[Face, ...], mode) -> Sketch:
         raise Outside("a sketch starts with a face that takes material away")
     if _edges(faces) * len(sketch.selection) + _edges(sketch.faces) > MAX_EDGES:
         raise Outside(f"a sketch of more than {MAX_EDGES} edges")
+    if sketch.turned and any(f.outline.kind != "circle" or any(f.outline.centre) for f in faces):
+        raise Outside("outlines that an array turns, other than circles")
     placed = [moved for point in sketch.selection for moved in moved_faces(faces, point)]
     return replace(sketch, faces=(*sketch.faces, *(Face(each.outline, mode == "s") for each in placed)))
 
@@ -250,7 +259,7 @@ def _near(a: Point, b: Point) -> bool:
 
 def number_of(value, what: str) -> float:
     if not isinstance(value, float):
-        raise Outside(f"{what} must be a number")
+        raise Outside(f"{what} must be a number, not {str(value)[:40]}")
     return value
 
 

@@ -9,12 +9,17 @@ from hypothesis import strategies as st
 
 from cadcode.program import field
 from cadcode.program.curve import arc_circle
+from cadcode.program.feature import Similarity
+from cadcode.program.features.hole import Hole
+from cadcode.program.features.pattern import Grid, Mirrored, Polar
 from cadcode.program.features.revolve import Revolve
 from cadcode.program.features.tilted import tilted
-from cadcode.program.place import DIRECTIONS, Placement, rotation_of
+from cadcode.program.heads import Counterbore, Countersink, Straight
+from cadcode.program.place import DIRECTIONS, FACING, Placement, rotation_of
 from cadcode.program.sketch import faces_inside, moved_faces
 from cadcode.program.tree import PLANES, Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
+HALF = Similarity(scale=0.5)
 GRID = (np.indices((24, 24, 24)).reshape(3, -1).T + 0.5) / 24  # (13824, 3) in the unit cube
 
 
@@ -164,6 +169,60 @@ def half_outlines(draw):
 
 
 @st.composite
+def holes(draw, whole: bool = True):
+    """One to four holes from either side of a plane, straight or with a head; they may overlap."""
+    radius, depth = draw(numbers(3, 15, whole)), draw(numbers(10, 60, whole))
+    wide = 2 * (radius + draw(numbers(1, 12, whole)))
+    heads = [
+        Straight(),
+        Counterbore(wide, draw(numbers(2, 9, whole))),
+        Countersink(wide, draw(st.sampled_from([60, 82, 90, 118]))),
+    ]
+    places = draw(st.lists(points(40, whole), min_size=1, max_size=4, unique=True))
+    plane, level = draw(st.sampled_from(sorted(FACING))), draw(numbers(-60, 60, whole))
+    return Hole(plane, level, tuple(places), 2 * radius, depth, draw(st.sampled_from(heads)))
+
+
+@st.composite
+def stock(draw, tool):
+    """A box that the feature is cut from: its ends along the feature's axis are the feature's, or near them."""
+    box = tool.bounds()
+    margins = np.array(draw(st.tuples(*[st.sampled_from([4, 9, 15])] * 6)), dtype=float).reshape(2, 3)
+    margins[:, tool.axis] = draw(st.tuples(*[st.sampled_from([0, 0, 5, -3])] * 2))
+    low, high = np.round(2 * (box + margins * [[-1], [1]])) / 2
+    (x, y, z), (width, length, height) = ((low + high) / 2).tolist(), (high - low).tolist()
+    return Extrude("XY", z - height / 2, height, (Face(Rect((x, y), width, length)),))
+
+
+def grids(body=None):
+    """Spacings are no whole numbers, so that the round walls of two copies are seldom tangent to each other."""
+    counts = st.sampled_from([(2, 1), (1, 3), (3, 1), (2, 2), (3, 2), (5, 1)])
+    spacing = st.tuples(*[st.integers(15, 60).map(lambda n: n + 0.3)] * 2)
+    return st.builds(Grid, repeated() if body is None else body, st.sampled_from(PLANES), counts, spacing)
+
+
+@st.composite
+def rings(draw, body=None):
+    """Full and partial, either way round, the centre inside some bodies."""
+    count, angle = draw(st.sampled_from([(2, 360), (3, 360), (6, 360), (8, 360), (2, 90), (3, -120), (4, 200)]))
+    start = draw(st.sampled_from([0, 0, 30, -45]))
+    return Polar(
+        draw(repeated() if body is None else body), draw(st.sampled_from(PLANES)), draw(points(30)), count, start, angle
+    )
+
+
+def mirrored():
+    return st.builds(Mirrored, repeated(), st.sampled_from(PLANES), st.integers(-40, 40))
+
+
+@st.composite
+def repeated(draw):
+    """The body of a pattern: a feature that is no tool and no pattern itself, half of its size."""
+    kind = draw(st.sampled_from([kind for kind in FEATURES if kind not in (*PATTERNS, "hole")]))
+    return draw(FEATURES[kind]()).moved(HALF)
+
+
+@st.composite
 def placements(draw):
     """Planes that are not along the axes: a named one turned about one of its axes by a round angle, or any."""
     origin = draw(st.tuples(*[numbers(-30, 30)] * 3))
@@ -177,15 +236,20 @@ def placements(draw):
 
 @st.composite
 def tilted_features(draw):
-    found = tilted(draw(st.one_of(bodies(2), revolutions())), draw(placements()))
+    prisms = bodies(1).map(lambda body: body.moved(HALF))
+    found = tilted(draw(st.one_of(bodies(2), revolutions(), grids(prisms), rings(prisms))), draw(placements()))
     assume(found.kind == "tilted")
     origin = tuple(round(value, 3) for value in found.place.origin)  # the body may bring an origin of its own
     return replace(found, place=replace(found.place, origin=origin))
 
 
+PATTERNS = {"grid": grids, "polar": rings, "mirrored": mirrored}
+
 # One strategy for each feature type: features of whole numbers.
 FEATURES = {
     "extrude": bodies,
+    "hole": holes,
     "revolve": revolutions,
+    **PATTERNS,
     "tilted": tilted_features,
 }

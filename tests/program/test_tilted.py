@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadcode.program.feature import Similarity
+from cadcode.program.features.hole import Hole
+from cadcode.program.features.pattern import Mirrored
 from cadcode.program.features.tilted import Tilted, tilted
 from cadcode.program.field import bounds, occupancy, signed_distance
 from cadcode.program.parse import parse
@@ -17,6 +19,7 @@ from cadcode.search.numbers import Parameters
 from cadcode.search.round_numbers import round_numbers
 
 BRICK = Extrude("XY", 0.0, 10.0, (Face(Rect((5.0, 0.0), 40.0, 20.0)),))
+PLACE = Placement.of((1.0, 2.0, 3.0), rotation_of((10.0, 20.0, 30.0)))
 PLANE = "cq.Workplane(cq.Plane(origin=(1,2,3),xDir=(0.8,0,-0.6),normal=(0.36,0.8,0.48)))"
 SKETCH = ".sketch().rect(30,10).push([(9,3)]).circle(1,mode='s').finalize()"
 NUMBER = st.integers(-1800, 1800).map(lambda tenths: tenths / 10)
@@ -46,6 +49,13 @@ CHAINS = (
     f"cq.Workplane('XY',origin=(1,0,0)).transformed(rotate=(90,0,90)){SKETCH}.extrude(5)",
     "cq.Workplane('XY',origin=(3,4,5)).transformed(rotate=(0,25,0)).sketch().push([(20,3)]).rect(10,12).finalize()"
     ".revolve(70,(5,0,0),(5,1,0))",
+    f"{PLANE}.workplane(offset=3).rarray(20,15,3,2).eachpoint(cq.Workplane('XY').box(9,6,4),True,'a')",
+    f"{PLANE}.polarArray(20,10,360,5).eachpoint(cq.Workplane('YZ',origin=(1,0,2)).sketch().circle(3).finalize().extrude(4),True,'a')",
+    f"cq.Workplane('XY').rarray(25,30,3,2).eachpoint({PLANE}.box(9,6,4),True,'a')",
+    f"cq.Workplane('YZ',origin=(0,3,4)).polarArray(20,0,360,5).eachpoint({PLANE}.box(9,6,4),True,'a')",
+    "cq.Workplane('XZ',origin=(4,5,6)).polarArray(20,10,120,3).eachpoint(cq.Workplane('XY').box(9,6,4),True,'a')",
+    f"{PLANE}.box(9,6,4).mirror('YZ',(20,0,0),union=True)",
+    f"{PLANE}.box(30,30,9).copyWorkplane(cq.Workplane('YX',origin=(1,2,-30))).hole(4,70)",
 )
 
 
@@ -69,7 +79,7 @@ def same_solid(program: Program, shape) -> bool:
     """Whether a shape of the kernel fills space as the program does: corners, box, volume, centre."""
     corners = np.array([vertex.toTuple() for vertex in shape.tessellate(0.05, 0.1)[0]])
     box, (low, high) = shape.BoundingBox(1e-3), bounds(program)
-    points = low + (high - low) * np.random.default_rng(0).random((40000, 3))
+    points = low + (high - low) * np.random.default_rng(0).random((160000, 3))
     inside = occupancy(program, points)
     return bool(
         np.abs(signed_distance(program, corners)).max() < 1e-4
@@ -156,13 +166,20 @@ def test_what_its_own_type_can_say_is_not_tilted():
 
 def test_a_body_on_any_plane_is_brought_to_the_one_form():
     on_yz = BRICK.moved(Similarity((1, 2, 0)))
-    place = Placement.of((1.0, 2.0, 3.0), rotation_of((10.0, 20.0, 30.0)))
-    found, points = tilted(on_yz, place), np.random.default_rng(0).uniform(-40, 40, (200, 3))
+    found, points = tilted(on_yz, PLACE), np.random.default_rng(0).uniform(-40, 40, (200, 3))
     assert on_yz.plane == "YZ" and found.body.plane == "XY"
-    assert np.allclose(found.distance(points), on_yz.distance(place.local(points)), atol=1e-6)
+    assert np.allclose(found.distance(points), on_yz.distance(PLACE.local(points)), atol=1e-6)
     assert parse(compact(_alone(found))) == _alone(found)
-    with pytest.raises(ValueError, match="on XY"):
-        compact(_alone(Tilted(on_yz, place)))
+    with pytest.raises(ValueError, match="is on XY"):
+        compact(_alone(Tilted(on_yz, PLACE)))
+
+
+@pytest.mark.parametrize(
+    "body", [Hole("XY", 0.0, ((0.0, 0.0),), 4.0, 9.0), Mirrored(BRICK, "YZ", 9.0), tilted(BRICK, PLACE)]
+)
+def test_features_that_texts_have_along_the_axes_only_are_refused(body):
+    with pytest.raises(ValueError):
+        compact(_alone(Tilted(body, PLACE)))
 
 
 @settings(deadline=None)

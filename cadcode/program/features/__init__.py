@@ -6,7 +6,9 @@ vocabularies and checkpoints name them.
 A new type is a new module with one frozen dataclass: `kind`, the answers of `Feature` that `Solid` does not give, and
 the CadQuery methods that make it (`parsers`). A strategy in `tests/program/strategies.py` puts it under the conformance
 test. Until it has a drawing (`text/drawing.py`), readable programs write it in plain numbers; until the token
-vocabulary has productions for it (`in_vocabulary`), networks do not write it.
+vocabulary has productions for it (`in_vocabulary`), networks do not write it. A type that CadQuery has no solid for,
+only calls on the solid so far (`applied`), is a tool (`is_tool`): programs cut it, and `parsers` names its calls on a
+`SolidPlane`.
 """
 
 from importlib import import_module

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from cadcode.program.curve import Arc, Point
-from cadcode.program.feature import Feature, Patch, RoleContext, Similarity, Solid
+from cadcode.program.feature import Feature, Patch, RoleContext, Similarity, Solid, bounds_by_reach
 from cadcode.program.normal_form import grid
 from cadcode.program.numbers import ANGLE, CENTRE, LOCAL, Numbers
 from cadcode.program.place import AXES, NamedPlane, Placement, angles_of, rotation_of, vector
@@ -22,6 +22,7 @@ class Tilted(Solid):
     """`body`, on XY and in the coordinates of `place`; made by `tilted`, which brings any feature to this form."""
 
     kind: ClassVar[str] = "tilted"
+    on_any_plane: ClassVar[bool] = False
     body: Feature
     place: Placement
 
@@ -36,10 +37,8 @@ class Tilted(Solid):
     # --- geometry ---
 
     def bounds(self) -> np.ndarray:
-        """As small as the body's `reach` is exact."""
         self.body.bounds()  # raises EmptySolid where there is nothing
-        high = np.array([self.reach(axis) for axis in np.eye(3)])
-        return np.stack([np.array([-self.reach(-axis) for axis in np.eye(3)]), high])
+        return bounds_by_reach(self)
 
     def reach(self, direction: np.ndarray) -> float:
         return float(direction @ np.array(self.place.origin)) + self.body.reach(direction @ self.place.rotation)
@@ -139,8 +138,10 @@ class Tilted(Solid):
         return self.body.crosses_itself()
 
     def check(self) -> None:
-        if self.body.kind == self.kind or self.body.base != NamedPlane():
-            raise ValueError("a tilted feature is another one on XY")
+        if self.body.base != NamedPlane():
+            raise ValueError("the body of a tilted feature is on XY")
+        if not self.body.on_any_plane:
+            raise ValueError(f"no text has a {self.body.kind} on a plane that is not along the axes")
         self.body.check()
 
     @property

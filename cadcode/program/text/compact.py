@@ -10,7 +10,8 @@ def compact(program: Program) -> str:
     """The spelling the small model writes: two lines, no spaces, no newline at the end.
 
     Neighbouring circles (or rectangles) of one size and mode share one `push`. Raises ValueError for a tree that has no
-    such text: no bodies, a first step that is no union, a first face that subtracts, an open outline.
+    such text: no bodies, a first step that is no union, a tool that is not cut, a first face that subtracts, an open
+    outline.
     """
     check_tree(program)
     first, *rest = program.steps
@@ -34,6 +35,8 @@ def check_tree(program: Program) -> None:
     for step in program.steps:
         if step.operation not in OPERATIONS:
             raise ValueError(f"unknown operation {step.operation!r}")
+        if step.body.is_tool and step.operation != "cut":
+            raise ValueError(f"a {step.body.kind} can only be cut from a solid")
         step.body.check()
 
 

@@ -1,50 +1,58 @@
 """One body of a program as CadQuery calls whose numbers are expressions."""
 
-import math
 from itertools import groupby
 
 from cadcode.program.text.corners import Corners, pair_of
-from cadcode.program.text.expression import Expression, Parameters, constant, shortest
+from cadcode.program.text.expression import Parameters
+from cadcode.program.text.holes import HoleDrawing
 from cadcode.program.text.layout import Block, flat
 from cadcode.program.text.naming import WORDS, describe, inner_word, role, size_word
-from cadcode.program.text.placing import WALL, Interval, Places, Size
-from cadcode.program.text.plain import Write
+from cadcode.program.text.patterns import PATTERNS, PatternDrawing
+from cadcode.program.text.placing import WALL, Interval, Places, Size, origin_text, plane_text
+from cadcode.program.text.points import expressed
 from cadcode.program.text.roles import bore
-from cadcode.program.tree import AXES, Face, Feature, Point, Rect, Step
+from cadcode.program.tree import AXES, Face, Feature, Rect, Step
 
 WALL_SHARE = 0.25  # of a side: margins of a pocket below this are walls
 SIDES = 3  # of a pocket that have to be alike
 
 
-def drawn(name: str, step: Step, body: Feature, places: Places, origin: str) -> tuple[list[Block | str], str]:
+def drawn(name: str, step: Step, body: Feature, places: Places) -> tuple[list[Block | str], str]:
     """The calls that make one step's feature, and a few words for the comment above it.
 
-    A feature type without a drawing in `DRAWINGS` is written by its own `calls`, in plain numbers. `body` is that of
-    `step` where the part lies; `origin` is the argument of a workplane that moves one to the other.
+    A feature type without a drawing is written by its own `calls`, in plain numbers; one that is applied
+    to the solid so far by calls on `result`. `body` is that of `step` where the part lies; the datum of `places` moves
+    one to the other.
     """
+    if step.body.kind in PATTERNS:
+        return PATTERNS[step.body.kind](PatternDrawing(name, step, body, places, drawn))
     if step.body.kind == "tilted":
         return _drawn_tilted(name, step, body, places)
+    if step.body.kind in TOOL_DRAWINGS:
+        drawing = TOOL_DRAWINGS[step.body.kind](name, step.body, places)
+        return drawing.calls(), drawing.words()
     if step.body.kind in DRAWINGS:
         calls = DRAWINGS[step.body.kind](name, step, places).calls()
-        return [f'cq.Workplane("{step.body.plane}"{origin})', *calls], describe(name, step)
-    first, *rest = body.calls(_plainly(places))
-    return [_quoted(call) for call in (f"cq.{first}", *(f".{call}" for call in rest))], f"{name}: {body.kind}"
+        return [f'cq.Workplane("{step.body.plane}"{origin_text(places.datum)})', *calls], describe(name, step)
+    return _plain(step.operation, body, places), f"{name}: {body.kind}"
 
 
 def _drawn_tilted(name: str, step: Step, body: Feature, places: Places) -> tuple[list[Block | str], str]:
     """A feature in a plane of its own: sizes are shared with the other features, places are the plane's own."""
     inner = Step(step.operation, step.body.body)
-    (_, *calls), words = drawn(name, inner, inner.body, Places(places.parameters), "")
-    plane = _quoted(body.base.call(_plainly(places))).replace(",", ", ")
-    return [f"cq.{plane}", *calls], f"{words}, in a plane of its own"
+    (_, *calls), words = drawn(name, inner, inner.body, Places(places.parameters))
+    return [plane_text(body.base, places), *calls], f"{words}, in a plane of its own"
 
 
-def _plainly(places: Places) -> Write:
-    return lambda value: constant(shortest(value, places.parameters.tolerance)).text()
+def _plain(operation: str, body: Feature, places: Places) -> list[Block | str]:
+    """The calls of a feature in plain numbers."""
+    applied, base = body.applied(operation, places.write), plane_text(body.base, places)
+    calls = [base, *_dotted(body.built(places.write))] if applied is None else ["result", *_dotted(applied)]
+    return [call.replace("'", '"') for call in calls]
 
 
-def _quoted(call: str) -> str:
-    return call.replace("'", '"')
+def _dotted(calls: list[str]) -> list[str]:
+    return [f".{call}" for call in calls]
 
 
 class Drawing:
@@ -110,7 +118,7 @@ class Drawing:
         name = part or self.name
         kind = (part or role(self.name), "radius")
         radius = self.parameters.size(kind, f"{name}_radius", radius_value)
-        points = self._points([face.outline.centre for face in group], name)
+        points = expressed(self.places, self.axes, [face.outline.centre for face in group], name)
         if self.adds and not group[0].subtract:
             for point in points:
                 for axis, at in zip(self.axes, point, strict=False):
@@ -127,7 +135,7 @@ class Drawing:
                 self.parameters.size(size.kind, size.name, side)
                 for size, side in zip(self._rect_sizes(sides, part), sides, strict=True)
             )
-            points = self._points([face.outline.centre for face in group], part or self.name)
+            points = expressed(self.places, self.axes, [face.outline.centre for face in group], part or self.name)
             self.spans += [
                 Interval(at - side * 0.5, side)
                 for point in points
@@ -173,42 +181,6 @@ class Drawing:
         if found:
             self.parameters.size(WALL, "wall_thickness", min(found))
 
-    # --- points ---
-
-    def _points(self, centres: list[Point], name: str) -> list[tuple[Expression, Expression]]:
-        return self._on_circle(centres, name) or self._in_rows(centres, name)
-
-    def _in_rows(self, centres: list[Point], name: str):
-        columns = zip(*centres, strict=True)
-        rows = [self.places.row(axis, list(column), name) for axis, column in zip(self.axes, columns, strict=False)]
-        return list(zip(*rows, strict=True))
-
-    def _on_circle(self, centres: list[Point], name: str):
-        """Three or more points spread evenly about their middle, by the radius of their circle; else None."""
-        count, tolerance = len(centres), self.parameters.tolerance
-        if count < 3:
-            return None
-        middle = [math.fsum(column) / count for column in zip(*centres, strict=True)]
-        offsets = [(x - middle[0], y - middle[1]) for x, y in centres]
-        if count == 4 and all(abs(abs(x) - abs(offsets[0][0])) <= tolerance for x, _ in offsets):
-            return None  # the corners of a rectangle
-        radius = math.hypot(*offsets[0])
-        if radius <= tolerance:
-            return None  # all at one point
-        turns = sorted(math.atan2(y, x) % math.tau for x, y in offsets)
-        steps = [(b - a) % math.tau for a, b in zip(turns, [*turns[1:], turns[0]], strict=True)]
-        uneven = max(abs(step - math.tau / count) for step in steps) * radius
-        if uneven > tolerance or any(abs(math.hypot(*offset) - radius) > tolerance for offset in offsets):
-            return None
-        centre = [self.places.position(axis, at, name) for axis, at in zip(self.axes, middle, strict=False)]
-        named = self.parameters.size((name, "circle radius"), f"{name}_circle_radius", radius)
-        return [
-            tuple(
-                c + named * shortest(part / radius, tolerance / radius) for c, part in zip(centre, offset, strict=True)
-            )
-            for offset in offsets
-        ]
-
     # --- outlines ---
 
     def _loop(self, group: list[Face], part: str) -> list[Block | str]:
@@ -229,6 +201,7 @@ class Drawing:
 
 
 DRAWINGS = {"extrude": Drawing}
+TOOL_DRAWINGS = {"hole": HoleDrawing}
 
 
 def _groups(faces: tuple[Face, ...], tolerance: float):

@@ -5,8 +5,10 @@ them where it is exactly there: on top of the plate, centred on it, as far left 
 left over gets a parameter of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cadcode.program.place import NamedPlane, Placement
 from cadcode.program.text.expression import ZERO, Expression, Parameters, constant, shortest
 from cadcode.program.text.naming import LETTERS
 
@@ -46,12 +48,16 @@ class Axis:
 
 
 class Places:
-    """The three axes of one program."""
+    """The three axes of one program; `datum` is the point that coordinates are measured from."""
 
-    def __init__(self, parameters: Parameters):
-        self.parameters = parameters
-        self.axes = (Axis(), Axis(), Axis())
+    def __init__(self, parameters: Parameters, datum: Sequence[Expression] = (ZERO, ZERO, ZERO)):
+        self.parameters, self.datum = parameters, datum
+        self.axes = [Axis(), Axis(), Axis()]
         self.boxes: list[list[Interval]] = []  # along x, y, z, of the bodies so far
+
+    def write(self, value: float) -> str:
+        """A plain number."""
+        return constant(shortest(value, self.parameters.tolerance)).text()
 
     def find(self, axis: int, value: float, among: list[Expression]) -> Expression | None:
         """The shortest of the expressions that come to `value`, or of their mirror images about the first body."""
@@ -178,6 +184,17 @@ class Places:
             if not found or value - found[-1] > self.parameters.tolerance:
                 found.append(value)
         return found
+
+
+def origin_text(origin: Sequence[Expression]) -> str:
+    """The argument of a workplane with this origin; empty for the world's."""
+    texts = [one.text() for one in origin]
+    return f", origin=({', '.join(texts)})" if any(text != "0" for text in texts) else ""
+
+
+def plane_text(base: NamedPlane | Placement, places: Places) -> str:
+    """The workplane of a chain, in plain numbers."""
+    return f"cq.{base.call(places.write)}".replace("'", '"').replace(",", ", ")
 
 
 def _value(expression: Expression) -> float:

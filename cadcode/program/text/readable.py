@@ -13,6 +13,7 @@ from cadcode.program.text.expression import ZERO, Expression, Parameters
 from cadcode.program.text.layout import statement
 from cadcode.program.text.naming import LETTERS, feature_names
 from cadcode.program.text.placing import Places
+from cadcode.program.text.plain import number
 from cadcode.program.transform import control_box, moved
 from cadcode.program.tree import Program, Step
 
@@ -33,17 +34,24 @@ def readable(program: Program, header: str = "", tolerance: float | None = None)
     parameters = Parameters(EXACT * max(float((box[1] - box[0]).max()), 1e-12))
     datum = _datum(program, parameters)
     local = moved(program, 1.0, [-one.value for one in datum])
-    origin = f", origin=({', '.join(one.text() for one in datum)})" if any(one.terms for one in datum) else ""
-    names, places = feature_names(local.steps), Places(parameters)
+    names, places = feature_names(local.steps), Places(parameters, datum)
     features = {}
     for index in _building_order(local.steps):
-        chain, words = drawn(names[index], local.steps[index], program.steps[index].body, places, origin)
-        features[index] = f"# {words}\n{statement(names[index], chain)}"
-    result = [f"result = {names[0]}"]
+        chain, words = drawn(names[index], local.steps[index], program.steps[index].body, places)
+        name = "result" if _is_applied(program.steps[index]) else names[index]
+        features[index] = f"# {words}\n{statement(name, chain)}"
     fuzzy = "" if tolerance is None else f", tol={tolerance:g}"
-    result += [f"result = result.{s.operation}({n}{fuzzy})" for n, s in zip(names[1:], program.steps[1:], strict=True)]
+    result = [f"result = {names[0]}"]
+    for index, step in list(enumerate(program.steps))[1:]:
+        combined = f"result = result.{step.operation}({names[index]}{fuzzy})"
+        result.append(features.pop(index) if _is_applied(step) else combined)
     blocks = [IMPORT, f"# parameters\n{parameters.text()}", *(features[i] for i in sorted(features)), "\n".join(result)]
     return comment(header) + "\n\n".join(blocks) + "\n"
+
+
+def _is_applied(step: Step) -> bool:
+    """Whether a step is calls on the solid so far, without a solid of its own."""
+    return step.body.applied(step.operation, number) is not None
 
 
 def _building_order(steps: tuple[Step, ...]) -> list[int]:

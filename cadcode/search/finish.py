@@ -5,6 +5,7 @@ Their numbers come from the faces, so they are not refined.
 
 from collections.abc import Iterable
 
+from cadcode.program.features.hole import Hole
 from cadcode.program.tree import Feature, Step
 from cadcode.search.coaxial import coaxial_features
 from cadcode.search.goal import Late, until
@@ -27,8 +28,8 @@ def finish(variant: Variant, options: RestructureOptions, late: Late) -> Variant
     if mesh is None or mesh.segmentation is None:
         return variant
     views = views_of(mesh, variant.goal.planes)
-    turned = [view.placed(feature) for view in views for feature in coaxial_features(view.mesh, view.axes)]
-    variant = with_features(variant, turned, late)
+    turned = [turned_steps(view, *found) for view in views for found in coaxial_features(view.mesh, view.axes)]
+    variant = with_steps(variant, turned, late)
     return simplest(with_sections(variant, views, options, late), options, late)
 
 
@@ -48,10 +49,16 @@ def with_sections(variant: Variant, views: list[View], options: RestructureOptio
     return variant
 
 
-def with_features(variant: Variant, features: Iterable[Feature], late: Late) -> Variant:
-    """A variant with each of the features added or cut where its worth rises by more than the feature's penalty."""
-    for feature in until(late, features):
-        tried = [variant.extended(Step(operation, feature)) for operation in ("cut", "union")]
+def turned_steps(view: View, feature: Feature, hole: Hole | None) -> list[Step]:
+    """A turned feature of a view as steps: taken away, as a drilled hole where it is one, or added."""
+    drilled = hole is not None and view.place is None
+    return [Step("cut", hole if drilled else view.placed(feature)), Step("union", view.placed(feature))]
+
+
+def with_steps(variant: Variant, choices: Iterable[list[Step]], late: Late) -> Variant:
+    """A variant with one of each list of steps where its worth rises by more than the penalty of the feature."""
+    for steps in until(late, choices):
+        tried = [variant.extended(step) for step in steps]
         best = max(tried, key=_value)
         variant = best if _value(best) > _value(variant) + LEAST_GAIN else variant
     return variant

@@ -11,6 +11,7 @@ from cadcode.program.text.patterns import PATTERNS, PatternDrawing
 from cadcode.program.text.placing import WALL, Interval, Places, Size, origin_text, plane_text
 from cadcode.program.text.points import expressed
 from cadcode.program.text.roles import bore
+from cadcode.program.text.turned import TurnedDrawing
 from cadcode.program.tree import AXES, Face, Feature, Rect, Step
 
 WALL_SHARE = 0.25  # of a side: margins of a pocket below this are walls
@@ -31,6 +32,9 @@ def drawn(name: str, step: Step, body: Feature, places: Places) -> tuple[list[Bl
     if step.body.kind in TOOL_DRAWINGS:
         drawing = TOOL_DRAWINGS[step.body.kind](name, step.body, places)
         return drawing.calls(), drawing.words()
+    if step.body.kind == "revolve":
+        turned = TurnedDrawing(name, step.body, step.operation, places)
+        return turned.calls(), turned.words()
     if step.body.kind in DRAWINGS:
         calls = DRAWINGS[step.body.kind](name, step, places).calls()
         return [f'cq.Workplane("{step.body.plane}"{origin_text(places.datum)})', *calls], describe(name, step)

@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass, replace
 
 from cadcode.program.curve import Point
-from cadcode.program.workplane import JOIN, MAX_EDGES, Outside, Plane, Sketch, number_of
+from cadcode.program.sketching import JOIN, MAX_EDGES, Sketch
+from cadcode.program.workplane import Outside, Plane, number_of
 
 MAX_PLACES = 1000  # of one array
 FULL_TURN = 360.0

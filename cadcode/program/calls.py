@@ -13,24 +13,12 @@ from cadcode.program.feature import Feature
 from cadcode.program.features import FEATURES
 from cadcode.program.features.tilted import tilted
 from cadcode.program.place import Placement
+from cadcode.program.sketching import SKETCH_METHODS, Profile, Sketch
 from cadcode.program.solid_plane import SOLID_PLANE_KINDS, SOLID_PLANE_METHODS, SolidPlane
 from cadcode.program.tree import Step
-from cadcode.program.workplane import (
-    PLANE_METHODS,
-    SKETCH_METHODS,
-    Module,
-    Outside,
-    Plane,
-    Profile,
-    Sketch,
-    free_sketch,
-    number_of,
-    plane_of,
-    workplane_of,
-)
+from cadcode.program.workplane import PLANE_METHODS, Module, Outside, Plane, number_of
 
 MAX_STEPS = 200
-
 
 KINDS = {
     Module: "cadquery",
@@ -75,23 +63,28 @@ def _combine(left: Chained, operation: str, right, tolerance) -> Chained:
     return replace(left, steps=(*left.steps, Step(operation, first.body), *again))
 
 
+BOOLEAN_METHODS = {Chained: {"union": union, "cut": cut, "intersect": intersect}}
+TABLES: tuple[dict, ...] = (
+    PLANE_METHODS,
+    SKETCH_METHODS,
+    ARRAY_METHODS,
+    SOLID_PLANE_METHODS,
+    CHAINED_METHODS,
+    BOOLEAN_METHODS,
+)
+
+
 def _methods() -> dict[type, dict[str, Callable]]:
     """Kind of value -> method -> function."""
-    found: dict[type, dict[str, Callable]] = {
-        Module: {"Workplane": workplane_of, "Plane": plane_of, "Sketch": free_sketch},
-        Plane: PLANE_METHODS | ARRAY_METHODS[Plane],
-        Rows: {},
-        Ring: {},
-        Sketch: SKETCH_METHODS | ARRAY_METHODS[Sketch],
-        Profile: {},
-        Chained: {"union": union, "cut": cut, "intersect": intersect, **CHAINED_METHODS},
-        **SOLID_PLANE_METHODS,
-    }
+    found: dict[type, dict[str, Callable]] = {kind: {} for kind in KINDS}
+    for table in TABLES:
+        for kind, methods in table.items():
+            found[kind] |= methods
     for feature in FEATURES.values():
         wrap = _as_cut if feature.is_tool else _as_program
         for kind, makers in feature.parsers().items():
             value = Chained if kind is Feature else kind
-            found[value] = found[value] | {name: wrap(make) for name, make in makers.items()}
+            found[value] |= {name: wrap(make) for name, make in makers.items()}
     return found
 
 
@@ -134,11 +127,6 @@ def _as_cut(make: Callable) -> Callable:
         return Chained(steps, base.origin)
 
     return made
-
-
-def _place(base) -> Placement | None:
-    """The place of the workplane that a maker starts from: `base` itself, or the one that it is on."""
-    return getattr(getattr(base, "plane", base), "place", None)
 
 
 METHODS = _methods()

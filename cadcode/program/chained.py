@@ -76,4 +76,4 @@ def is_flat(solid: Program, axis: int, sense: int) -> bool:
     return bool(field.occupancy(solid, probes).any())
 
 
-CHAINED_METHODS = {"copyWorkplane": copy_workplane, "faces": faces}
+CHAINED_METHODS = {Chained: {"copyWorkplane": copy_workplane, "faces": faces}}

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from cadcode.program.arrays import ring_numbers, ring_places, row_numbers, row_places
 from cadcode.program.curve import Point
 from cadcode.program.place import Vector
+from cadcode.program.sketching import MAX_EDGES
 from cadcode.program.workplane import (
-    MAX_EDGES,
     Outside,
     number_of,
     numbers_of,

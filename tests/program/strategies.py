@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from cadcode.program import field
 from cadcode.program.curve import arc_circle
 from cadcode.program.feature import Similarity
+from cadcode.program.features.grid import Grid
 from cadcode.program.features.hole import Hole
-from cadcode.program.features.pattern import Grid, Mirrored, Polar
+from cadcode.program.features.mirrored import Mirrored
+from cadcode.program.features.polar import Polar
 from cadcode.program.features.revolve import Revolve
 from cadcode.program.features.tilted import tilted
 from cadcode.program.heads import Counterbore, Countersink, Straight

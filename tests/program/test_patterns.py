@@ -8,8 +8,10 @@ import pytest
 
 from cadcode.program.copies import Copies, nearest_copies
 from cadcode.program.feature import Similarity
+from cadcode.program.features.grid import Grid
 from cadcode.program.features.hole import Hole
-from cadcode.program.features.pattern import Grid, Mirrored, Polar
+from cadcode.program.features.mirrored import Mirrored
+from cadcode.program.features.polar import Polar
 from cadcode.program.field import occupancy, signed_distance
 from cadcode.program.parse import parse
 from cadcode.program.surface import sample_surface

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cadcode.program.feature import Similarity
 from cadcode.program.features.hole import Hole
-from cadcode.program.features.pattern import Mirrored
+from cadcode.program.features.mirrored import Mirrored
 from cadcode.program.features.tilted import Tilted, tilted
 from cadcode.program.field import bounds, occupancy, signed_distance
 from cadcode.program.parse import parse

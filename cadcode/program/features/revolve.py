@@ -24,8 +24,9 @@ from cadcode.program.sketch import (
     moved_faces,
     sketch_calls,
 )
+from cadcode.program.sketching import Profile
 from cadcode.program.text.plain import Write
-from cadcode.program.workplane import Outside, Plane, Profile, number_of, point_of, size_of
+from cadcode.program.workplane import Outside, Plane, number_of, point_of, size_of
 
 VOLUME_CLASS = 500  # cubic units that make a difference to the order of a canonical program
 WHOLE = 360.0  # degrees

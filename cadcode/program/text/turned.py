@@ -1,17 +1,21 @@
 """Revolutions as CadQuery calls with named radii, heights and angles."""
 
+import math
+
+from cadcode.program.curve import arc_circle
 from cadcode.program.features.revolve import LINE, WHOLE, Revolve
 from cadcode.program.outlines import Circle, Loop, Rect
 from cadcode.program.place import AXES
 from cadcode.program.sketch import Face
 from cadcode.program.text.corners import pair_of
-from cadcode.program.text.expression import ZERO, Expression, constant, shortest
+from cadcode.program.text.expression import ZERO, Expression, constant
 from cadcode.program.text.layout import Block
 from cadcode.program.text.naming import LETTERS, role
 from cadcode.program.text.placing import Interval, Places, Size, origin_text
 from cadcode.program.tree import Point
 
 SPACED = LINE.replace(",", ", ")
+NEARLY = 1e-4  # of its radius, of an arc's centre from the axis
 VERBS = {"union": "turned", "cut": "turned out", "intersect": "all but this turned profile is taken away,"}
 
 
@@ -66,21 +70,23 @@ class TurnedDrawing:
     def _loop(self, loop: Loop) -> list[Block | str]:
         calls: list[Block | str] = []
         closing = not loop.edges[-1].bent
-        start = [self._point(loop.start)]
+        here = self._point(loop.start)
+        start = [pair_of(here)]
         for edge in loop.edges[:-1] if closing else loop.edges:
-            middle = [self._loose(edge.middle)] if edge.bent else []
-            points = (*start, *middle, self._point(edge.end))
-            calls.append(Block(".arc(" if edge.bent else ".segment(", points, ")"))
-            start = []
+            end = self._point(edge.end)
+            middle = [self._middle(edge.middle, here, end)] if edge.bent else []
+            calls.append(Block(".arc(" if edge.bent else ".segment(", (*start, *middle, pair_of(end)), ")"))
+            start, here = [], end
         return [*calls, *([".close()"] if closing else []), ".assemble()"]
 
-    def _point(self, at: Point) -> Block | str:
-        return pair_of((self._radius(at[0]), self._height(at[1])))
+    def _point(self, at: Point) -> tuple[Expression, Expression]:
+        return self._radius(at[0]), self._height(at[1])
 
-    def _loose(self, at: Point) -> Block | str:
-        """The middle of an arc: plain numbers, the height from the lower end."""
-        height = constant(shortest(at[1] - self.span.low.value, self.parameters.tolerance))
-        return pair_of((constant(shortest(at[0], self.parameters.tolerance)), self.span.low + height))
+    def _middle(self, at: Point, start: tuple[Expression, Expression], end: tuple[Expression, Expression]) -> Block:
+        """The middle of an arc in plain numbers, the height from the lower end."""
+        ends = ((start[0].value, start[1].value), (end[0].value, end[1].value))
+        radius, height = centred_on_axis(at, *ends, self.parameters.tolerance)
+        return pair_of((constant(radius), self.span.low + constant(height - self.span.low.value)))
 
     def _radius(self, value: float) -> Expression:
         if abs(value) <= self.parameters.tolerance:
@@ -98,3 +104,18 @@ class TurnedDrawing:
             return found
         step = value - span.low.value
         return span.low + self.parameters.size((self.name, "step"), f"{self.name}_step", step)
+
+
+def centred_on_axis(middle: Point, start: Point, end: Point, tolerance: float) -> Point:
+    """The middle of an arc (radius, height); of one whose centre is on the axis up to rounding, exactly so.
+
+    Only then the kernel makes a sphere, and not some surface of revolution.
+    """
+    circle = arc_circle(start, middle, end)
+    rise = end[1] - start[1]
+    if circle is None or abs(rise) <= tolerance or abs(circle[0][0]) > NEARLY * circle[1]:
+        return middle
+    level = (start[1] + end[1]) / 2 + (end[0] ** 2 - start[0] ** 2) / (2 * rise)
+    radius = math.hypot(start[0], start[1] - level)
+    away = math.hypot(middle[0], middle[1] - level)
+    return middle[0] * radius / away, level + (middle[1] - level) * radius / away

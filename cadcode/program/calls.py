@@ -1,12 +1,14 @@
 """Methods of the dialect: the kinds of values and the calls each of them knows.
 
-Solids are made by features (their `parsers`) and combined here.
+Solids are made by features (their `parsers`) and combined here. A kind of value that is itself a feature type means: a
+solid of one step, so far of this type alone.
 """
 
 from collections.abc import Callable
 from functools import wraps
 
 from cadcode.program.features import FEATURES
+from cadcode.program.selection import CapEdges, Caps, Largest, largest
 from cadcode.program.tree import Program, Step
 from cadcode.program.workplane import (
     PLANE_METHODS,
@@ -15,6 +17,7 @@ from cadcode.program.workplane import (
     Outside,
     Plane,
     Profile,
+    Selectors,
     Sketch,
     free_sketch,
     number_of,
@@ -23,7 +26,18 @@ from cadcode.program.workplane import (
 
 MAX_STEPS = 200
 
-KINDS = {Module: "cadquery", Plane: "a workplane", Sketch: "a sketch", Profile: "a finished sketch", Program: "a solid"}
+KINDS = {
+    Module: "cadquery",
+    Selectors: "cadquery.selectors",
+    Plane: "a workplane",
+    Sketch: "a sketch",
+    Profile: "a finished sketch",
+    Program: "a solid",
+    Caps: "a selection of faces",
+    CapEdges: "a selection of edges",
+    Largest: "a selector",
+}
+TYPES = frozenset(FEATURES.values())
 
 
 def union(solid: Program, toUnion, tol=None) -> Program:
@@ -56,27 +70,50 @@ def _combine(left: Program, operation: str, right, tolerance) -> Program:
     return Program((*left.steps, Step(operation, first.body), *again))
 
 
+def method_of(target, name: str) -> Callable:
+    """The function behind a call; raises Outside where the dialect has none."""
+    if found := METHODS.get(type(target), {}).get(name):
+        return found
+    if isinstance(target, Program):
+        if len(target.steps) == 1 and (make := METHODS.get(type(target.steps[0].body), {}).get(name)):
+            return _on_its_feature(make)
+        if any(name in METHODS.get(kind, {}) for kind in TYPES):
+            raise Outside(f"`{name}` is only understood on a prism that nothing was combined with")
+    raise Outside(f"{KINDS.get(type(target), 'a value')} has no call `{name}` in the dialect")
+
+
 def _methods() -> dict[type, dict[str, Callable]]:
     """Kind of value -> method -> function."""
     found: dict[type, dict[str, Callable]] = {
         Module: {"Workplane": workplane_of, "Sketch": free_sketch},
+        Selectors: {"AreaNthSelector": largest},
         Plane: PLANE_METHODS,
         Sketch: SKETCH_METHODS,
-        Profile: {},
         Program: {"union": union, "cut": cut, "intersect": intersect},
     }
     for feature in FEATURES.values():
         for kind, makers in feature.parsers().items():
-            found[kind] = found[kind] | {name: _as_program(make) for name, make in makers.items()}
+            found[kind] = found.get(kind, {}) | {name: _as_program(make) for name, make in makers.items()}
     return found
 
 
 def _as_program(make: Callable) -> Callable:
-    """The maker of a feature as the maker of a program, with the same signature."""
+    """A function with the same signature that returns a program of one step where `make` returns a feature."""
 
     @wraps(make)
-    def made(*arguments, **named) -> Program:
-        return Program((Step("union", make(*arguments, **named)),))
+    def made(*arguments, **named):
+        result = make(*arguments, **named)
+        return Program((Step("union", result),)) if type(result) in TYPES else result
+
+    return made
+
+
+def _on_its_feature(make: Callable) -> Callable:
+    """A function of a program of one step that asks `make` with its feature."""
+
+    @wraps(make)
+    def made(solid: Program, *arguments, **named):
+        return make(solid.steps[0].body, *arguments, **named)
 
     return made
 

@@ -11,9 +11,9 @@ import math
 import operator
 import warnings
 
-from cadcode.program.calls import KINDS, METHODS
+from cadcode.program.calls import KINDS, method_of
 from cadcode.program.tree import Program, Rejected
-from cadcode.program.workplane import MAX_NUMBER, Module, Outside
+from cadcode.program.workplane import MAX_NUMBER, Module, Outside, Selectors
 
 MAX_TEXT = 100_000
 MAX_REASON = 200
@@ -98,6 +98,8 @@ def _evaluate(node: ast.expr, names: dict[str, object]):
             return _arithmetic(node, names)
         case ast.Tuple(elts=items) | ast.List(elts=items):
             return tuple(_evaluate(item, names) for item in items)
+        case ast.Attribute(value=ast.Name(id=name), attr="selectors") if isinstance(names.get(name), Module):
+            return Selectors()
         case ast.Call(func=ast.Attribute()):
             return _chain(node, names)
     raise Outside(f"`{ast.unparse(node)[:40]}` is not part of the dialect", node.lineno)
@@ -139,9 +141,10 @@ def _chain(node: ast.expr, names: dict[str, object]):
 
 def _call(target, node: ast.Call, names: dict[str, object]):
     name, line = node.func.attr, node.end_lineno
-    method = METHODS.get(type(target), {}).get(name)
-    if method is None:
-        raise Outside(f"{KINDS.get(type(target), 'a value')} has no call `{name}` in the dialect", line)
+    try:
+        method = method_of(target, name)
+    except Outside as problem:
+        raise Outside(problem.reason, line) from None
     values = [_evaluate(argument, names) for argument in node.args]
     named = {keyword.arg: _evaluate(keyword.value, names) for keyword in node.keywords}
     if None in named or len(named) < len(node.keywords):

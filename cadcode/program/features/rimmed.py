@@ -85,7 +85,28 @@ class Rimmed(Solid):
         return [(face.outline.curve(), -1 if face.subtract else 1) for face in self.body.faces]
 
     def patches(self) -> tuple[Patch, ...]:
-        return (*self.body.patches(), *(patch for rim in self.rims for patch in self._bands(rim)))
+        kept = [self._without_rims(patch) for patch in self.body.patches()]
+        return (*kept, *(patch for rim in self.rims for patch in self._bands(rim)))
+
+    def _without_rims(self, patch: Patch) -> Patch:
+        """A patch of the prism without what the rims replace: near a fillet, the rest cannot be told from it."""
+
+        def fresh(front: np.ndarray, back: np.ndarray) -> np.ndarray:
+            kept = ~self._replaced((front + back) / 2)
+            return kept if patch.fresh is None else kept & patch.fresh(front, back)
+
+        return Patch(patch.area, patch.sample, fresh)
+
+    def _replaced(self, points: np.ndarray) -> np.ndarray:
+        """Which points (N, 3) are nearer to the walls and to a cap than the size of its rim, (N,) bool."""
+        i, j, k = AXES[self.body.plane]
+        outer, holes = self._across(points[:, [i, j]])
+        found = np.zeros(len(points), dtype=bool)
+        for rim in self.rims:
+            along = points[:, k] - self.body.high if rim.end == "high" else self.body.low - points[:, k]
+            across = np.maximum(outer, holes) if rim.inner else outer
+            found |= np.minimum(across, along) > -rim.size
+        return found
 
     def _bands(self, rim: Rim) -> list[Patch]:
         profile = rim.profile(self.body.high if rim.end == "high" else self.body.low)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cadcode.program import field
 from cadcode.program.curve import arc_circle
 from cadcode.program.features.rimmed import Rimmed
+from cadcode.program.features.tapered import Tapered
 from cadcode.program.rims import Rim
 from cadcode.program.sketch import faces_inside
 from cadcode.program.tree import PLANES, Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
@@ -163,8 +164,19 @@ def rimmed(draw):
     return feature
 
 
+@st.composite
+def tapered(draw):
+    outline = draw(st.one_of(loops(), slots(), circles(), rects(), rounded_rects()))
+    height = draw(st.integers(5, 60)) * draw(st.sampled_from([1, -1]))
+    taper = draw(st.integers(1, 30)) * draw(st.sampled_from([1, 1, -1]))
+    feature = Tapered(draw(st.sampled_from(PLANES)), draw(numbers(-60, 60)), height, outline, taper)
+    assume(feature.fault() is None)
+    return feature
+
+
 # One strategy for each feature type: features of whole numbers.
 FEATURES = {
     "extrude": bodies,
     "rimmed": rimmed,
+    "tapered": tapered,
 }

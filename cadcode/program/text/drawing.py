@@ -22,8 +22,8 @@ def drawn(name: str, step: Step, body: Feature, places: Places, origin: str) -> 
     `step` where the part lies; `origin` is the argument of a workplane that moves one to the other.
     """
     if step.body.kind in DRAWINGS:
-        calls = DRAWINGS[step.body.kind](name, step, places).calls()
-        return [f'cq.Workplane("{step.body.plane}"{origin})', *calls], describe(name, step)
+        drawing = DRAWINGS[step.body.kind](name, step, places)
+        return [f'cq.Workplane("{step.body.base.name}"{origin})', *drawing.calls()], drawing.words()
     first, *rest = body.calls(lambda value: constant(shortest(value, places.parameters.tolerance)).text())
     return [call.replace("'", '"') for call in (f"cq.{first}", *(f".{call}" for call in rest))], f"{name}: {body.kind}"
 
@@ -32,7 +32,7 @@ class Drawing:
     """Writes one extrusion; `calls` is the chain that makes it."""
 
     def __init__(self, name: str, step: Step, places: Places):
-        self.name, self.body, self.places = name, step.body, places
+        self.name, self.step, self.body, self.places = name, step, step.body, places
         self.parameters: Parameters = places.parameters
         self.adds = step.operation == "union"
         self.axes = AXES[step.body.plane]
@@ -50,7 +50,14 @@ class Drawing:
             self._keep_box(span)
         start, height = (span.low, span.size) if self.body.height > 0 else (span.high, -span.size)
         offset = [] if start.text() == "0" else [f".workplane(offset={start.text()})"]
-        return [*offset, ".sketch()", *sketch, ".finalize()", f".extrude({height.text()})"]
+        return [*offset, ".sketch()", *sketch, ".finalize()", self._extruded(height)]
+
+    def words(self) -> str:
+        """For the comment above it."""
+        return describe(self.name, self.step)
+
+    def _extruded(self, height: Expression) -> str:
+        return f".extrude({height.text()})"
 
     def _keep_box(self, upright: Interval) -> None:
         spans = dict(zip(self.axes, [*self.spans[:2], upright], strict=True))
@@ -209,7 +216,36 @@ class Drawing:
         return calls
 
 
-DRAWINGS = {"extrude": Drawing}
+class TaperedDrawing(Drawing):
+    """Writes one tapered prism."""
+
+    def _extruded(self, height: Expression) -> str:
+        return f".extrude({height.text()}, taper={self.parameters.angle('taper', self.body.taper).text()})"
+
+    def words(self) -> str:
+        return f"{super().words()}, tapered"
+
+
+class RimmedDrawing(Drawing):
+    """Writes one prism with rims; equal rims of one kind share a parameter."""
+
+    def __init__(self, name: str, step: Step, places: Places):
+        super().__init__(name, Step(step.operation, step.body.body), places)
+        self.rimmed = step.body
+
+    def calls(self) -> list[Block | str]:
+        return [*super().calls(), *(f".{call}".replace("'", '"') for call in self.rimmed.rim_calls(self._size))]
+
+    def words(self) -> str:
+        kinds = dict.fromkeys(f"{rim.kind}s" for rim in self.rimmed.rims)
+        return f"{super().words()}, with {' and '.join(kinds)}"
+
+    def _size(self, rim) -> str:
+        name = {"fillet": "fillet_radius", "chamfer": "chamfer"}[rim.kind]
+        return self.parameters.size((name,), name, rim.size).text()
+
+
+DRAWINGS = {"extrude": Drawing, "rimmed": RimmedDrawing, "tapered": TaperedDrawing}
 
 
 def _groups(faces: tuple[Face, ...], tolerance: float):

@@ -4,10 +4,12 @@
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from cadcode.program.curve import Curve
+from cadcode.program.outlines import Outline
 
 TANGENT = 2e-3  # radians; edges that turn by less are one smooth curve
 MARGIN = 1.01  # an offset this much larger must fit as well
@@ -51,29 +53,50 @@ def straight(curve: Curve) -> np.ndarray:
     return found
 
 
-def mitred_distance(curve: Curve, points: np.ndarray, sense: int) -> np.ndarray:
-    """Signed distance of points (N, 2), negative in the material, (N,), whose level lines have mitred corners.
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """One outline of a sketch as an edge of its material; offsets of it have mitred corners."""
 
-    It is the exact distance but where a concave corner of two lines is nearest: there the lines are prolonged. So the
-    magnitude is never too large.
-    """
-    value = curve.signed_distance(points) * sense
-    for corner, before, after, a, b in _mitres(curve, sense):
-        x, y = (points - corner).T
-        rows = np.flatnonzero((value < 0) & (x * before[0] + y * before[1] > 0) & (x * after[0] + y * after[1] < 0))
-        sides = np.minimum(x[rows] * a[0] + y[rows] * a[1], x[rows] * b[0] + y[rows] * b[1])
-        value[rows] = np.maximum(value[rows], sides)
-    return value
+    outline: Outline | Curve
+    curve: Curve
+    sense: int
+    mitres: tuple[tuple[np.ndarray, ...], ...]  # concave corners of two lines: see `_mitres`
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """Signed distance of points (N, 2), negative in the material, (N,), whose level lines have mitred corners.
+
+        It is the exact distance but where a concave corner of two lines is nearest: there the lines are prolonged. So
+        the magnitude is never too large.
+        """
+        value = self.outline.signed_distance(points) * self.sense
+        for corner, before, after, a, b in self.mitres:
+            x, y = (points - corner).T
+            beyond = (x * before[0] + y * before[1] > 0) & (x * after[0] + y * after[1] < 0)
+            rows = np.flatnonzero((value < 0) & beyond)
+            sides = np.minimum(x[rows] * a[0] + y[rows] * a[1], x[rows] * b[0] + y[rows] * b[1])
+            value[rows] = np.maximum(value[rows], sides)
+        return value
+
+    def outlasts(self, by: float, distance: Distance) -> bool:
+        """Whether an offset `by` leaves something of each edge, and the tips of mitred corners meet nothing."""
+        tips = [corner - by * MARGIN * (a + b) / (1 + a @ b) for corner, _, _, a, b in self.mitres]
+        free = not tips or _at(distance(np.array(tips)), by * MARGIN).all()
+        return bool(free) and outlasts(self.curve, self.sense, by, distance)
 
 
-def _mitres(curve: Curve, sense: int):
+def side_of(outline: Outline | Curve, sense: int) -> Side:
+    curve = outline.curve()
+    return Side(outline, curve, sense, _mitres(curve, sense))
+
+
+def _mitres(curve: Curve, sense: int) -> tuple[tuple[np.ndarray, ...], ...]:
     """Concave corners of two lines: the corner, the directions and the outward normals of both."""
     (start, end), line = tangents(curve), straight(curve)
     start, following = np.roll(start, -1, axis=0), np.roll(line, -1)
     rows = np.flatnonzero((turns(curve, sense) < -TANGENT) & line & following)
     before, after = end[rows], start[rows]
     normals = outward(curve, before, sense), outward(curve, after, sense)
-    return zip(curve.last[rows], before, after, *normals, strict=True)
+    return tuple(zip(curve.last[rows], before, after, *normals, strict=True))
 
 
 def outlasts(curve: Curve, sense: int, by: float, distance: Distance) -> bool:
@@ -84,19 +107,16 @@ def outlasts(curve: Curve, sense: int, by: float, distance: Distance) -> bool:
     """
     by = by * MARGIN
     points, directions = probes(curve)
-    inner = points - by * outward(curve, directions, sense)
-    kept = np.abs(distance(inner) + by) <= NEAR * max(abs(by), 1.0)
+    kept = _at(distance(points - by * outward(curve, directions, sense)), by)
     kept = kept.reshape(len(curve.first), len(PROBES))
     pieces = kept[:, 0] + np.sum(kept[:, 1:] & ~kept[:, :-1], axis=1)
     whole = kept[:, -1] & np.roll(kept[:, 0], -1)  # at the end of each edge
     return bool((pieces == 1).all() and whole[np.abs(turns(curve, sense)) <= TANGENT].all())
 
 
-def mitres_outlast(curve: Curve, sense: int, by: float, distance: Distance) -> bool:
-    """Whether the tips of mitred corners meet nothing where the curve is offset `by`."""
-    by = by * MARGIN
-    tips = [corner - by * (a + b) / (1 + a @ b) for corner, _, _, a, b in _mitres(curve, sense)]
-    return not tips or bool((np.abs(distance(np.array(tips)) + by) <= NEAR * max(by, 1.0)).all())
+def _at(distance: np.ndarray, by: float) -> np.ndarray:
+    """Which places, at these distances, are offset `by`, (N,) bool."""
+    return np.abs(distance + by) <= NEAR * max(abs(by), 1.0)
 
 
 def probes(curve: Curve) -> tuple[np.ndarray, np.ndarray]:

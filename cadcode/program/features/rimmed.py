@@ -19,7 +19,7 @@ from cadcode.program.feature import Patch, RoleContext, Similarity, Solid
 from cadcode.program.features.extrude import Extrude
 from cadcode.program.normal_form import grid
 from cadcode.program.numbers import RADIUS, SAME, Numbers
-from cadcode.program.offset import TANGENT, Side, side_of, straight, turns
+from cadcode.program.offset import TANGENT, Side, side_of, straight
 from cadcode.program.place import AXES, NamedPlane
 from cadcode.program.rims import ENDS, KINDS, SIDES, Rim, by_likeness, rounded_edge
 from cadcode.program.selection import CapEdges, Caps, caps, edge_calls, edges_of, outline_of, same_edges
@@ -80,7 +80,7 @@ class Rimmed(Solid):
         return _across(self._sides(), flat)
 
     def _sides(self) -> list[Side]:
-        return [side_of(face.outline, -1 if face.subtract else 1) for face in self.body.faces]
+        return [side_of(face.outline, -1 if face.subtract else 1, mitred=True) for face in self.body.faces]
 
     def patches(self) -> tuple[Patch, ...]:
         kept = [self._without_rims(patch) for patch in self.body.patches()]
@@ -109,7 +109,7 @@ class Rimmed(Solid):
     def _bands(self, rim: Rim) -> list[Patch]:
         profile = rim.profile(self.body.high if rim.end == "high" else self.body.low)
         sides, axes = self._sides()[: None if rim.inner else 1], AXES[self.body.plane]
-        return [patch for side in sides for patch in bands(side.curve, side.sense, profile, axes, mitred=True)]
+        return [patch for side in sides for patch in bands(side, profile, axes)]
 
     def borders(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = list(self.body.borders())
@@ -250,7 +250,7 @@ def _across(sides: list[Side], flat: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def _corners_fit(side: Side) -> bool:
     """Whether the kernel joins rims at all corners as the field does."""
-    turn, line = turns(side.curve, side.sense), straight(side.curve)
+    turn, line = side.turns, straight(side.curve)
     lines = line & np.roll(line, -1)
     joined = np.where(lines, np.abs(turn) >= SHALLOW, turn >= SHALLOW_ARC) & (np.abs(turn) <= SHARP)
     return bool((joined | (np.abs(turn) <= TANGENT)).all())

@@ -11,9 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
-from cadcode.program.curve import Curve
 from cadcode.program.feature import Patch
-from cadcode.program.offset import TANGENT, outward, straight, tangents, turns
+from cadcode.program.offset import TANGENT, Side, straight
 
 TABLE = 129  # values of a profile's inset from which places on arcs are drawn
 Axes = tuple[int, int, int]  # world axes of a plane's x, y and normal
@@ -109,15 +108,15 @@ class Turn:
         return shares, np.abs(self.radius - self.sign * profile.at(shares)[0])
 
 
-def bands(curve: Curve, sense: int, profile: EdgeProfile, axes: Axes, mitred: bool) -> tuple[Patch, ...]:
-    """Patches that a profile leaves along a closed curve.
+def bands(side: Side, profile: EdgeProfile, axes: Axes) -> tuple[Patch, ...]:
+    """Patches that a profile leaves along one outline.
 
-    Corners that the offset opens are mitred, or rounded by cones; at others the patches overlap within the solid or
+    At corners that the offset opens they are prolonged, or joined by cones; at others they overlap within the solid or
     outside it, where their samples are rejected.
     """
     reach = profile.at(np.linspace(0.0, 1.0, 3))[0]
     farthest = float(reach[np.argmax(np.abs(reach))])
-    pieces = [*_edges(curve, sense, farthest, mitred), *([] if mitred else _corners(curve, sense, farthest))]
+    pieces = [*_edges(side, farthest), *([] if side.mitred else _corners(side, farthest))]
     return tuple(_patch(piece, profile, axes) for piece in pieces)
 
 
@@ -133,26 +132,24 @@ def _patch(piece: Strip | Turn, profile: EdgeProfile, axes: Axes) -> Patch:
     return Patch(piece.area(profile), sample)
 
 
-def _edges(curve: Curve, sense: int, reach: float, mitred: bool) -> Iterator[Strip | Turn]:
-    """The edges; with `mitred`, lines are prolonged at concave corners as far as their offsets are."""
-    turn, (start, _) = turns(curve, sense), tangents(curve)
-    opened = np.where(turn < -TANGENT, np.tan(-turn / 2), 0.0) * reach * mitred  # at the end of each edge
-    before, normals = np.roll(opened, 1), outward(curve, start, sense)
+def _edges(side: Side, reach: float) -> Iterator[Strip | Turn]:
+    """The edges; lines are prolonged at mitred corners as far as their offsets are."""
+    curve, turns = side.curve, side.turns
+    opened = np.where(turns < -TANGENT, np.tan(-turns / 2), 0.0) * reach * side.mitred  # at the end of each edge
+    before, normals = np.roll(opened, 1), side.outward(side.starts)
     for n in np.flatnonzero(straight(curve)):
-        first = curve.first[n] - before[n] * start[n]
-        yield Strip(first, start[n], float(curve.lengths[n] + before[n] + opened[n]), normals[n])
+        first = curve.first[n] - before[n] * side.starts[n]
+        yield Strip(first, side.starts[n], float(curve.lengths[n] + before[n] + opened[n]), normals[n])
     for centre, radius, begin, sweep in zip(curve.centres, curve.radii, curve.begins, curve.sweeps, strict=True):
-        sign = int(np.sign(sweep) * np.sign(curve.signed_area) * sense)
-        yield Turn(centre, float(radius), float(begin), float(sweep), sign)
+        yield Turn(centre, float(radius), float(begin), float(sweep), int(np.sign(sweep) * side.orientation))
 
 
-def _corners(curve: Curve, sense: int, reach: float) -> Iterator[Turn]:
+def _corners(side: Side, reach: float) -> Iterator[Turn]:
     """The corners that an offset as far as `reach` opens: concave ones inwards, convex ones outwards."""
-    turn, (_, end) = turns(curve, sense), tangents(curve)
-    normals, sign = outward(curve, end, sense), -1 if reach > 0 else 1
-    for n in np.flatnonzero(turn * sign > TANGENT):
+    normals, sign = side.outward(side.ends), -1 if reach > 0 else 1
+    for n in np.flatnonzero(side.turns * sign > TANGENT):
         begin = math.atan2(*(sign * normals[n])[::-1])
-        yield Turn(curve.last[n], 0.0, begin, float(turn[n] * np.sign(curve.signed_area) * sense), sign)
+        yield Turn(side.curve.last[n], 0.0, begin, float(side.turns[n] * side.orientation), sign)
 
 
 def caps(box: np.ndarray, axes: Axes) -> Patch:

@@ -1,9 +1,9 @@
 """Text to program tree, by reading alone: nothing of the text is ever run.
 
 Understood are the compact spelling (`emit.compact`), the published dialect of CAD-Recode v1.5 and cadrille (shared
-workplanes with origins, box and cylinder), patterns (`rarray`, `polarArray`, `mirror`) and what people edit
-(`readable`: named numbers, arithmetic, several assignments). Everything else is `Rejected` with a reason and a line,
-never an exception.
+workplanes with origins, box and cylinder), planes at any angle, drilled holes, patterns (`rarray`, `polarArray`,
+`mirror`), tapers, fillets and chamfers of a prism's caps, and what people edit (`readable`: named numbers, arithmetic,
+several assignments). Everything else is `Rejected` with a reason and a line, never an exception.
 """
 
 import ast

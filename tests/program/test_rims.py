@@ -29,8 +29,12 @@ def program_of(feature):
 
 
 def executed(feature):
+    return run(compact(program_of(feature)))
+
+
+def run(text):
     names = {}
-    exec(compact(program_of(feature)), names)  # text of our own making
+    exec(text, names)  # text of our own making
     return names["r"].val()
 
 
@@ -106,6 +110,14 @@ def test_rims_that_the_kernel_does_not_make_are_refused(faces, rim, reason):
 def test_other_selections_are_outside_of_the_dialect(calls, reason):
     found = parse(f"import cadquery as cq\nr=cq.Workplane('XY').box(60,40,8).{calls}")
     assert isinstance(found, Rejected) and reason in found.reason
+
+
+def test_holes_are_drilled_into_faces_with_rims():
+    chain = "box(60,40,8).faces('>Z').edges().fillet(1).faces('>Z').workplane().hole(6)"
+    text = f"import cadquery as cq\nr=cq.Workplane('XY').{chain}"
+    steps = parse(text).steps
+    assert [step.body.kind for step in steps] == ["rimmed", "hole"] and steps[1].body.level == 4.0
+    assert run(compact(parse(text))).Volume() == pytest.approx(run(text).Volume())
 
 
 def test_a_tapered_circle_is_a_cone_frustum():

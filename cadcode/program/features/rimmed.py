@@ -14,12 +14,12 @@ from typing import ClassVar
 import numpy as np
 
 from cadcode.program.bands import bands
-from cadcode.program.curve import Arc, Curve, Point
+from cadcode.program.curve import Arc, Point
 from cadcode.program.feature import Patch, RoleContext, Similarity, Solid
 from cadcode.program.features.extrude import Extrude
 from cadcode.program.normal_form import grid
 from cadcode.program.numbers import RADIUS, SAME, Numbers
-from cadcode.program.offset import TANGENT, mitred_distance, mitres_outlast, outlasts, straight, turns
+from cadcode.program.offset import TANGENT, Side, side_of, straight
 from cadcode.program.place import AXES, NamedPlane
 from cadcode.program.rims import ENDS, RIM_KINDS, SIDES, Rim, by_likeness, rounded_edge
 from cadcode.program.selection import EndEdges, edge_calls
@@ -81,12 +81,10 @@ class Rimmed(Solid):
 
     def _across(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mitred distances of points (N, 2) to the first outline and to the holes, (N,) each."""
-        first, *rest = [mitred_distance(curve, flat, sense) for curve, sense in self._curves()]
-        return first, np.max(rest, axis=0) if rest else np.full(len(flat), -np.inf)
+        return _across(self._sides(), flat)
 
-    def _curves(self) -> list[tuple[Curve, int]]:
-        """The outlines, each with its sense: 1, -1 for a hole."""
-        return [(face.outline.curve(), -1 if face.subtract else 1) for face in self.body.faces]
+    def _sides(self) -> list[Side]:
+        return [side_of(face.outline, -1 if face.subtract else 1, mitred=True) for face in self.body.faces]
 
     def patches(self) -> tuple[Patch, ...]:
         kept = [self._without_rims(patch) for patch in self.body.patches()]
@@ -114,8 +112,8 @@ class Rimmed(Solid):
 
     def _bands(self, rim: Rim) -> list[Patch]:
         profile = rim.profile(self.body.high if rim.end == "high" else self.body.low)
-        curves = self._curves()[: None if rim.inner else 1]
-        return [p for curve, sense in curves for p in bands(curve, sense, profile, AXES[self.body.plane], mitred=True)]
+        sides, axes = self._sides()[: None if rim.inner else 1], AXES[self.body.plane]
+        return [patch for side in sides for patch in bands(side, profile, axes)]
 
     def borders(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = list(self.body.borders())
@@ -183,7 +181,8 @@ class Rimmed(Solid):
 
     def fault(self) -> str | None:
         """Reason why the kernel makes no such solid; None: it does."""
-        return self._fault_of_rims() or self._fault_of_sketch() or self._fault_of_corners() or self._fault_of_sizes()
+        sides = self._sides()
+        return self._fault_of_rims() or self._fault_of_sketch(sides) or self._fault_of_sizes(sides)
 
     def _fault_of_rims(self) -> str | None:
         if not self.rims or any(rim.kind not in RIM_KINDS or rim.end not in ENDS for rim in self.rims):
@@ -195,34 +194,29 @@ class Rimmed(Solid):
         room = self.body.high - self.body.low - sum(rim.size for rim in self.rims)
         return None if room > SAME else "rims higher than their prism"
 
-    def _fault_of_sketch(self) -> str | None:
-        if any(face.subtract == (n == 0) for n, face in enumerate(self.body.faces)):
+    def _fault_of_sketch(self, sides: list[Side]) -> str | None:
+        if any(side.sense != (1 if n == 0 else -1) for n, side in enumerate(sides)):
             return "a prism with rims has one outline and holes in it"
+        if not all(map(_corners_fit, sides if any(rim.inner for rim in self.rims) else sides[:1])):
+            return "a corner that the kernel cannot finish: shallow, sharp, or a concave one of an arc"
         by = 0.01 * min(rim.size for rim in self.rims)
-        apart = all(outlasts(curve, sense, by, self._whole) for curve, sense in self._curves())
-        return None if apart else "holes that touch each other or the outline"
-
-    def _fault_of_corners(self) -> str | None:
-        with_holes = any(rim.inner for rim in self.rims)
-        sound = all(_corners_fit(*curve) for curve in self._curves()[: None if with_holes else 1])
-        return None if sound else "a corner that the kernel cannot finish: shallow, sharp, or a concave one of an arc"
-
-    def _fault_of_sizes(self) -> str | None:
-        for rim in self.rims:
-            curves = self._curves()[: None if rim.inner else 1]
-            distance = self._whole if rim.inner else self._outer
-            fits = [test(*curve, rim.size, distance) for curve in curves for test in (outlasts, mitres_outlast)]
-            if not all(fits):
-                return f"a {rim.kind} of {rim.size:g} is too large for the outline"
+        if not all(side.outlasts(by, lambda flat: np.maximum(*_across(sides, flat))) for side in sides):
+            return "holes that touch each other or the outline"
         return None
 
-    def _whole(self, flat: np.ndarray) -> np.ndarray:
-        return np.maximum(*self._across(flat))
+    def _fault_of_sizes(self, sides: list[Side]) -> str | None:
+        """The fault of the largest rim along all outlines, or along the first one alone."""
 
-    def _outer(self, flat: np.ndarray) -> np.ndarray:
-        """Distance (N,) to the first outline; infinite in holes."""
-        outer, holes = self._across(flat)
-        return np.where(holes < 0, outer, np.inf)
+        def outer(flat: np.ndarray) -> np.ndarray:
+            first, holes = _across(sides, flat)
+            return np.where(holes < 0, first, np.inf)
+
+        largest = {rim.inner: rim for rim in sorted(self.rims, key=lambda rim: rim.size)}
+        for inner, rim in largest.items():
+            distance = (lambda flat: np.maximum(*_across(sides, flat))) if inner else outer
+            if not all(side.outlasts(rim.size, distance) for side in (sides if inner else sides[:1])):
+                return f"a {rim.kind} of {rim.size:g} is too large for the outline"
+        return None
 
     @property
     def base(self) -> NamedPlane:
@@ -247,9 +241,14 @@ class Rimmed(Solid):
         return {EndEdges: {"fillet": fillet, "chamfer": chamfer}}
 
 
-def _corners_fit(curve: Curve, sense: int) -> bool:
+def _across(sides: list[Side], flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    first, *holes = [side.distance(flat) for side in sides]
+    return first, np.max(holes, axis=0) if holes else np.full(len(flat), -np.inf)
+
+
+def _corners_fit(side: Side) -> bool:
     """Whether the kernel joins rims at all corners as the field does."""
-    turn, line = turns(curve, sense), straight(curve)
+    turn, line = side.turns, straight(side.curve)
     lines = line & np.roll(line, -1)
     joined = np.where(lines, np.abs(turn) >= SHALLOW, turn >= SHALLOW_ARC) & (np.abs(turn) <= SHARP)
     return bool((joined | (np.abs(turn) <= TANGENT)).all())

@@ -19,7 +19,7 @@ from cadcode.program.feature import Patch, RoleContext, Similarity, Solid
 from cadcode.program.features.extrude import Extrude, plain_prism
 from cadcode.program.normal_form import FRAME, grid
 from cadcode.program.numbers import PLANE, RADIUS, SAME, Numbers
-from cadcode.program.offset import outlasts, turns
+from cadcode.program.offset import side_of
 from cadcode.program.outlines import Outline
 from cadcode.program.place import AXES, PLANES, NamedPlane
 from cadcode.program.sketch import Face
@@ -102,7 +102,7 @@ class Tapered(Solid):
     def patches(self) -> tuple[Patch, ...]:
         """The walls, and the box around both caps: points off the solid are rejected."""
         axes, wall = AXES[self.plane], Slope((0.0, self.inset), (self.offset, self.offset + self.height))
-        return (*bands(self.outline.curve(), 1, wall, axes, mitred=False), caps(self.bounds(), axes))
+        return (*bands(side_of(self.outline), wall, axes), caps(self.bounds(), axes))
 
     def borders(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         i, j, _ = AXES[self.plane]
@@ -179,11 +179,11 @@ class Tapered(Solid):
         """Reason why the kernel makes no such solid; None: it does."""
         if not SAME < abs(self.taper) <= STEEPEST:
             return f"a taper is between 0 and {STEEPEST:g} degrees, either way"
-        curve = self.outline.curve()
-        turn = np.abs(turns(curve, 1))
+        side = side_of(self.outline)
+        turn = np.abs(side.turns)
         if ((turn > EXACT) & (turn < SHALLOW)).any():
             return "a tapered outline with a corner that is neither sharp nor exactly tangent"
-        if not outlasts(curve, 1, self.inset, self.outline.signed_distance):
+        if not side.outlasts(self.inset, side.distance):
             return f"a taper of {self.taper:g} degrees is too large for the outline"
         return None
 

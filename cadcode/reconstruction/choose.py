@@ -16,6 +16,7 @@ from cadcode.search.search import COMPLETED
 FLOOR = 1e-4  # of the size: the accuracy of meshes and their faces
 DISTANCE_WEIGHT = 2.0  # of the mean distance beside the IoU: 1 % of the size off weighs as much as 2 % of the volume
 FACES = 0.05  # of the IoU: the price of reproducing none of the input's analytic faces
+FITTING = 0.95  # IoU of a result that no unrefined draft is compared with
 SPLIT = 0.01  # of the IoU: the price of a result that has more or fewer bodies than the input
 
 # Drafts: all of the model's, the greedy one among them. Sections: those of the input, unchanged.
@@ -57,6 +58,12 @@ def at_floor(error: Errors, shape: Shape) -> bool:
         return error.chamfer <= spacing(shape.vertices)
     fits = not error.iou_failed and (error.iou is None or error.iou > 1 - 5 * FLOOR)
     return fits and error.chamfer <= FLOOR * float(shape.extents.max())
+
+
+def fits(tried: list[Tried], shape: Shape) -> bool:
+    """Whether the best result so far is so good that drafts as they were written need not be run."""
+    best = choose(tried, shape)
+    return best is not None and best.is_sound and best.iou > FITTING
 
 
 def finished(tried: list[Tried], shape: Shape, options: SearchOptions, clock: Clock) -> bool:

@@ -2,7 +2,7 @@
 
 from cadcode.geometry.shape import Shape
 from cadcode.model.checkpoints.spec import IMAGES, LoadedModel
-from cadcode.reconstruction.choose import choose, finished, merged
+from cadcode.reconstruction.choose import choose, finished, fits, merged
 from cadcode.reconstruction.clock import RUNNING, SEARCHING, Clock
 from cadcode.reconstruction.input import Input
 from cadcode.reconstruction.options import Options
@@ -29,14 +29,15 @@ def reconstruct(shape: Shape, model: LoadedModel, sandbox: Sandbox, options: Opt
             drafts = write(model, given, draws.decoding)
         with clock("rank"):
             fresh = rank(drafts, part, draws.sampling.seed, model.spec)
-        with clock("run"):
-            tried += verify_best(fresh, tried, part, sandbox, options)
-            tried += verify_greedy(fresh, tried, part, sandbox, options)
         if options.search.refine:
             with clock("refine"):
                 better = improved(fresh, part, options.search, clock.late(SEARCHING))
             with clock("run"):
                 tried += verify_best(better, tried, part, sandbox, options, clock.late(RUNNING))
+        with clock("run"):
+            tried += verify_greedy(fresh, tried, part, sandbox, options)
+            if not fits(tried, part.shape):
+                tried += verify_best(fresh, tried, part, sandbox, options, clock.late(RUNNING))
         ranked += fresh
         if finished(tried, part.shape, options.search, clock):
             break

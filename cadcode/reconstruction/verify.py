@@ -14,6 +14,7 @@ from cadcode.sandbox.sandbox import Sandbox
 from cadcode.search.goal import Late, never
 
 TOLERANCE = 1e-6  # of the size: fused boolean tolerance of a retry
+ALL = 0.99  # IoU, and F1 of the faces, of a result that has everything
 SHORT = 0.02  # retry if the measured IoU is this much below the search's estimate (accurate to about 0.01)
 
 Tried = Verified | Failure
@@ -29,23 +30,35 @@ def verify_best(
 ) -> list[Tried]:
     """Run and measure candidates in their order, none of the `known` again, until `execute` sound ones are measured.
 
-    While one is measured the next runs, if it will be needed whatever comes of the first. When it is `late`, no further
-    candidate is run.
+    While one is measured the next runs, if it will be needed whatever comes of the first. When one has everything, or
+    it is `late`, no further candidate is run; one is in any case.
     """
     left = untried(candidates, known)
     tried, measured, following = [], 0, None
     with ThreadPoolExecutor(1) as ahead:
         for candidate, after in zip_longest(left, left[1:]):
-            if measured == options.search.execute or late():
+            if measured == options.search.execute or (measured and late()):
                 break
             text, running = following or _begin(candidate, part, sandbox, options, ahead)
             outcome = running.result()
-            needed = after is not None and measured + 1 < options.search.execute
+            needed = after is not None and measured + 1 < options.search.execute and not promises_all(candidate)
             following = _begin(after, part, sandbox, options, ahead) if needed else None
             first = judge(candidate, text, outcome, part, options)
-            tried.append(retried(first, part, sandbox, options) if falls_short(first) else first)
+            tried.append(retried(first, candidate, part, sandbox, options) if falls_short(first, candidate) else first)
             measured += is_sound(tried[-1])
+            if has_all(tried[-1]):
+                break
     return tried
+
+
+def promises_all(candidate: Proposed) -> bool:
+    """Whether the search measured next to no difference between a program and the input."""
+    return candidate.expected is not None and candidate.expected > ALL
+
+
+def has_all(tried: Tried) -> bool:
+    """Whether a result has next to no difference from the input: the less good ones need not be run."""
+    return is_sound(tried) and tried.iou > ALL and tried.faces is not None and tried.faces.f1 > ALL
 
 
 def _begin(candidate: Proposed, part: Input, sandbox: Sandbox, options: Options, pool: Executor) -> tuple[str, Future]:
@@ -84,18 +97,20 @@ def judge(candidate: Proposed, text: str, outcome: Outcome, part: Input, options
     return Verified(candidate, text, outcome, error, faces)
 
 
-def falls_short(tried: Tried) -> bool:
+def falls_short(tried: Tried, candidate: Proposed) -> bool:
     """Whether the kernel made much less of a program than the search measured, or nothing sound."""
-    if isinstance(tried, Failure) or tried.proposed.expected is None:
+    if candidate.expected is None:
         return False
-    return not tried.is_sound or tried.iou < tried.proposed.expected - SHORT
+    return not is_sound(tried) or tried.iou < candidate.expected - SHORT
 
 
-def retried(first: Verified, part: Input, sandbox: Sandbox, options: Options) -> Verified:
+def retried(first: Tried, candidate: Proposed, part: Input, sandbox: Sandbox, options: Options) -> Tried:
     """The better of a result and of the same program with a fuzzy boolean."""
-    text = part.placement.text(first.program, TOLERANCE * part.size)
-    second = run_and_judge(first.proposed, text, part, sandbox, options)
-    return first if isinstance(second, Failure) else max(first, second, key=lambda c: (c.is_sound, c.iou))
+    text = part.placement.text(candidate.program, TOLERANCE * part.size)
+    second = run_and_judge(candidate, text, part, sandbox, options)
+    if isinstance(first, Failure) or isinstance(second, Failure):
+        return second if isinstance(first, Failure) else first
+    return max(first, second, key=lambda c: (c.is_sound, c.iou))
 
 
 def is_sound(candidate: Candidate) -> bool:

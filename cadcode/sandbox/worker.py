@@ -45,6 +45,9 @@ if sys.platform == "linux":
 OSD_ThreadPool.DefaultPool_s(1)  # a forked child would wait forever for threads that it does not have
 
 MAX_REQUEST = 1 << 24
+FAST = IMeshTools_MeshAlgoType.IMeshTools_MeshAlgoType_Delabella
+SURE = IMeshTools_MeshAlgoType.IMeshTools_MeshAlgoType_Watson
+MESHERS = ((FAST, 1.0), (SURE, 1.0), (SURE, 0.5), (FAST, 0.7))  # algorithm, share of the chord and angle allowed
 PROGRAM = "<program>"  # file name of a program in tracebacks
 MERGE = 1e-7  # merge distance of vertices, share of the size
 SHARED = 1e-6  # minimum overlap of solids, share of their volume
@@ -226,20 +229,23 @@ def _solids(result: Any) -> list[cq.Solid]:
 def tessellate(shape: cq.Shape, header: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (V, 3) float64, merged, and faces (F, 3) int32; chords within `tolerance` times the longest side.
 
-    Uses the faster algorithm of the kernel (15 times faster on a plate with 200 holes), and the older algorithm if the
-    mesh of a solid is open.
+    Uses the faster algorithm of the kernel (15 times faster on a plate with 200 holes), and the older algorithm, then
+    other sizes of triangles, as long as the mesh of a solid is open.
     """
     size = _longest_side(shape)
-    vertices, faces = _meshed(shape, header, size, IMeshTools_MeshAlgoType.IMeshTools_MeshAlgoType_Delabella)
-    if shape.Solids() and not _is_closed(faces):
+    for algorithm, share in MESHERS:
         BRepTools.Clean_s(shape.wrapped)
-        vertices, faces = _meshed(shape, header, size, IMeshTools_MeshAlgoType.IMeshTools_MeshAlgoType_Watson)
+        vertices, faces = _meshed(shape, header, size, algorithm, share)
+        if not shape.Solids() or _is_closed(faces):
+            break
     return vertices, faces
 
 
-def _meshed(shape: cq.Shape, header: dict[str, Any], size: float, algorithm: Any) -> tuple[np.ndarray, np.ndarray]:
+def _meshed(
+    shape: cq.Shape, header: dict[str, Any], size: float, algorithm: Any, share: float
+) -> tuple[np.ndarray, np.ndarray]:
     parameters = IMeshTools_Parameters()
-    parameters.Deflection, parameters.Angle = header["tolerance"] * size, header["angle"]
+    parameters.Deflection, parameters.Angle = share * header["tolerance"] * size, share * header["angle"]
     parameters.MeshAlgo = algorithm
     BRepMesh_IncrementalMesh(shape.wrapped, parameters)
     pieces = [_triangulation(face) for face in shape.Faces()]

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cadcode.program.features.extrude import Extrude
+from cadcode.program.features.hole import Hole
 from cadcode.program.features.revolve import Revolve
+from cadcode.program.heads import Counterbore, Countersink, Head, Straight
 from cadcode.program.outlines import Circle, Loop
-from cadcode.program.place import AXES, PLANE_OF_NORMAL
+from cadcode.program.place import AXES, FACING, PLANE_FACING, PLANE_OF_NORMAL
 from cadcode.program.tree import Arc, Edge, Face, Feature, Line
 from cadcode.search.from_sections import Sections
 from cadcode.surfaces import AnalyticFace, Axis, Cone, Cylinder, Segmentation, Sphere, Torus, relate
@@ -20,6 +22,7 @@ from cadcode.surfaces.faces import polar
 
 ALIGNED = 0.9999995  # cosine of the angle between an axis and a coordinate axis
 LEAST_SPAN = np.pi * 1.01  # radians about the axis that the faces of a feature cover
+ANGLE_DIGITS = 3  # of a countersink, degrees
 SAME = 1e-3  # program units between ends that meet, and radii that are 0
 GAP = 0.02  # program units along the axis from which on two profiles are two features
 
@@ -34,13 +37,14 @@ class Segment:
     row: int  # of the face
 
 
-def coaxial_features(mesh: Sections) -> list[Feature]:
-    """Turned features about axes along x, y and z, program frame, each once."""
+def coaxial_features(mesh: Sections, axes: tuple[int, ...] = (0, 1, 2)) -> list[tuple[Feature, Hole | None]]:
+    """Turned features about axes along some of x, y and z, in the mesh's frame, each once; and the same as a hole."""
     if mesh.segmentation is None:
         return []
     found = [
-        feature
+        (feature, hole_of(run, axis))
         for axis in relate(mesh.segmentation).axes
+        if int(np.abs(axis.direction).argmax()) in axes
         for run in runs_about(axis, mesh)
         if (feature := feature_of(run, axis)) is not None
     ]
@@ -128,6 +132,36 @@ def feature_of(run: list[Segment], axis: Axis) -> Feature | None:
     if loop is None:
         return None
     return Revolve(plane, (float(axis.point[i]), float(axis.point[k])), (Face(loop),))
+
+
+def hole_of(run: list[Segment], axis: Axis) -> Hole | None:
+    """The drilled hole that a profile is: a cylinder, alone or with a countersink or counterbore at one end."""
+    along = int(np.abs(axis.direction).argmax())
+    shift = float(axis.point[along])
+    for sense, segments in ((1, run[::-1]), (-1, run)):
+        mouth = (segments[0].high if sense > 0 else segments[0].low)[1] + shift
+        end = (segments[-1].low if sense > 0 else segments[-1].high)[1] + shift
+        sides = [(s.high[0], s.low[0]) if sense > 0 else (s.low[0], s.high[0]) for s in segments]
+        head = _head(sides, [abs(s.high[1] - s.low[1]) for s in segments])
+        if head is not None and all(segment.middle is None for segment in segments):
+            plane = PLANE_FACING[along, sense]
+            i, j, *_ = FACING[plane]
+            centre = (float(axis.point[i]), float(axis.point[j]))
+            return Hole(plane, mouth, (centre,), 2 * sides[-1][1], abs(mouth - end), head)
+    return None
+
+
+def _head(sides: list[tuple[float, float]], heights: list[float]) -> Head | None:
+    """The head of a hole whose faces have these (outer, inner) radii and heights from the mouth; None for no hole."""
+    straight = [abs(outer - inner) < SAME for outer, inner in sides]
+    if straight == [True]:
+        return Straight()
+    if straight == [True, True] and sides[0][0] > sides[1][0] + SAME:
+        return Counterbore(2 * sides[0][0], heights[0])
+    if straight == [False, True] and sides[0][0] > sides[0][1] and abs(sides[0][1] - sides[1][0]) < SAME:
+        angle = 2 * np.degrees(np.arctan2(sides[0][0] - sides[0][1], heights[0]))
+        return Countersink(2 * sides[0][0], round(float(angle), ANGLE_DIGITS))
+    return None
 
 
 def profile_of(run: list[Segment], shift: float) -> Loop | None:

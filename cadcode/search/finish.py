@@ -5,6 +5,7 @@ Their numbers come from the faces, so they are not refined.
 
 from collections.abc import Iterable
 
+from cadcode.program.features.hole import Hole
 from cadcode.program.tree import Feature, Step
 from cadcode.search.coaxial import coaxial_features
 from cadcode.search.goal import Late, until
@@ -13,6 +14,7 @@ from cadcode.search.ranking import complexity_penalty
 from cadcode.search.refine import Variant
 from cadcode.search.restructure import simplest
 from cadcode.search.section_features import Memory, section_steps
+from cadcode.search.views import View, views_of
 
 MOST_SECTIONS = 24
 COMPARED = 6  # variants whose own surface is looked at
@@ -25,18 +27,20 @@ def finish(variant: Variant, options: RestructureOptions, late: Late) -> Variant
     mesh = variant.goal.sections
     if mesh is None or mesh.segmentation is None:
         return variant
-    variant = with_features(variant, coaxial_features(mesh), late)
-    return simplest(with_sections(variant, options, late), options, late)
+    views = views_of(mesh, variant.goal.planes)
+    turned = [turned_steps(view, *found) for view in views for found in coaxial_features(view.mesh, view.axes)]
+    variant = with_steps(variant, turned, late)
+    return simplest(with_sections(variant, views, options, late), options, late)
 
 
-def with_sections(variant: Variant, options: RestructureOptions, late: Late) -> Variant:
+def with_sections(variant: Variant, views: list[View], options: RestructureOptions, late: Late) -> Variant:
     """A variant with prisms where it disagrees with the input, the best one first."""
-    known: Memory = {}
+    known: list[Memory] = [{} for _ in views]
     work = 0  # edges measured
     for _ in until(late, range(MOST_SECTIONS)):
         if variant.shortfall < ENOUGH or work > options.work:
             break
-        tried = [variant.extended(step) for step in until(late, section_steps(variant, options.residual, known))]
+        tried = [variant.extended(step) for step in until(late, section_steps(variant, views, options.residual, known))]
         work += sum(one.program().steps[-1].body.edge_count for one in tried)
         best = _best(tried, variant)
         if best is None:
@@ -45,11 +49,18 @@ def with_sections(variant: Variant, options: RestructureOptions, late: Late) -> 
     return variant
 
 
-def with_features(variant: Variant, features: Iterable[Feature], late: Late) -> Variant:
-    """A variant with each of the features added or cut where its worth rises by more than the feature's penalty."""
-    for feature in until(late, features):
-        tried = [variant.extended(Step(operation, feature)) for operation in ("cut", "union")]
-        variant = _best(tried, variant) or variant
+def turned_steps(view: View, feature: Feature, hole: Hole | None) -> list[Step]:
+    """A turned feature of a view as steps: taken away, as a drilled hole where it is one, or added."""
+    drilled = hole is not None and view.place is None
+    return [Step("cut", hole if drilled else view.placed(feature)), Step("union", view.placed(feature))]
+
+
+def with_steps(variant: Variant, choices: Iterable[list[Step]], late: Late) -> Variant:
+    """A variant with one of each list of steps where its worth rises by more than the penalty of the feature."""
+    for steps in until(late, choices):
+        tried = [variant.extended(step) for step in steps]
+        best = max(tried, key=_value)
+        variant = best if _value(best) > _value(variant) + LEAST_GAIN else variant
     return variant
 
 

@@ -24,6 +24,8 @@ SHARES = (0.002, 0.01, 0.04)  # of the whole surface, for the faces at one level
 CLOSE = 0.02  # program units between two levels that count as one
 LEAST_AREA = 0.01  # square program units of an outline
 COARSE_LEAST_AREA = 0.5  # the same where the mesh was made from sample points
+CLEAN = (0.5, 0.3, 0.7, 0.12, 0.88)  # between two levels, those to cut at, the preferred first
+NOWHERE = 10**6  # sides of a section that meets nothing
 MOST_TRIANGLES = 60_000  # of a mesh whose faces are read: more take seconds
 SAME_BOX, SAME_AREA = 0.3, 0.01  # largest difference of equal outlines, program units and a share
 
@@ -52,6 +54,18 @@ class Sections:
             return self.known
         return segment(self.vertices, self.faces)
 
+    def clean_level(self, axis: int, low: float, high: float) -> float:
+        """A level between two at which the section meets the fewest faces: holes across the axis are left out."""
+        levels = [low + share * (high - low) for share in CLEAN]
+        if self.segmentation is None:
+            return levels[0]
+        return min(levels, key=lambda level: self._faces_met(axis, level))
+
+    def _faces_met(self, axis: int, level: float) -> int:
+        """Sides of the section at a level, those along one face counted once."""
+        labels = [self.segmentation.labels[rows] for _, rows in traced_section(self.vertices, self.faces, axis, level)]
+        return sum(max(int((found != np.roll(found, 1)).sum()), 1) for found in labels) or NOWHERE
+
     def outlines(self, axis: int, level: float) -> list[tuple[np.ndarray, Outline]]:
         """The polygons that are large enough and can be fitted, each with its outline."""
         least = COARSE_LEAST_AREA if self.resolution else LEAST_AREA
@@ -65,8 +79,7 @@ class Sections:
         if self.segmentation is not None:
             labels = self.segmentation.labels[rows]
             curves = {label: prism_curve(self.segmentation, label, axis, level) for label in set(labels.tolist())}
-            if all(curve is not None for curve in curves.values()):
-                return traced_outline(polygon, labels, curves.get)
+            return traced_outline(polygon, labels, curves.get)
         return fitted_outline(polygon, self.resolution)
 
     def levels(self, axis: int, share: float) -> np.ndarray:
@@ -110,8 +123,8 @@ def from_sections(mesh: Sections) -> list[tuple[str, Program]]:
 def prisms(mesh: Sections, axis: int, levels: np.ndarray) -> Program | None:
     """The input as prisms along an axis between `levels` (n,), rising; None where no body results."""
     rings: list[Ring] = []
-    for number, level in enumerate((levels[1:] + levels[:-1]) / 2):
-        for ring in rings_at(mesh, axis, level, number):
+    for number, (low, high) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+        for ring in rings_at(mesh, axis, mesh.clean_level(axis, low, high), number):
             rings = _with(rings, ring)
     steps = _steps(rings, levels, PLANE_OF[axis])
     return Program(steps) if steps and steps[0].operation == "union" else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from cadcode.surfaces import AnalyticFace, Segmentation
 
-ASIDE = 0.1  # program units between a face and its probes
+ASIDE, NARROW = 0.1, 0.2  # program units between a face and its probes, and share of the width of a narrow face
 HALF = 0.5  # of a face's probes
 MOST_PAIRS, FEWEST, MOST = 3000, 4, 12  # of the whole input, and of one face
 
@@ -55,5 +55,11 @@ def _pairs(corners: np.ndarray, face: AnalyticFace, count: int, rng: np.random.G
     middles = np.einsum("nk,nkx->nx", shares, corners[rows])
     outward = face.surface.normals(middles)
     on_surface = middles - face.surface.signed(middles)[:, None] * outward
-    step = ASIDE * np.where((outward * cross[rows]).sum(axis=1) >= 0, 1.0, -1.0)[:, None] * outward
+    step = _aside(corners, areas) * np.where((outward * cross[rows]).sum(axis=1) >= 0, 1.0, -1.0)[:, None] * outward
     return np.concatenate([on_surface - step, on_surface + step])
+
+
+def _aside(corners: np.ndarray, areas: np.ndarray) -> float:
+    """Distance of the probes from a face with triangles (T, 3, 3) of doubled areas (T,)."""
+    longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+    return float(min(ASIDE, NARROW * np.median(areas / longest)))

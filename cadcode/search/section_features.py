@@ -17,26 +17,34 @@ from cadcode.search.from_sections import PLANE_OF, Ring, rings_at
 from cadcode.search.options import ResidualOptions
 from cadcode.search.refine import Variant
 from cadcode.search.residual import Component, components
+from cadcode.search.views import View
 
 REACH = 4.0  # program units between a component and the plane at which it may end
 MOST_LEVELS = 2  # of the input's planes at either end
 ON_FACES = 0.0  # program units around points on faces
 BEYOND = 2.0  # program units by which a cut reaches out of a component
 THIN = 0.02  # program units
-Memory = dict[tuple[int, float], list[Ring]]  # sections that were made already
+Memory = dict[tuple[int, float, float], list[Ring]]  # sections that were made already, between two levels
 
 
-def section_steps(variant: Variant, options: ResidualOptions, known: Memory) -> Iterator[Step]:
-    """Steps that may explain the components of the residual; `known` keeps the sections for the next call."""
-    mesh = variant.goal.sections
-    places = chain(components(variant, options), face_components(variant))
-    for component, axis in product(places, range(3)):
-        for low, high in _levels(component, axis, variant.goal.planes[axis]):
-            level = round((low + high) / 2, 6)
-            if (axis, level) not in known:
-                known[axis, level] = rings_at(mesh, axis, level)
-            for faces in _sketches(component, axis, known[axis, level], options):
-                yield Step(component[0], Extrude(PLANE_OF[axis], low, high - low, faces))
+def section_steps(variant: Variant, views: list[View], options: ResidualOptions, known: list[Memory]) -> Iterator[Step]:
+    """Steps that may explain the components of the residual; `known` keeps each view's sections for the next call."""
+    for operation, points, margin in chain(components(variant, options), face_components(variant)):
+        for view, memory in zip(views, known, strict=True):
+            component = (operation, view.local(points), margin)
+            for prism in _prisms(view, component, options, memory):
+                yield Step(operation, view.placed(prism))
+
+
+def _prisms(view: View, component: Component, options: ResidualOptions, known: Memory) -> Iterator[Extrude]:
+    mesh = view.mesh
+    box = np.stack([mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)])
+    for axis in view.axes:
+        for low, high in _levels(component, axis, view.planes[axis]):
+            if (axis, low, high) not in known:
+                known[axis, low, high] = rings_at(mesh, axis, mesh.clean_level(axis, low, high))
+            for faces in _sketches(component, axis, known[axis, low, high], box[:, AXES[PLANE_OF[axis]][:2]], options):
+                yield Extrude(PLANE_OF[axis], low, high - low, faces)
 
 
 def face_components(variant: Variant) -> Iterator[Component]:
@@ -72,8 +80,10 @@ def _nearest(planes: np.ndarray, level: float, reach: float) -> list[float]:
     return near[:MOST_LEVELS].tolist() or [level]
 
 
-def _sketches(component: Component, axis: int, rings: list[Ring], options: ResidualOptions) -> Iterator[tuple]:
-    """Sketches at one level that have to do with a component."""
+def _sketches(
+    component: Component, axis: int, rings: list[Ring], whole: np.ndarray, options: ResidualOptions
+) -> Iterator[tuple]:
+    """Sketches at one level that have to do with a component; `whole` (2, 2) is the part's box in the plane."""
     operation, points, margin = component
     flat = AXES[PLANE_OF[axis]][:2]
     within = points[:, flat]
@@ -83,11 +93,17 @@ def _sketches(component: Component, axis: int, rings: list[Ring], options: Resid
         inner = [r for r in rings if r.solid != adds and r.depth == ring.depth + 1 and ring.surrounds(r)]
         yield (Face(ring.outline), *(Face(r.outline, subtract=True) for r in inner))
     if not adds:
-        low, high = within.min(0) - margin[list(flat)] - BEYOND, within.max(0) + margin[list(flat)] + BEYOND
-        centre, size = (low + high) / 2, high - low
-        box = Rect((float(centre[0]), float(centre[1])), float(size[0]), float(size[1]))
-        met = [r for r in sorted(rings, key=lambda r: r.depth) if _meet(r, low, high)]
-        yield (Face(box), *(Face(r.outline, subtract=r.solid) for r in met))
+        edge = margin[list(flat)] + BEYOND
+        yield _all_but(rings, within.min(0) - edge, within.max(0) + edge)
+        yield _all_but(rings, whole[0] - BEYOND, whole[1] + BEYOND)
+
+
+def _all_but(rings: list[Ring], low: np.ndarray, high: np.ndarray) -> tuple[Face, ...]:
+    """A rectangle less the sections that it meets."""
+    centre, size = (low + high) / 2, high - low
+    box = Rect((float(centre[0]), float(centre[1])), float(size[0]), float(size[1]))
+    met = [ring for ring in sorted(rings, key=lambda r: r.depth) if _meet(ring, low, high)]
+    return (Face(box), *(Face(ring.outline, subtract=ring.solid) for ring in met))
 
 
 def _meet(ring: Ring, low: np.ndarray, high: np.ndarray) -> bool:

@@ -19,6 +19,8 @@ AREA_ERROR = 0.03
 NEAR = 0.05  # of the outline's size: how far a corner may lie from the section's own
 LEVEL = 1e-3  # sine of the angle from which on a plane counts as level
 UPRIGHT = 0.9999995  # cosine of the angle between a cylinder's axis and the world's
+FLAT = 2e-3  # program units from a line
+MOST_LOOSE = 4  # points of a run on no curve
 SHORT = 1e-4  # program units; shorter edges are none
 
 
@@ -77,8 +79,8 @@ def prism_curve(segmentation: Segmentation, label: int, axis: int, level: float)
 def traced_outline(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -> Outline | None:
     """The outline of a polygon (n, 2) whose side from point i to the next lies on the curve of face `labels[i]` (n,).
 
-    Sides of faces without a curve stay lines. Where the curves do not meet near the polygon's own corners, the outline
-    is fitted to the polygon alone; None where that fails too.
+    A few sides of faces without a curve stay lines. Where there are many, or the curves do not meet near the polygon's
+    own corners, the outline is fitted to the polygon alone; None where that fails too.
     """
     outline = _circle(polygon, labels, curve_of) or _loop(polygon, labels, curve_of)
     if outline is None:
@@ -98,7 +100,9 @@ def _loop(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -> Loop | 
     runs = _runs(polygon, labels)
     if len(runs) == 1:
         return None
-    curves = [curve_of(label) for label, _ in runs]
+    curves = [curve_of(label) or _line_through(run) for label, run in runs]
+    if any(curve is None and len(run) > MOST_LOOSE for curve, (_, run) in zip(curves, runs, strict=True)):
+        return None
     reach = NEAR * float(np.ptp(polygon, axis=0).max())
     corners = [
         _corner(run[0], curves[i - 1], curve) for i, ((_, run), curve) in enumerate(zip(runs, curves, strict=True))
@@ -113,6 +117,16 @@ def _loop(polygon: np.ndarray, labels: np.ndarray, curve_of: CurveOf) -> Loop | 
         last = end if added else last
     loop = Loop(_point(start), tuple(edges))
     return loop if len(edges) > 1 and not loop.faults() else None
+
+
+def _line_through(run: np.ndarray) -> Straight | None:
+    """The line of a run of points (m, 2), if they are on one: where a face has no curve of its own."""
+    along = run[-1] - run[0]
+    length = float(np.linalg.norm(along))
+    if len(run) < 3 or length < SHORT:
+        return None
+    normal = np.array([along[1], -along[0]]) / length
+    return Straight(normal, float(normal @ run[0])) if np.abs((run - run[0]) @ normal).max() < FLAT else None
 
 
 def _runs(polygon: np.ndarray, labels: np.ndarray) -> list[tuple[int, np.ndarray]]:

@@ -5,6 +5,7 @@ import pytest
 
 from cadcode.geometry.frame import Frame
 from cadcode.geometry.shape import Shape
+from cadcode.program.heads import Counterbore, Countersink
 from cadcode.program.parse import parse
 from cadcode.program.tree import Program, Step
 from cadcode.sandbox.sandbox import Sandbox
@@ -61,15 +62,25 @@ def test_some_reading_finds_every_face(goals, name):
 
 def test_a_countersink_has_its_angle_and_depth(goals):
     features = coaxial_features(goals["countersunk"].sections)
-    profiles = [f.faces[0].outline for f in features if f.kind == "revolve"]
+    profiles = [feature.faces[0].outline for feature, _ in features]
     depth = 6 / np.tan(np.radians(41))  # from 22 to 10 across
     corners = {(round(x, 6), round(y, 6)) for x, y in profiles[0].points()}
     assert len(profiles) == 2
     assert {(5.0, -10.0), (5.0, round(10 - depth, 6)), (11.0, 10.0), (0.0, 10.0)} <= corners
+    holes = [hole for _, hole in features]
+    assert sorted(round(hole.points[0][0]) for hole in holes) == [-30, 30]
+    assert all(hole.head == Countersink(pytest.approx(22), pytest.approx(82)) for hole in holes)
+
+
+def test_a_counterbore_is_drilled_from_its_own_side(goals):
+    ((_, hole),) = coaxial_features(goals["counterbored"].sections)
+    assert hole.plane == "XZ" and hole.level == pytest.approx(-40) and hole.depth == pytest.approx(80)
+    assert (hole.diameter, hole.head) == (pytest.approx(5), Counterbore(pytest.approx(9), pytest.approx(30)))
 
 
 def test_a_boss_keeps_the_fillet_at_its_foot(goals):
-    (boss,) = [f for f in coaxial_features(goals["boss with a fillet"].sections) if f.kind == "revolve"]
+    ((boss, hole),) = coaxial_features(goals["boss with a fillet"].sections)
+    assert hole is None
     (arc,) = [edge for edge in boss.faces[0].outline.edges if edge.bent]
     assert arc.end == pytest.approx((18, 16), abs=1e-6)
 

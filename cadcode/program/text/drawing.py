@@ -5,6 +5,7 @@ from cadcode.program.text.layout import Block
 from cadcode.program.text.patterns import PATTERNS, PatternDrawing
 from cadcode.program.text.placing import Places, origin_text, plane_text
 from cadcode.program.text.prisms import PrismDrawing, RimmedDrawing, TaperedDrawing
+from cadcode.program.text.turned import TurnedDrawing
 from cadcode.program.tree import Feature, Step
 
 DRAWINGS = {"extrude": PrismDrawing, "rimmed": RimmedDrawing, "tapered": TaperedDrawing}
@@ -25,6 +26,9 @@ def drawn(name: str, step: Step, body: Feature, places: Places) -> tuple[list[Bl
     if step.body.kind in TOOL_DRAWINGS:
         drawing = TOOL_DRAWINGS[step.body.kind](name, step.body, places)
         return drawing.calls(), drawing.words()
+    if step.body.kind == "revolve":
+        turned = TurnedDrawing(name, step.body, step.operation, places)
+        return turned.calls(), turned.words()
     if step.body.kind in DRAWINGS:
         drawing = DRAWINGS[step.body.kind](name, step, places)
         plane = f'cq.Workplane("{step.body.base.name}"{origin_text(places.datum)})'

@@ -6,7 +6,7 @@ from cadcode.program.place import AXES
 from cadcode.program.text.expression import ANGLE_ACCURACY, Expression, plain, shortest
 from cadcode.program.text.layout import Block
 from cadcode.program.text.naming import LETTERS
-from cadcode.program.text.placing import Places, origin_text, plane_text
+from cadcode.program.text.placing import Places, origin_text
 from cadcode.program.tree import Feature, Step
 
 Chain = list[Block | str]
@@ -56,8 +56,7 @@ class PatternDrawing:
         """The call that draws the body at all places; of the part's places, the body shares those along the normal."""
         local, places = self.pattern.local(), Places(self.places.parameters)
         places.axes[2] = self.places.axes[self.axes[2]]
-        (_, *calls), words = self.draw(self.item, Step(self.operation, local), local, places)
-        first = plane_text(local.base, places)
+        (first, *calls), words = self.draw(self.item, Step(self.operation, local), local, places)
         return Block(".eachpoint(", (Block(first, tuple(calls), "", chain=True), "True", '"a"'), ")"), words
 
     def _centre(self) -> list[Expression]:

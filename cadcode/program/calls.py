@@ -13,6 +13,7 @@ from cadcode.program.feature import Feature
 from cadcode.program.features import FEATURES
 from cadcode.program.features.tilted import tilted
 from cadcode.program.place import Placement
+from cadcode.program.selection import SELECTION_KINDS, SELECTION_METHODS
 from cadcode.program.sketching import SKETCH_METHODS, Profile, Sketch
 from cadcode.program.solid_plane import SOLID_PLANE_KINDS, SOLID_PLANE_METHODS, SolidPlane
 from cadcode.program.tree import Step
@@ -30,6 +31,7 @@ KINDS = {
     Profile: "a finished sketch",
     Chained: "a solid",
     **SOLID_PLANE_KINDS,
+    **SELECTION_KINDS,
 }
 
 
@@ -69,6 +71,7 @@ TABLES: tuple[dict, ...] = (
     SKETCH_METHODS,
     ARRAY_METHODS,
     SOLID_PLANE_METHODS,
+    SELECTION_METHODS,
     CHAINED_METHODS,
     BOOLEAN_METHODS,
 )
@@ -98,8 +101,9 @@ def _as_program(make: Callable) -> Callable:
     def made(base, *arguments, **named) -> Chained:
         features = {name: _as_feature(value) for name, value in named.items()}
         body = make(*map(_as_feature, (base, *arguments)), **features)
-        if isinstance(base, Chained):
-            return Chained((Step("union", body),), base.origin)
+        solid = base if isinstance(base, Chained) else getattr(base, "solid", None)
+        if solid is not None:
+            return Chained((Step("union", body),), solid.origin)
         plane = getattr(base, "plane", base)  # what the maker starts from is a workplane, or is on one
         placed = body if plane.place is None else tilted(body, plane.place)
         return Chained((Step("union", placed),), plane.in_space())
@@ -109,11 +113,7 @@ def _as_program(make: Callable) -> Callable:
 
 def _as_feature(value):
     """The only feature of a solid; other values as they are."""
-    if not isinstance(value, Chained):
-        return value
-    if len(value.steps) > 1:
-        raise Outside("a solid that is itself combined cannot be repeated")
-    return value.steps[0].body
+    return value.only_feature() if isinstance(value, Chained) else value
 
 
 def _as_cut(make: Callable) -> Callable:

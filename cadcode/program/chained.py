@@ -9,11 +9,13 @@ from functools import partial
 import numpy as np
 
 from cadcode.program import field
-from cadcode.program.feature import EmptySolid
+from cadcode.program.feature import EmptySolid, Feature
 from cadcode.program.place import Vector
-from cadcode.program.solid_plane import EndFaces, SolidPlane, unit
+from cadcode.program.rims import SIDES
+from cadcode.program.selection import EndFaces, faces_of
+from cadcode.program.solid_plane import SolidPlane, cross, raised, unit
 from cadcode.program.tree import Program
-from cadcode.program.workplane import Outside, Plane
+from cadcode.program.workplane import Outside, Plane, numbers_of
 
 LATTICE = 160  # probes along each side of the solid's box
 BENEATH = 1e-11  # of the solid's size: how deep the probes lie below the end
@@ -24,6 +26,12 @@ class Chained(Program):
     """A solid, and the origin of the workplane that its chain is on."""
 
     origin: Vector
+
+    def only_feature(self) -> Feature:
+        """The feature of a solid of one step; calls that take features need one."""
+        if len(self.steps) > 1:
+            raise Outside("a call that is only understood on a solid that nothing was combined with")
+        return self.steps[0].body
 
 
 def copy_workplane(solid: Chained, obj) -> SolidPlane:
@@ -36,18 +44,32 @@ def copy_workplane(solid: Chained, obj) -> SolidPlane:
     return SolidPlane(solid, obj.in_space(), unit(*x), unit(axis, sense), partial(_span, solid, axis, sense), (obj.at,))
 
 
-def faces(solid: Chained, selector) -> EndFaces:
-    """The faces at one end of the solid, where its field tells that they are flat."""
-    if not isinstance(selector, str) or len(selector) != 2 or selector[0] not in "<>" or selector[1] not in "XYZ":
-        raise Outside("faces are selected by an end of the solid, as '>Z'")
-    axis, sense = "XYZ".index(selector[1]), 1 if selector[0] == ">" else -1
+def workplane_on(faces: EndFaces, offset=0.0, *, centerOption="ProjectedOrigin", origin=None) -> SolidPlane:
+    """As in CadQuery: the origin is the one of the chain, or `origin`, on the plane of the faces; y is along z.
+
+    The solid's field tells whether the faces are flat.
+    """
+    if centerOption != "ProjectedOrigin":
+        raise Outside("a workplane on faces has its origin at the projected one")
+    if len(faces.ends) > 1:
+        raise Outside("a workplane on faces at both ends")
+    solid, axis, sense = faces.solid, faces.axis, SIDES[faces.ends[0]]
+    normal, projected = unit(axis, sense), list(solid.origin if origin is None else numbers_of(origin, 3, "an origin"))
+    projected[axis] = _flat_end(solid, axis, sense)
+    x = (1.0, 0.0, 0.0) if axis == 2 else cross((0.0, 0.0, 1.0), normal)
+    at = raised((projected[0], projected[1], projected[2]), normal, offset)
+    return SolidPlane(solid, at, x, normal, partial(_span, solid, axis, sense))
+
+
+def _flat_end(solid: Program, axis: int, sense: int) -> float:
+    """Coordinate of the flat faces at one end."""
     try:
         level, flat = end(solid, axis, sense), is_flat(solid, axis, sense)
     except EmptySolid as problem:
         raise Outside(str(problem)) from None
     if not flat:
-        raise Outside(f"faces('{selector}') of a solid without a flat face at this end")
-    return EndFaces(solid, unit(axis, sense), level, partial(_span, solid, axis, sense), solid.origin)
+        raise Outside("a workplane on a solid without a flat face at this end")
+    return level
 
 
 def _span(solid: Program, axis: int, sense: int) -> tuple[float, float]:
@@ -76,4 +98,7 @@ def is_flat(solid: Program, axis: int, sense: int) -> bool:
     return bool(field.occupancy(solid, probes).any())
 
 
-CHAINED_METHODS = {Chained: {"copyWorkplane": copy_workplane, "faces": faces}}
+CHAINED_METHODS = {
+    Chained: {"copyWorkplane": copy_workplane, "faces": faces_of},
+    EndFaces: {"workplane": workplane_on},
+}

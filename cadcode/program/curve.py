@@ -79,6 +79,9 @@ class Curve:
     bulge_west: np.ndarray  # (A,) bool, whether the arc lies on the west (south) side of its chord
     signed_area: float  # positive when the loop runs counter-clockwise
 
+    def curve(self) -> "Curve":
+        return self
+
     def prepared(self) -> "Curve":
         return self
 

@@ -70,6 +70,10 @@ class Outline(Protocol):
         """Points (count, 2) uniform in arc length, and the unit normals (count, 2) that point out of the outline."""
         ...
 
+    def curve(self) -> Curve:
+        """The same outline as lines and arcs."""
+        ...
+
     def prepared(self) -> "Outline | Curve":
         """The same geometry, faster when asked repeatedly."""
         ...
@@ -160,6 +164,11 @@ class Circle(_Simple):
     centre: Point
     radius: float
 
+    def curve(self) -> Curve:
+        """Two half circles, counter-clockwise."""
+        (x, y), r = self.centre, self.radius
+        return trace((x + r, y), (Arc((x, y + r), (x - r, y)), Arc((x, y - r), (x + r, y))))
+
     def area(self) -> float:
         return math.pi * self.radius**2
 
@@ -224,6 +233,9 @@ class Rect(_Simple):
         """The same rectangle as a counter-clockwise loop."""
         (x0, y0), (x1, y1) = self.bounds().tolist()
         return Loop((x0, y0), (Line((x1, y0)), Line((x1, y1)), Line((x0, y1)), Line((x0, y0))))
+
+    def curve(self) -> Curve:
+        return self.loop().curve()
 
     def area(self) -> float:
         return self.width * self.height
@@ -303,8 +315,11 @@ class Loop:
     def edge_count(self) -> int:
         return len(self.edges)
 
-    def prepared(self) -> Curve:
+    def curve(self) -> Curve:
         return trace(self.start, self.edges)
+
+    def prepared(self) -> Curve:
+        return self.curve()
 
     def area(self) -> float:
         return self.prepared().area()

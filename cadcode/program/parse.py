@@ -1,9 +1,9 @@
 """Text to program tree, by reading alone: nothing of the text is ever run.
 
 Understood are the compact spelling (`emit.compact`), the published dialect of CAD-Recode v1.5 and cadrille (shared
-workplanes with origins, box and cylinder), patterns (`rarray`, `polarArray`, `mirror`) and what people edit
-(`readable`: named numbers, arithmetic, several assignments). Everything else is `Rejected` with a reason and a line,
-never an exception.
+workplanes with origins, box and cylinder), planes at any angle, drilled holes, patterns (`rarray`, `polarArray`,
+`mirror`), tapers, fillets and chamfers of a prism's caps, and what people edit (`readable`: named numbers, arithmetic,
+several assignments). Everything else is `Rejected` with a reason and a line, never an exception.
 """
 
 import ast
@@ -14,6 +14,7 @@ import warnings
 
 from cadcode.program.calls import KINDS, METHODS
 from cadcode.program.place import Placement
+from cadcode.program.selection import Selectors
 from cadcode.program.solid_plane import SolidPlane
 from cadcode.program.tree import Program, Rejected
 from cadcode.program.workplane import MAX_NUMBER, Module, Outside, Plane
@@ -102,6 +103,8 @@ def _evaluate(node: ast.expr, names: dict[str, object]):
             return _arithmetic(node, names)
         case ast.Tuple(elts=items) | ast.List(elts=items):
             return tuple(_evaluate(item, names) for item in items)
+        case ast.Attribute(value=ast.Name(id=name), attr="selectors") if isinstance(names.get(name), Module):
+            return Selectors()
         case ast.Call(func=ast.Attribute()):
             return _chain(node, names)
     raise Outside(f"`{ast.unparse(node)[:40]}` is not part of the dialect", node.lineno)

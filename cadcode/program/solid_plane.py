@@ -14,7 +14,6 @@ from cadcode.program.sketching import MAX_EDGES
 from cadcode.program.workplane import (
     Outside,
     number_of,
-    numbers_of,
     point_of,
     size_of,
 )
@@ -46,7 +45,7 @@ class SolidPlane:
         return [self.at(point) for point in self.points]
 
     def at(self, point: Point) -> Vector:
-        y = _cross(self.normal, self.x)
+        y = cross(self.normal, self.x)
         return _sum(
             self.origin, *(tuple(part * way for way in line) for part, line in zip(point, (self.x, y), strict=True))
         )
@@ -60,17 +59,6 @@ class SolidPlane:
         if below < -NEAR or depth <= NEAR:
             raise Outside("a hole without a depth that starts outside its solid")
         return depth
-
-
-@dataclass(frozen=True, slots=True)
-class EndFaces:
-    """The flat faces at one end of a solid: `end` is their coordinate along the axis of `normal`."""
-
-    solid: object
-    normal: Vector
-    end: float
-    span: Callable[[], tuple[float, float]]  # see `SolidPlane`
-    origin: Vector  # of the workplane that the solid's chain is on
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +78,10 @@ def facing(normal: Vector) -> tuple[int, int]:
     return axis, 1 if normal[axis] > 0 else -1
 
 
-def workplane_on(faces: EndFaces, offset=0.0, *, centerOption="ProjectedOrigin", origin=None) -> SolidPlane:
-    """As in CadQuery: the origin is the one of the chain, or `origin`, on the plane of the faces; y is along z."""
-    if centerOption != "ProjectedOrigin":
-        raise Outside("a workplane on faces has its origin at the projected one")
-    axis, sense = facing(faces.normal)
-    projected = list(faces.origin if origin is None else numbers_of(origin, 3, "an origin"))
-    projected[axis] = faces.end
-    x = (1.0, 0.0, 0.0) if axis == 2 else _cross((0.0, 0.0, 1.0), faces.normal)
-    at = _raised((projected[0], projected[1], projected[2]), faces.normal, offset)
-    return SolidPlane(faces.solid, at, x, faces.normal, faces.span)
-
-
 def workplane(at: SolidPlane, offset=0.0) -> SolidPlane:
     if len(at.points) > 1:
         raise Outside("a workplane after several points")
-    return replace(at, origin=_raised(at.origin, at.normal, offset), points=((0.0, 0.0),))
+    return replace(at, origin=raised(at.origin, at.normal, offset), points=((0.0, 0.0),))
 
 
 def center(at: SolidPlane, x, y) -> SolidPlane:
@@ -148,12 +124,12 @@ def _picked(at: SolidPlane, points: list[Point]) -> SolidPlane:
     return replace(at, points=tuple(points))
 
 
-def _raised(origin: Vector, normal: Vector, offset) -> Vector:
+def raised(origin: Vector, normal: Vector, offset) -> Vector:
     by = number_of(offset, "an offset")
     return _sum(origin, tuple(by * way for way in normal))
 
 
-def _cross(a: Vector, b: Vector) -> Vector:
+def cross(a: Vector, b: Vector) -> Vector:
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
@@ -163,12 +139,10 @@ def _sum(*vectors: Vector) -> Vector:
 
 
 SOLID_PLANE_KINDS = {
-    EndFaces: "a selection of faces",
     SolidPlane: "a workplane on a solid",
     Corners: "a rectangle for construction",
 }
 SOLID_PLANE_METHODS = {
-    EndFaces: {"workplane": workplane_on},
     SolidPlane: {
         "workplane": workplane,
         "center": center,

@@ -31,6 +31,11 @@ class Module:
 
 
 @dataclass(frozen=True, slots=True)
+class Selectors:
+    """`cadquery.selectors`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plane:
     """A workplane: its name, where its origin lies (in the plane, along the normal), and where `moveTo` went.
 

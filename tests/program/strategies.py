@@ -15,9 +15,12 @@ from cadcode.program.features.hole import Hole
 from cadcode.program.features.mirrored import Mirrored
 from cadcode.program.features.polar import Polar
 from cadcode.program.features.revolve import Revolve
+from cadcode.program.features.rimmed import Rimmed
+from cadcode.program.features.tapered import Tapered
 from cadcode.program.features.tilted import tilted
 from cadcode.program.heads import Counterbore, Countersink, Straight
 from cadcode.program.place import DIRECTIONS, FACING, Placement, rotation_of
+from cadcode.program.rims import Rim
 from cadcode.program.sketch import faces_inside, moved_faces
 from cadcode.program.tree import PLANES, Arc, Circle, Extrude, Face, Line, Loop, Program, Rect, Step
 
@@ -239,10 +242,53 @@ def placements(draw):
 @st.composite
 def tilted_features(draw):
     prisms = bodies(1).map(lambda body: body.moved(HALF))
-    found = tilted(draw(st.one_of(bodies(2), revolutions(), grids(prisms), rings(prisms))), draw(placements()))
+    body = draw(st.one_of(bodies(2), revolutions(), tapered(), grids(prisms), rings(prisms)))
+    found = tilted(body, draw(placements()))
     assume(found.kind == "tilted")
     origin = tuple(round(value, 3) for value in found.place.origin)  # the body may bring an origin of its own
     return replace(found, place=replace(found.place, origin=origin))
+
+
+@st.composite
+def rounded_rects(draw):
+    """Rectangles with four equal rounded corners, the middles of their arcs exact."""
+    (x, y), (w, h), unit = draw(points(30)), draw(st.tuples(*[st.integers(20, 60)] * 2)), draw(st.integers(1, 3))
+    near, far, r = unit, 2 * unit, 5 * unit  # of a corner's middle, 3:4:5
+    corners = [(1, -1, near, far), (1, 1, far, near), (-1, 1, near, far), (-1, -1, far, near)]
+    edges = []
+    for n, (i, j, a, b) in enumerate(corners):
+        ends = [(x + i * (w - r), y + j * h), (x + i * w, y + j * (h - r))]
+        first, last = ends if n % 2 == 0 else ends[::-1]
+        edges += [Line(first), Arc((x + i * (w - a), y + j * (h - b)), last)]
+    return Loop(edges[-1].end, tuple(edges))
+
+
+@st.composite
+def rimmed(draw):
+    """A prism with up to two holes and a rim at one end or both."""
+    outline = draw(st.one_of(loops(), slots(), circles(), rects(), rounded_rects()))
+    small = st.one_of(
+        st.builds(Circle, points(20), st.integers(2, 12)),
+        st.builds(Rect, points(20), st.integers(4, 20), st.integers(4, 20)),
+    )
+    holes = [Face(hole, subtract=True) for hole in draw(st.lists(small, max_size=2))]
+    height = draw(st.integers(8, 60)) * draw(st.sampled_from([1, -1]))
+    body = Extrude(draw(st.sampled_from(PLANES)), draw(numbers(-60, 60)), height, (Face(outline), *holes))
+    ends = draw(st.sampled_from([("low",), ("high",), ("low", "high"), ("high", "low")]))
+    kind, sizes = st.sampled_from(["fillet", "chamfer"]), st.integers(1, 12).map(lambda n: n / 2)
+    feature = Rimmed(body, tuple(Rim(draw(kind), end, draw(sizes), draw(st.booleans())) for end in ends))
+    assume(feature.fault() is None)
+    return feature
+
+
+@st.composite
+def tapered(draw):
+    outline = draw(st.one_of(loops(), slots(), circles(), rects(), rounded_rects()))
+    height = draw(st.integers(5, 60)) * draw(st.sampled_from([1, -1]))
+    taper = draw(st.integers(1, 30)) * draw(st.sampled_from([1, 1, -1]))
+    feature = Tapered(draw(st.sampled_from(PLANES)), draw(numbers(-60, 60)), height, outline, taper)
+    assume(feature.fault() is None)
+    return feature
 
 
 PATTERNS = {"grid": grids, "polar": rings, "mirrored": mirrored}
@@ -252,6 +298,8 @@ FEATURES = {
     "extrude": bodies,
     "hole": holes,
     "revolve": revolutions,
-    **PATTERNS,
+    "rimmed": rimmed,
+    "tapered": tapered,
     "tilted": tilted_features,
+    **PATTERNS,
 }

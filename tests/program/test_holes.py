@@ -128,7 +128,7 @@ def test_what_people_write_is_read_as_cadquery_builds_it(name):
     ("chain", "reason"),
     [
         ("cq.Workplane('XY').sphere(20).faces('>Z').workplane().hole(5)", "without a flat face"),
-        (f"{BLOCK}.faces('|Z').workplane().hole(5)", "selected by an end"),
+        (f"{BLOCK}.faces('|Z').workplane().hole(5)", "both ends"),
         (f"{BLOCK}.faces('>Z').workplane(centerOption='CenterOfMass').hole(5)", "projected"),
         (f"{BLOCK}.copyWorkplane(cq.Workplane('XY',origin=(0,0,50))).hole(5)", "starts outside"),
         (f"{BLOCK}.copyWorkplane({BLOCK}).hole(5)", "takes a workplane"),

@@ -8,7 +8,7 @@ the CadQuery methods that make it (`parsers`). A strategy in `tests/program/stra
 test. Until it has a drawing (`text/drawing.py`), readable programs write it in plain numbers; until the token
 vocabulary has productions for it (`in_vocabulary`), networks do not write it. A type that CadQuery has no solid for,
 only calls on the solid so far (`applied`), is a tool (`is_tool`): programs cut it, and `parsers` names its calls on a
-`SolidPlane`.
+`SolidPlane`. A type whose calls need the world's axes is not `on_any_plane`: `Tilted` refuses it.
 """
 
 from importlib import import_module

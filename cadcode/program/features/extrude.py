@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from cadcode.program.bands import caps
 from cadcode.program.curve import Arc, Point
 from cadcode.program.feature import EmptySolid, Patch, RoleContext, Similarity, Solid
 from cadcode.program.normal_form import FINE, FRAME, grid
@@ -116,7 +117,7 @@ class Extrude(Solid):
 
     def patches(self) -> tuple[Patch, ...]:
         """The wall of each face, and the box around both caps: points off the sketch are rejected."""
-        return (*(self._wall(number) for number in range(len(self.faces))), self._caps())
+        return (*(self._wall(number) for number in range(len(self.faces))), caps(self.bounds(), AXES[self.plane]))
 
     def borders(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         i, j, k = AXES[self.plane]
@@ -157,21 +158,6 @@ class Extrude(Solid):
 
         return Patch(outline.perimeter() * abs(self.height), sample, fresh if number else None)
 
-    def _caps(self) -> Patch:
-        i, j, k = AXES[self.plane]
-        (u0, v0), (u1, v1) = self.bounds()[:, [i, j]]
-
-        def sample(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-            points, normals = np.empty((3, count)), np.zeros((3, count))
-            upper = rng.random(count) < 0.5
-            points[i] = u0 + (u1 - u0) * rng.random(count)
-            points[j] = v0 + (v1 - v0) * rng.random(count)
-            points[k] = np.where(upper, self.high, self.low)
-            normals[k] = np.where(upper, 1.0, -1.0)
-            return points.T, normals.T
-
-        return Patch(2 * float((u1 - u0) * (v1 - v0)), sample)
-
     # --- other features from this one ---
 
     def moved(self, by: Similarity) -> "Extrude":
@@ -206,11 +192,12 @@ class Extrude(Solid):
 
     def canonical(self) -> "Extrude":
         """Upwards, with sorted faces; a box is a prism in three directions: it is always written as the upright one."""
-        offset, height = self.offset, self.height
-        if height <= 0:
-            offset, height = offset + height, -height
-        body = Extrude(self.plane, offset, height, canonical_faces(self.faces))
+        body = self.upwards()
         return body._upright() if body.is_box else body
+
+    def upwards(self) -> "Extrude":
+        """Extruded along the normal, not against it, with canonical faces."""
+        return Extrude(self.plane, self.low, abs(self.height), canonical_faces(self.faces))
 
     def _upright(self) -> "Extrude":
         """This box on XY."""
@@ -296,7 +283,8 @@ class Extrude(Solid):
 
     @classmethod
     def parsers(cls) -> dict[type, dict[str, Callable[..., "Extrude"]]]:
-        return {Plane: {"box": box, "cylinder": cylinder}, Profile: {"extrude": extrude}}
+        """The call `extrude` is read by `tapered`, which uses `plain_prism`."""
+        return {Plane: {"box": box, "cylinder": cylinder}}
 
 
 def box(plane: Plane, length, width, height) -> Extrude:
@@ -307,7 +295,7 @@ def cylinder(plane: Plane, height, radius) -> Extrude:
     return _centred(plane, Circle((0.0, 0.0), size_of(radius, "a radius")), height)
 
 
-def extrude(profile: Profile, until) -> Extrude:
+def plain_prism(profile: Profile, until) -> Extrude:
     height = number_of(until, "a height")
     if height == 0:
         raise Outside("a height of 0")

@@ -105,7 +105,10 @@ class Tilted(Solid):
         return Numbers((*placing, *slots), values, rebuild)
 
     def canonical(self) -> "Tilted":
-        return _on_xy(self.body.canonical(), self.place)
+        """A body whose canonical form is on another plane is brought back to XY, which may undo that form."""
+        body = self.body.canonical()
+        found = _on_xy(body, self.place)
+        return found if body.base == NamedPlane() else found.canonical()
 
     def rounded(self) -> "Tilted | None":
         """The body and the origin on the grid; the directions stay."""

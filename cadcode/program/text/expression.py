@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 NOTHING = 1e-9  # factors below this cancel out
+ANGLE_ACCURACY = 1e-6  # degrees: angles this close are one, and are rounded this far
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,13 @@ class Parameters:
         self.values: dict[str, float] = {}
         self._sizes: dict[tuple, list[Expression]] = {}
 
-    def new(self, name: str, value: float) -> Expression:
-        """A parameter of its own; a name that is taken gets a number."""
+    def new(self, name: str, value: float, tolerance: float | None = None) -> Expression:
+        """A parameter of its own, rounded to `tolerance` (None: that of lengths); a taken name gets a number."""
         unique, count = name, 1
         while unique in self.values:
             count += 1
             unique = f"{name}_{count}"
-        self.values[unique] = shortest(value, min(self.tolerance, abs(value) / 100))
+        self.values[unique] = shortest(value, min(tolerance or self.tolerance, abs(value) / 100))
         return Expression(self.values[unique], ((unique, 1.0),))
 
     def size(self, kind: tuple, name: str, value: float) -> Expression:
@@ -104,6 +105,15 @@ class Parameters:
             if self.near(one.value, value):
                 return one
         known.append(self.new(name, value))
+        return known[-1]
+
+    def angle(self, name: str, value: float) -> Expression:
+        """An angle in degrees; equal ones of one name are one parameter."""
+        known = self._sizes.setdefault((name, "angle"), [])
+        for one in known:
+            if abs(one.value - value) <= ANGLE_ACCURACY:
+                return one
+        known.append(self.new(name, value, ANGLE_ACCURACY))
         return known[-1]
 
     def known(self, kind: tuple) -> list[Expression]:

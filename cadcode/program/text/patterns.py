@@ -3,14 +3,13 @@
 from collections.abc import Callable
 
 from cadcode.program.place import AXES
-from cadcode.program.text.expression import Expression, plain, shortest
+from cadcode.program.text.expression import ANGLE_ACCURACY, Expression, plain, shortest
 from cadcode.program.text.layout import Block
 from cadcode.program.text.naming import LETTERS
-from cadcode.program.text.placing import Places, origin_text, plane_text
+from cadcode.program.text.placing import Places, origin_text
 from cadcode.program.tree import Feature, Step
 
 Chain = list[Block | str]
-ANGLE_ACCURACY = 1e-6  # degrees
 
 
 class PatternDrawing:
@@ -55,11 +54,9 @@ class PatternDrawing:
 
     def _each(self) -> tuple[Block, str]:
         """The call that draws the body at all places; of the part's places, the body shares those along the normal."""
-        normal, local = self.axes[2], self.pattern.local()
-        places = Places(self.places.parameters)
-        places.axes[normal] = self.places.axes[normal]
-        (_, *calls), words = self.draw(self.item, Step(self.operation, self.pattern.body), local, places)
-        first = plane_text(local.base, places)
+        local, places = self.pattern.local(), Places(self.places.parameters)
+        places.axes[2] = self.places.axes[self.axes[2]]
+        (first, *calls), words = self.draw(self.item, Step(self.operation, local), local, places)
         return Block(".eachpoint(", (Block(first, tuple(calls), "", chain=True), "True", '"a"'), ")"), words
 
     def _centre(self) -> list[Expression]:

@@ -6,7 +6,7 @@ from scipy.sparse import csr_matrix
 from cadcode.surfaces.faces import Cone, Cylinder
 from cadcode.surfaces.facets import rows_by_group
 from cadcode.surfaces.grow import Gate, try_kinds
-from cadcode.surfaces.patch import Claim, Patch, connected, on_surface
+from cadcode.surfaces.patch import Claim, Patch, Tried, connected, on_surface
 from cadcode.surfaces.seeds import DEEP, Rings, chains, depths, facet_neighbours, facet_normals
 from cadcode.surfaces.state import State
 
@@ -17,16 +17,15 @@ RULING = 0.98  # cosine between an edge and the line of the cone or cylinder
 
 
 Known = dict[bytes, list[tuple[Claim, bool]]]
-Failed = set[tuple[str | bytes, ...]]
 
 
-def claim_curved(state: State, gate: Gate, known: Known, failed: Failed) -> bool:
+def claim_curved(state: State, gate: Gate, known: Known, tried: Tried) -> bool:
     """One round over all patches; claims that may be part of a larger face wait until no other claim is found.
 
-    `known` caches the result of each patch, by its triangles; `failed` are the seeds that failed.
+    `known` caches the result of each patch, by its triangles; `tried` are attempts that failed.
     """
     done, waiting = False, []
-    for patch in state.patches(failed=failed):
+    for patch in state.patches(tried=tried):
         key = patch.triangles.tobytes()
         if key not in known:
             known[key] = curved_claims(patch, gate)

@@ -92,20 +92,7 @@ def fit_turned_line(
         level = float(np.mean(radius * cos(angle) - height * sin(angle)))
     for _ in range(STEPS):
         across = across_of(axis)
-        height, radius, outward = polar(scaled, origin, axis)
-        tip = radius < TIP * radius.max()  # at an apex the distance from the axis has no slope
-        radius, side = np.where(tip, 0.0, radius), np.where(tip[:, None], 0.0, outward @ across.T)  # (N, 2)
-        c, s = cos(angle), sin(angle)
-        columns = [-c * side, -(c * height + s * radius)[:, None] * side, np.full((len(points), 1), -1.0)]
-        if turns:
-            columns.append((-radius * s - height * c)[:, None])
-        slope, rest = np.concatenate(columns, axis=1), level - (radius * c - height * s)
-        if turns and tip.any():  # so its residuals are both coordinates across the axis
-            aside = (scaled[tip] - origin) @ across.T
-            for way in range(2):
-                rows = np.zeros((len(aside), slope.shape[1]))
-                rows[:, way], rows[:, 2 + way] = -1.0, -height[tip]
-                slope, rest = np.concatenate([slope, rows]), np.concatenate([rest, -aside[:, way]])
+        slope, rest = turned_line_slopes(scaled - origin, across, axis, level, angle, turns)
         step = solve(slope, rest)
         origin = origin + step[:2] @ across
         axis = axis + step[2:4] @ across
@@ -122,6 +109,32 @@ def fit_turned_line(
     if not 0 < abs(radius) < LARGEST or (not turns and radius < 0):
         return None
     return middle + size * origin, axis, float(size * radius), float(angle)
+
+
+def turned_line_slopes(
+    offset: np.ndarray, across: np.ndarray, axis: np.ndarray, level: float, angle: float, turns: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """(derivatives (N, 5 or 6) of the distances, residuals (N,)) of points at `offset` (N, 3) from the axis."""
+    aside, height = across @ offset.T, offset @ axis  # (2, N), (N,)
+    radius = np.hypot(*aside)
+    tip = radius < TIP * radius.max()  # at an apex the distance from the axis has no slope
+    side = aside / np.maximum(radius, 1e-300)
+    if tip.any():
+        radius, side = np.where(tip, 0.0, radius), np.where(tip, 0.0, side)
+    c, s = cos(angle), sin(angle)
+    slope = np.empty((5 + turns, len(offset)))
+    slope[:2] = -c * side
+    slope[2:4] = -(c * height + s * radius) * side
+    slope[4] = -1.0
+    if turns:
+        slope[5] = -radius * s - height * c
+    slope, rest = slope.T, level - (radius * c - height * s)
+    if turns and tip.any():  # so its residuals are both coordinates across the axis
+        for way in range(2):
+            rows = np.zeros((tip.sum(), 6))
+            rows[:, way], rows[:, 2 + way] = -1.0, -height[tip]
+            slope, rest = np.concatenate([slope, rows]), np.concatenate([rest, -aside[way, tip]])
+    return slope, rest
 
 
 def fit_torus(points: np.ndarray, point: np.ndarray, direction: np.ndarray) -> Torus | None:

@@ -1,6 +1,6 @@
 """Region growing of a face from a few triangles: fit, add triangles on the surface, fit again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
 
@@ -30,21 +30,33 @@ class Gate:
 
 def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds: tuple[str, ...] = CURVED) -> Claim | None:
     """Claim of the simplest curved surface through the corners of `seeds` (local triangles), or None."""
-    key, tried, least = (*kinds, patch.triangles[seeds].tobytes()), patch.tried, inf
-    if key in tried.seeds or tried.residuals.get(key, 0.0) > gate.tolerance:
+    key = key_of(patch, seeds, kinds)
+    if patch.tried.failed(key, gate.tolerance):
         return None
     points = points_of(patch, seeds)
-    centres, normals, weights = facet_data(patch, seeds)
-    for start in starts(patch, seeds, points, centres, normals, weights, kinds):
-        off = np.abs(start.signed(points)).max() if start else inf
+    return try_starts(patch, seeds, points, gate, key, starts(patch, seeds, points, *facet_data(patch, seeds), kinds))
+
+
+def key_of(patch: Patch, seeds: np.ndarray, kinds: tuple[str, ...]) -> Key:
+    return *kinds, patch.triangles[seeds].tobytes()
+
+
+def try_starts(
+    patch: Patch, seeds: np.ndarray, points: np.ndarray, gate: Gate, key: Key, starts: Iterable[Surface | None]
+) -> Claim | None:
+    """Claim grown from the first possible of `starts`, which were fitted to the `points` (N, 3) of `seeds`, or None."""
+    if patch.tried.failed(key, gate.tolerance):
+        return None
+    least = inf
+    for start in starts:
+        off = float(np.abs(start.signed(points)).max()) if start else inf
         least = min(least, off)
         if start is None or off > gate.tolerance:
             continue
         claim = grow(patch, start, seeds, gate) if enough(start, points, gate.tolerance) else None
         if claim is not None:
             return claim
-    tried.residuals[key] = least
-    tried.seeds.add(key)
+    patch.tried.add(key, least)
     return None
 
 

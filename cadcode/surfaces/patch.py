@@ -32,6 +32,13 @@ class Tried:
     seeds: set[Key] = field(default_factory=set)  # at the current gate
     growths: set[Key] = field(default_factory=set)  # regions from which a growth failed at the current gate
 
+    def failed(self, key: Key, tolerance: float) -> bool:
+        return key in self.seeds or self.residuals.get(key, 0.0) > tolerance
+
+    def add(self, key: Key, residual: float) -> None:
+        self.seeds.add(key)
+        self.residuals[key] = residual
+
     def next_gate(self) -> "Tried":
         return Tried(self.residuals)
 
@@ -168,8 +175,9 @@ def facet_data(patch: Patch, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     weights = np.bincount(facet, areas, count)
     normals = sums(facet, areas[:, None] * mesh.normals[patch.triangles[rows]], count)
     normals /= np.maximum(np.linalg.norm(normals, axis=1), 1e-300)[:, None]
-    pairs = np.unique(np.column_stack([np.repeat(facet, 3), patch.corners[rows].ravel()]), axis=0)
-    centres = sums(pairs[:, 0], patch.points[pairs[:, 1]], count) / np.bincount(pairs[:, 0], minlength=count)[:, None]
+    keys = np.unique(np.repeat(facet, 3) * len(patch.vertices) + patch.corners[rows].ravel())
+    owner, corner = np.divmod(keys, len(patch.vertices))
+    centres = sums(owner, patch.points[corner], count) / np.bincount(owner, minlength=count)[:, None]
     return centres, normals, weights
 
 

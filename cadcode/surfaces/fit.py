@@ -13,13 +13,12 @@ from math import hypot
 
 import numpy as np
 
-from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus, polar
+from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus
+from cadcode.surfaces.tori import fit_tori
 from cadcode.surfaces.turned import (
     LARGEST,
     STEPS,
     STILL,
-    across_of,
-    fit_circles,
     fit_cones,
     fit_cylinders,
     least_squares,
@@ -68,45 +67,7 @@ def fit_cone(points: np.ndarray, apex: np.ndarray, direction: np.ndarray, half_a
 
 def fit_torus(points: np.ndarray, point: np.ndarray, direction: np.ndarray) -> Torus | None:
     """Torus through points, from a `point` (3,) on its axis and the `direction` (3,)."""
-    middle, size = scale_of(points)
-    scaled = (points - middle) / size
-    axis = np.asarray(direction, dtype=float)
-    origin = (point - middle) / size
-    height, radius, _ = polar(scaled, origin, axis)
-    start = fit_circle(np.column_stack([radius, height]))
-    if start is None:
-        return None
-    (major, shift), minor = start
-    centre = origin + shift * axis
-    for _ in range(2 * STEPS):
-        across = across_of(axis)
-        height, radius, outward = polar(scaled, centre, axis)
-        off = radius - major
-        length = np.maximum(np.hypot(off, height), 1e-12)
-        side = outward @ across.T
-        slope = np.concatenate(
-            [
-                -(off / length)[:, None] * side,
-                -(height / length)[:, None],
-                (major * height / length)[:, None] * side,
-                -(off / length)[:, None],
-                np.full((len(points), 1), -1.0),
-            ],
-            axis=1,
-        )
-        step = solve(slope, minor - length)
-        step *= min(1.0, 0.5 * minor / max(np.abs(step).max(), 1e-300))  # keep the minor radius positive
-        centre = centre + step[:2] @ across + step[2] * axis
-        axis = axis + step[3:5] @ across
-        axis /= np.linalg.norm(axis)
-        major, minor = major + step[5], minor + step[6]
-        if not (0 < minor < LARGEST and abs(major) < LARGEST):
-            return None
-        if np.abs(step).max() < STILL:
-            break
-    if major <= 0:
-        return None
-    return Torus(middle + size * centre, axis, float(size * major), float(size * minor))
+    return fit_tori(points, [(point, direction)])[0]
 
 
 def common_direction(normals: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -167,12 +128,6 @@ def scale_of(points: np.ndarray) -> tuple[np.ndarray, float]:
     """(middle (3,), size) of points, for normalisation."""
     low, high = points.min(axis=0), points.max(axis=0)
     return (low + high) / 2, max(hypot(*(high - low)) / 2, 1e-300)
-
-
-def fit_circle(points: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """(centre (2,), radius) of the circle by linear least squares through points (N, 2), None for a line."""
-    centres, radii = fit_circles(points[None], np.ones((1, len(points)), dtype=bool))
-    return None if np.isnan(radii[0]) else (centres[0], float(radii[0]))
 
 
 def solve(slope: np.ndarray, rest: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from cadcode.surfaces import fit
 from cadcode.surfaces.evidence import enough, evidence
 from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus
 from cadcode.surfaces.patch import Claim, Key, Patch, connected, facet_data, on_surface, points_of, sign_of, vertex_data
+from cadcode.surfaces.tori import fit_tori
 
 CHANCE = 9.0  # minimum log odds of a fit
 WORSE = 3.0  # residual ratio to a cone up to which a cylinder is preferred
@@ -80,10 +81,8 @@ def starts(
     if "sphere" in kinds and len(points) >= 8:
         yield fit.fit_sphere(points)
     if "torus" in kinds and len(points) >= 10 and len(normals) > 5:
-        for samples in (vertex_data(patch, seeds), (centres, normals, weights)):
-            if len(samples[0]) > 5:
-                for point, direction in fit.turning_axis(*samples):
-                    yield fit.fit_torus(points, point, direction)
+        samples = [data for data in (vertex_data(patch, seeds), (centres, normals, weights)) if len(data[0]) > 5]
+        yield from fit_tori(points, [axis for data in samples for axis in fit.turning_axis(*data)])
 
 
 def grow(patch: Patch, surface: Surface, seeds: np.ndarray, gate: Gate) -> Claim | None:

@@ -10,12 +10,12 @@ import numpy as np
 from cadcode.surfaces.faces import Cone, Cylinder
 
 STEPS = 7
-STILL = 1e-11  # a step this small, in sizes of the points, ends the iteration
+STILL = 1e-9  # a step this small, in sizes of the points, ends the iteration
 TIP = 0.02  # share of the largest distance from the axis
 FLATTEST = 1e-4  # radians; cones that differ less from a cylinder or a plane are rejected
 LARGEST = 1e4  # radii beyond so many sizes of the points are flat
 
-Lines = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # points, axes (B, 3), radii, half angles (B,)
+Lines = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # points of axes, axes (B, 3), radii, angles (B,)
 
 
 def padded(sets: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -64,48 +64,67 @@ def turned_lines(
     middle, size = scales_of(points, valid)
     scaled = np.where(valid[..., None], (points - middle[:, None]) / size[:, None, None], 0.0)
     if on_axes is None:
-        sides = frames_of(axes)[:, :2]
-        centres, levels = fit_circles(scaled @ sides.swapaxes(1, 2), valid)
-        origins = (centres[:, None] @ sides)[:, 0]
+        origins, levels = first_circles(scaled, valid, axes)
     else:
         origins = (on_axes - middle) / size[:, None]
         levels = first_levels(scaled - origins[:, None], valid, axes, angles)
     live = sound = np.isfinite(levels)
-    levels = np.where(sound, levels, 1.0)
-    origins = np.where(sound[:, None], origins, 0.0)
+    lines = np.where(sound[:, None], origins, 0.0), axes, np.where(sound, levels, 1.0), angles
     for _ in range(STEPS):
-        frames = frames_of(axes)
-        slope, rest = slopes(frames, scaled - origins[:, None], valid, levels, angles, turns)
-        step = solve(slope, rest)
-        largest = np.abs(step).max(axis=1)
-        turned = angles + step[:, 5] if turns else angles
-        fine = (largest < 10) & (np.abs(turned) < pi / 2)
+        moved, largest = stepped(scaled, valid, lines, turns)
+        fine = (largest < 10) & (np.abs(moved[3]) < pi / 2)
         sound = sound & (fine | ~live)
         live = live & fine
-        if not live.all():
-            step[~live] = 0.0
-        origins = origins + (step[:, None, :2] @ frames[:, :2])[:, 0]
-        axes = axes + (step[:, None, 2:4] @ frames[:, :2])[:, 0]
-        axes /= np.sqrt((axes * axes).sum(axis=1, keepdims=True))
-        levels = levels + step[:, 4]
-        angles = angles + step[:, 5] if turns else angles
+        lines = chosen(live, moved, lines)
         live = live & (largest >= STILL)
         if not live.any():
             break
-    shift = np.einsum("bx,bx->b", origins, axes)  # to the point nearest to the middle of the points
+    origins, axes, levels, angles = lines
+    shift = (origins * axes).sum(axis=1)  # to the point nearest to the middle of the points
     radii = (levels - shift * np.sin(angles)) / np.cos(angles)
     sound = sound & (np.abs(radii) > 0) & (np.abs(radii) < LARGEST)
     places = middle + size[:, None] * (origins - axes * shift[:, None])
     return places, axes, np.where(sound, size * radii, np.nan), angles
 
 
+def chosen(first: np.ndarray, values: Lines, others: Lines) -> Lines:
+    """The rows (B, ...) of `values` where `first` (B,), else those of `others`."""
+    if first.all():
+        return values
+    a, b, c, d = (
+        np.where(first.reshape(-1, *[1] * (value.ndim - 1)), value, other)
+        for value, other in zip(values, others, strict=True)
+    )
+    return a, b, c, d
+
+
+def first_circles(scaled: np.ndarray, valid: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(points on the axes (B, 3), radii (B,)) of the circles through the points, as seen along the axes."""
+    sides = frames_of(axes)[:, :2]
+    centres, radii = fit_circles(scaled @ sides.swapaxes(1, 2), valid)
+    return (centres[:, None] @ sides)[:, 0], radii
+
+
 def first_levels(offset: np.ndarray, valid: np.ndarray, axes: np.ndarray, angles: np.ndarray) -> np.ndarray:
     """Mean distances (B,) of points at `offset` (B, N, 3) from the cones whose apexes are the origins."""
-    height = np.einsum("bnx,bx->bn", offset, axes)
+    height = (offset @ axes[..., None])[..., 0]
     away = offset - height[..., None] * axes[:, None]
-    radius = np.sqrt(np.einsum("bnx,bnx->bn", away, away))
+    radius = np.sqrt((away * away).sum(axis=2))
     level = radius * np.cos(angles)[:, None] - height * np.sin(angles)[:, None]
-    return level.sum(axis=1, where=valid) / valid.sum(axis=1)
+    return (level * valid).sum(axis=1) / valid.sum(axis=1)
+
+
+def stepped(scaled: np.ndarray, valid: np.ndarray, lines: Lines, turns: bool) -> tuple[Lines, np.ndarray]:
+    """(lines after one step, its size (B,))."""
+    origins, axes, levels, angles = lines
+    frames = frames_of(axes)
+    slope, rest = slopes(frames, scaled - origins[:, None], valid, levels, angles, turns)
+    step = solve(slope, rest)
+    origins = origins + (step[:, None, :2] @ frames[:, :2])[:, 0]
+    axes = axes + (step[:, None, 2:4] @ frames[:, :2])[:, 0]
+    axes = axes / np.sqrt((axes * axes).sum(axis=1, keepdims=True))
+    angles = angles + step[:, 5] if turns else angles
+    return (origins, axes, levels + step[:, 4], angles), np.abs(step).max(axis=1)
 
 
 def slopes(
@@ -140,7 +159,7 @@ def slopes(
 
 def fit_circles(points: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(centres (B, 2), radii (B,)) of circles by linear least squares through points (B, N, 2), NaN for a line."""
-    middle = points.sum(axis=1, where=valid[..., None]) / valid.sum(axis=1)[:, None]
+    middle = (points * valid[..., None]).sum(axis=1) / valid.sum(axis=1)[:, None]
     offset = (points - middle[:, None]) * valid[..., None]
     rows = np.concatenate([2 * offset, valid[..., None]], axis=2)
     solution, rank = least_squares(rows, np.einsum("bnx,bnx->bn", offset, offset), 1e-12)

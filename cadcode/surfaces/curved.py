@@ -1,13 +1,12 @@
 """Curved faces of a mesh, claimed in rounds from seeds of several kinds."""
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from cadcode.surfaces.faces import Cone, Cylinder
-from cadcode.surfaces.facets import rows_by_group
 from cadcode.surfaces.grow import Gate, try_kinds
-from cadcode.surfaces.patch import Claim, Patch, connected, on_surface
-from cadcode.surfaces.seeds import DEEP, Rings, chains, depths, facet_neighbours, facet_normals
+from cadcode.surfaces.patch import Claim, Patch, Tried, connected, on_surface
+from cadcode.surfaces.rows import Rows
+from cadcode.surfaces.seeds import DEEP, Rings, depths
 from cadcode.surfaces.state import State
 
 TILT = 0.02  # share of a facet's height
@@ -17,16 +16,15 @@ RULING = 0.98  # cosine between an edge and the line of the cone or cylinder
 
 
 Known = dict[bytes, list[tuple[Claim, bool]]]
-Failed = set[tuple[str | bytes, ...]]
 
 
-def claim_curved(state: State, gate: Gate, known: Known, failed: Failed) -> bool:
+def claim_curved(state: State, gate: Gate, known: Known, tried: Tried) -> bool:
     """One round over all patches; claims that may be part of a larger face wait until no other claim is found.
 
-    `known` caches the result of each patch, by its triangles; `failed` are the seeds that failed.
+    `known` caches the result of each patch, by its triangles; `tried` are attempts that failed.
     """
     done, waiting = False, []
-    for patch in state.patches(failed=failed):
+    for patch in state.patches(tried=tried):
         key = patch.triangles.tobytes()
         if key not in known:
             known[key] = curved_claims(patch, gate)
@@ -90,18 +88,13 @@ def ring_claims(patch: Patch, gate: Gate, taken: np.ndarray, least_depth: int) -
 
 def row_claims(patch: Patch, gate: Gate, taken: np.ndarray) -> list[tuple[Claim, bool]]:
     """Claims from rows of facets: strips of cylinders and cones; marks `taken` (K,) for claims that need not wait."""
-    neighbours, normals = facet_neighbours(patch), facet_normals(patch)
-    members = rows_by_group(patch.facet, len(normals))
-    used, pairs, failed = np.zeros(len(normals), dtype=bool), [], 0
+    seeds, pairs, failed = Rows(patch, gate), [], 0
+    used = np.zeros(len(seeds.normals), dtype=bool)
     used[patch.facet[taken]] = True
-    for facet in range(len(normals)):
+    for facet in range(len(used)):
         if used[facet] or failed > 3 * MANY:
             continue
-        claim = None
-        for row in chains(facet, neighbours, normals):
-            claim = row_claim(patch, row, members, gate)
-            if claim is not None:
-                break
+        claim = seeds.claim(facet, used)
         if claim is None:
             failed += 1
             continue
@@ -115,17 +108,6 @@ def row_claims(patch: Patch, gate: Gate, taken: np.ndarray) -> list[tuple[Claim,
             taken[rows] = True
         pairs.append((claim, waits))
     return pairs
-
-
-def row_claim(patch: Patch, row: list[int], members: csr_matrix, gate: Gate) -> Claim | None:
-    """Claim of a row of facets, or of its middle three."""
-    middle = len(row) // 2
-    for part, kinds in ((row, ("cylinder", "cone")), (row[middle - 1 : middle + 2], ("cylinder",))):
-        seeds = np.concatenate([members.indices[members.indptr[f] : members.indptr[f + 1]] for f in part])
-        claim = try_kinds(patch, seeds, gate, kinds)
-        if claim is not None or len(row) == 3:
-            return claim
-    return None
 
 
 def smooth_rim(patch: Patch, claim: Claim) -> bool:

@@ -5,7 +5,7 @@ from math import pi
 import numpy as np
 
 from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus, polar
-from cadcode.surfaces.fit import across_of
+from cadcode.surfaces.turned import across_of
 
 FREEDOM = {"plane": 3, "cylinder": 5, "cone": 6, "sphere": 4, "torus": 7}  # degrees of freedom of a surface
 

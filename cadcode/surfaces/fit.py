@@ -9,17 +9,20 @@ facets give the initial values. All functions take `points` (N, 3), and facets b
 (M, 3). They return a surface, or None if the points do not determine a surface.
 """
 
-from math import asin, cos, hypot, pi, sin
+from math import hypot
 
 import numpy as np
 
-from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus, polar
-
-STEPS = 7
-STILL = 1e-11  # a step this small, in sizes of the points, ends the iteration
-TIP = 0.02  # share of the largest distance from the axis
-FLATTEST = 1e-4  # radians; cones that differ less from a cylinder or a plane are rejected
-LARGEST = 1e4  # radii beyond so many sizes of the points are flat
+from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus
+from cadcode.surfaces.tori import fit_tori
+from cadcode.surfaces.turned import (
+    LARGEST,
+    STEPS,
+    STILL,
+    fit_cones,
+    fit_cylinders,
+    least_squares,
+)
 
 
 def fit_plane(points: np.ndarray, outward: np.ndarray) -> Plane:
@@ -52,146 +55,51 @@ def fit_sphere(points: np.ndarray) -> Sphere | None:
 
 def fit_cylinder(points: np.ndarray, direction: np.ndarray) -> Cylinder | None:
     """Cylinder through points, from the `direction` (3,) of its axis."""
-    cone = fit_turned_line(points, direction, 0.0, turns=False)
-    if cone is None:
-        return None
-    point, axis, radius, _ = cone
-    return Cylinder(point, axis, radius)
+    valid = np.ones((1, len(points)), dtype=bool)
+    return fit_cylinders(points[None], valid, np.asarray(direction, dtype=float)[None])[0]
 
 
 def fit_cone(points: np.ndarray, apex: np.ndarray, direction: np.ndarray, half_angle: float) -> Cone | None:
     """Cone through points, from initial values; None if it is close to a cylinder or a plane."""
-    axis_point = points.mean(axis=0)
-    axis_point = apex + direction * ((axis_point - apex) @ direction)
-    solution = fit_turned_line(points, direction, half_angle, turns=True, point=axis_point)
-    if solution is None:
-        return None
-    point, axis, radius, angle = solution
-    if not FLATTEST < abs(angle) < pi / 2 - FLATTEST:
-        return None
-    if angle < 0:
-        axis, angle = -axis, -angle
-    return Cone(point - axis * (radius / np.tan(angle)), axis, angle)
-
-
-def fit_turned_line(
-    points: np.ndarray, direction: np.ndarray, angle: float, turns: bool, point: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, float, float] | None:
-    """(point of the axis nearest to the points' middle, axis, radius there, half angle); `turns` frees the angle."""
-    middle, size = scale_of(points)
-    scaled = (points - middle) / size
-    axis = np.asarray(direction, dtype=float)
-    if point is None:
-        start = fit_circle(scaled @ across_of(axis).T)
-        if start is None:
-            return None
-        origin, level = start[0] @ across_of(axis), start[1]
-    else:
-        origin = (point - middle) / size
-        height, radius, _ = polar(scaled, origin, axis)
-        level = float(np.mean(radius * cos(angle) - height * sin(angle)))
-    for _ in range(STEPS):
-        across = across_of(axis)
-        height, radius, outward = polar(scaled, origin, axis)
-        tip = radius < TIP * radius.max()  # at an apex the distance from the axis has no slope
-        radius, side = np.where(tip, 0.0, radius), np.where(tip[:, None], 0.0, outward @ across.T)  # (N, 2)
-        c, s = cos(angle), sin(angle)
-        columns = [-c * side, -(c * height + s * radius)[:, None] * side, np.full((len(points), 1), -1.0)]
-        if turns:
-            columns.append((-radius * s - height * c)[:, None])
-        slope, rest = np.concatenate(columns, axis=1), level - (radius * c - height * s)
-        if turns and tip.any():  # so its residuals are both coordinates across the axis
-            aside = (scaled[tip] - origin) @ across.T
-            for way in range(2):
-                rows = np.zeros((len(aside), slope.shape[1]))
-                rows[:, way], rows[:, 2 + way] = -1.0, -height[tip]
-                slope, rest = np.concatenate([slope, rows]), np.concatenate([rest, -aside[:, way]])
-        step = solve(slope, rest)
-        origin = origin + step[:2] @ across
-        axis = axis + step[2:4] @ across
-        axis /= np.linalg.norm(axis)
-        level += step[4]
-        angle += step[5] if turns else 0.0
-        if not (np.abs(step).max() < 10 and abs(angle) < pi / 2):
-            return None
-        if np.abs(step).max() < STILL:
-            break
-    shift = origin @ axis  # to the point nearest to the middle of the points
-    origin, level = origin - axis * shift, level - shift * sin(angle)
-    radius = level / cos(angle)
-    if not 0 < abs(radius) < LARGEST or (not turns and radius < 0):
-        return None
-    return middle + size * origin, axis, float(size * radius), float(angle)
+    valid = np.ones((1, len(points)), dtype=bool)
+    return fit_cones(points[None], valid, apex[None], np.asarray(direction)[None], np.array([half_angle]))[0]
 
 
 def fit_torus(points: np.ndarray, point: np.ndarray, direction: np.ndarray) -> Torus | None:
     """Torus through points, from a `point` (3,) on its axis and the `direction` (3,)."""
-    middle, size = scale_of(points)
-    scaled = (points - middle) / size
-    axis = np.asarray(direction, dtype=float)
-    origin = (point - middle) / size
-    height, radius, _ = polar(scaled, origin, axis)
-    start = fit_circle(np.column_stack([radius, height]))
-    if start is None:
-        return None
-    (major, shift), minor = start
-    centre = origin + shift * axis
-    for _ in range(2 * STEPS):
-        across = across_of(axis)
-        height, radius, outward = polar(scaled, centre, axis)
-        off = radius - major
-        length = np.maximum(np.hypot(off, height), 1e-12)
-        side = outward @ across.T
-        slope = np.concatenate(
-            [
-                -(off / length)[:, None] * side,
-                -(height / length)[:, None],
-                (major * height / length)[:, None] * side,
-                -(off / length)[:, None],
-                np.full((len(points), 1), -1.0),
-            ],
-            axis=1,
-        )
-        step = solve(slope, minor - length)
-        step *= min(1.0, 0.5 * minor / max(np.abs(step).max(), 1e-300))  # keep the minor radius positive
-        centre = centre + step[:2] @ across + step[2] * axis
-        axis = axis + step[3:5] @ across
-        axis /= np.linalg.norm(axis)
-        major, minor = major + step[5], minor + step[6]
-        if not (0 < minor < LARGEST and abs(major) < LARGEST):
-            return None
-        if np.abs(step).max() < STILL:
-            break
-    if major <= 0:
-        return None
-    return Torus(middle + size * centre, axis, float(size * major), float(size * minor))
+    return fit_tori(points, [(point, direction)])[0]
 
 
 def common_direction(normals: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Direction (3,) most nearly perpendicular to all `normals` (M, 3): the axis of a cylinder."""
-    moments = (normals * weights[:, None]).T @ normals
-    return np.linalg.eigh(moments)[1][:, 0]
+    """Direction (..., 3) most nearly perpendicular to all `normals` (..., M, 3): the axis of a cylinder."""
+    moments = np.swapaxes(normals * weights[..., None], -1, -2) @ normals
+    return np.linalg.eigh(moments)[1][..., 0]
 
 
 def cone_start(
     centres: np.ndarray, normals: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float] | None:
     """(apex, direction, half angle) of the cone tangent to the facets; None if the normals do not spread."""
-    mean = weights @ normals / weights.sum()
-    spread = normals - mean
-    values, vectors = np.linalg.eigh((spread * weights[:, None]).T @ spread)
-    if values[1] <= 1e-14 * weights.sum():
-        return None
-    direction = vectors[:, 0]
-    root = np.sqrt(weights)[:, None]
-    apex, _, rank, _ = np.linalg.lstsq(normals * root, np.einsum("ij,ij->i", normals, centres) * root[:, 0], rcond=1e-9)
-    if rank < 3:
-        return None
-    away = weights @ (centres - apex)
-    if direction @ away < 0:
-        direction = -direction
-    slant = float(mean @ direction)  # the normal leans back by the half angle, or forward in a hole
-    return apex, direction, asin(min(abs(slant), 1.0))
+    apex, direction, half_angle = cone_starts(centres[None], normals[None], weights[None])
+    return None if np.isnan(half_angle[0]) else (apex[0], direction[0], float(half_angle[0]))
+
+
+def cone_starts(
+    centres: np.ndarray, normals: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(apexes (B, 3), directions (B, 3), half angles (B,)) of cones tangent to sets of facets (B, M, ...), else NaN."""
+    total = weights.sum(axis=1)
+    mean = np.einsum("bm,bmx->bx", weights, normals) / total[:, None]
+    spread = normals - mean[:, None]
+    values, vectors = np.linalg.eigh(np.swapaxes(spread * weights[..., None], 1, 2) @ spread)
+    directions, root = vectors[..., 0], np.sqrt(weights)
+    heights = np.einsum("bmx,bmx->bm", normals, centres)
+    apexes, rank = least_squares(normals * root[..., None], heights * root, 1e-9)
+    away = np.einsum("bm,bmx->bx", weights, centres - apexes[:, None])
+    directions = np.where(np.einsum("bx,bx->b", directions, away) < 0, -1, 1)[:, None] * directions
+    slant = np.einsum("bx,bx->b", mean, directions)  # the normal leans back by the half angle, or forward in a hole
+    sound = (values[:, 1] > 1e-14 * total) & (rank == 3)
+    return apexes, directions, np.where(sound, np.arcsin(np.minimum(np.abs(slant), 1.0)), np.nan)
 
 
 def turning_axis(centres: np.ndarray, normals: np.ndarray, weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -220,25 +128,6 @@ def scale_of(points: np.ndarray) -> tuple[np.ndarray, float]:
     """(middle (3,), size) of points, for normalisation."""
     low, high = points.min(axis=0), points.max(axis=0)
     return (low + high) / 2, max(hypot(*(high - low)) / 2, 1e-300)
-
-
-def across_of(axis: np.ndarray) -> np.ndarray:
-    """Two unit vectors (2, 3) perpendicular to the unit vector `axis` and to each other (Duff et al., JCGT 6, 2017)."""
-    x, y, z = axis.tolist()
-    sign = 1.0 if z >= 0 else -1.0
-    a = -1.0 / (sign + z)
-    b = x * y * a
-    return np.array([[1.0 + sign * x * x * a, sign * b, -sign * x], [b, sign + y * y * a, -y]])
-
-
-def fit_circle(points: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """(centre (2,), radius) of the circle by linear least squares through points (N, 2), None for a line."""
-    middle = points.mean(axis=0)
-    offset = points - middle
-    rows = np.column_stack([2 * offset, np.ones(len(points))])
-    solution, _, rank, _ = np.linalg.lstsq(rows, (offset**2).sum(axis=1), rcond=1e-12)
-    square = solution[2] + solution[:2] @ solution[:2]
-    return (middle + solution[:2], float(np.sqrt(square))) if rank == 3 and square > 0 else None
 
 
 def solve(slope: np.ndarray, rest: np.ndarray) -> np.ndarray:

@@ -1,14 +1,16 @@
 """Region growing of a face from a few triangles: fit, add triangles on the surface, fit again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
 from cadcode.surfaces import fit
 from cadcode.surfaces.evidence import enough, evidence
 from cadcode.surfaces.faces import Cone, Cylinder, Plane, Sphere, Surface, Torus
-from cadcode.surfaces.patch import Claim, Patch, connected, facet_data, on_surface, points_of, sign_of, vertex_data
+from cadcode.surfaces.patch import Claim, Key, Patch, connected, facet_data, on_surface, points_of, sign_of, vertex_data
+from cadcode.surfaces.tori import fit_tori
 
 CHANCE = 9.0  # minimum log odds of a fit
 WORSE = 3.0  # residual ratio to a cone up to which a cylinder is preferred
@@ -29,18 +31,33 @@ class Gate:
 
 def try_kinds(patch: Patch, seeds: np.ndarray, gate: Gate, kinds: tuple[str, ...] = CURVED) -> Claim | None:
     """Claim of the simplest curved surface through the corners of `seeds` (local triangles), or None."""
-    key = (*kinds, patch.triangles[seeds].tobytes())
-    if key in patch.failed:
+    key = key_of(patch, seeds, kinds)
+    if patch.tried.failed(key, gate.tolerance):
         return None
     points = points_of(patch, seeds)
-    centres, normals, weights = facet_data(patch, seeds)
-    for start in starts(patch, seeds, points, centres, normals, weights, kinds):
-        if start is None or np.abs(start.signed(points)).max() > gate.tolerance:
+    return try_starts(patch, seeds, points, gate, key, starts(patch, seeds, points, *facet_data(patch, seeds), kinds))
+
+
+def key_of(patch: Patch, seeds: np.ndarray, kinds: tuple[str, ...]) -> Key:
+    return *kinds, patch.triangles[seeds].tobytes()
+
+
+def try_starts(
+    patch: Patch, seeds: np.ndarray, points: np.ndarray, gate: Gate, key: Key, starts: Iterable[Surface | None]
+) -> Claim | None:
+    """Claim grown from the first possible of `starts`, which were fitted to the `points` (N, 3) of `seeds`, or None."""
+    if patch.tried.failed(key, gate.tolerance):
+        return None
+    least = inf
+    for start in starts:
+        off = float(np.abs(start.signed(points)).max()) if start else inf
+        least = min(least, off)
+        if start is None or off > gate.tolerance:
             continue
         claim = grow(patch, start, seeds, gate) if enough(start, points, gate.tolerance) else None
         if claim is not None:
             return claim
-    patch.failed.add(key)
+    patch.tried.add(key, least)
     return None
 
 
@@ -64,32 +81,50 @@ def starts(
     if "sphere" in kinds and len(points) >= 8:
         yield fit.fit_sphere(points)
     if "torus" in kinds and len(points) >= 10 and len(normals) > 5:
-        for samples in (vertex_data(patch, seeds), (centres, normals, weights)):
-            if len(samples[0]) > 5:
-                for point, direction in fit.turning_axis(*samples):
-                    yield fit.fit_torus(points, point, direction)
+        samples = [data for data in (vertex_data(patch, seeds), (centres, normals, weights)) if len(data[0]) > 5]
+        yield from fit_tori(points, [axis for data in samples for axis in fit.turning_axis(*data)])
 
 
 def grow(patch: Patch, surface: Surface, seeds: np.ndarray, gate: Gate) -> Claim | None:
     """The connected region of the patch on a surface that was fitted to `seeds` (local triangles), fitted again."""
-    tolerance = gate.tolerance
-    sign, region = sign_of(patch, surface, seeds), np.zeros(0, dtype=int)
+    sign, region, steps = sign_of(patch, surface, seeds), np.zeros(0, dtype=int), set[Key]()
     widenings = list(WIDENING)
     for _ in range(GROWTHS):
-        last, region = region, connected(patch, on_surface(patch, surface, sign, widenings[0] * tolerance), seeds)
+        last, region = region, region_on(patch, surface, sign, widenings[0] * gate.tolerance, seeds)
         if 2 * np.isin(seeds, region).sum() < len(seeds) or len(region) < 2:
             return None
-        if len(widenings) == 1 and np.array_equal(last, region):
-            break
+        if np.array_equal(last, region):  # the surface was fitted to it
+            if len(widenings) == 1 or np.abs(surface.signed(points_of(patch, region))).max() <= gate.tolerance:
+                break
+            widenings.pop(0)
+            continue
+        step = (surface.kind, len(widenings), patch.triangles[region].tobytes())
+        if step in patch.tried.growths:
+            return None
+        steps.add(step)
         if len(region) < SPREADS * len(last) and len(widenings) > 1:
             widenings.pop(0)
         fitted = refit(surface, points_of(patch, region))
         if fitted is None:
             return None
         surface = fitted
-    region = connected(patch, on_surface(patch, surface, sign, tolerance), seeds)
+    else:
+        region = region_on(patch, surface, sign, gate.tolerance, seeds)
+    claim = judged(patch, surface, sign, region, gate)
+    if claim is None:
+        patch.tried.growths |= steps
+    return claim
+
+
+def region_on(patch: Patch, surface: Surface, sign: int, tolerance: float, seeds: np.ndarray) -> np.ndarray:
+    """Local triangles on the surface that are connected to `seeds`."""
+    return connected(patch, on_surface(patch, surface, sign, tolerance), seeds)
+
+
+def judged(patch: Patch, surface: Surface, sign: int, region: np.ndarray, gate: Gate) -> Claim | None:
+    """Claim of a region (local triangles) that is evidence of its surface, or None."""
     points = points_of(patch, region, JUDGED)
-    if len(region) < 2 or not enough(surface, points, tolerance):
+    if len(region) < 2 or not enough(surface, points, gate.tolerance):
         return None
     if evidence(surface, points, patch.mesh.rounding) < gate.chance:
         return None

@@ -5,8 +5,6 @@ from functools import cached_property
 from math import cos, pi, radians
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from cadcode.surfaces.faces import Cone, Surface
 from cadcode.surfaces.facets import Mesh
@@ -23,6 +21,28 @@ NEEDLE = 0.3  # radians of doubt from which a triangle has no normal
 FIT_POINTS = 400  # as many vertices determine a surface as well as all do
 
 
+Key = tuple[str | int | bytes, ...]
+
+
+@dataclass(eq=False)
+class Tried:
+    """Attempts of a mesh that failed, so that they are not repeated."""
+
+    residuals: dict[Key, float] = field(default_factory=dict)  # of the best surface fitted to seeds, for any gate
+    seeds: set[Key] = field(default_factory=set)  # at the current gate
+    growths: set[Key] = field(default_factory=set)  # regions from which a growth failed at the current gate
+
+    def failed(self, key: Key, tolerance: float) -> bool:
+        return key in self.seeds or self.residuals.get(key, 0.0) > tolerance
+
+    def add(self, key: Key, residual: float) -> None:
+        self.seeds.add(key)
+        self.residuals[key] = residual
+
+    def next_gate(self) -> "Tried":
+        return Tried(self.residuals)
+
+
 @dataclass(frozen=True, eq=False)
 class Patch:
     """Triangles joined by smooth edges; local numbers count its K triangles, U vertices and G facets."""
@@ -34,7 +54,7 @@ class Patch:
     facet: np.ndarray  # (K,) local facets
     links: np.ndarray  # (L, 2) local triangles that share a smooth edge
     edges: np.ndarray  # (L,) rows of the mesh's edges
-    failed: set[tuple[str | bytes, ...]] = field(default_factory=set)  # seeds that need not be tried again
+    tried: Tried = field(default_factory=Tried)  # attempts that failed
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -55,12 +75,12 @@ def make_patch(
     triangles: np.ndarray,
     links: np.ndarray,
     edges: np.ndarray,
-    failed: set[tuple[str | bytes, ...]] | None = None,
+    tried: Tried | None = None,
 ) -> Patch:
     vertices, corners = np.unique(mesh.faces[triangles], return_inverse=True)
     facet = np.unique(mesh.facet[triangles], return_inverse=True)[1]
-    failed = set() if failed is None else failed
-    return Patch(mesh, triangles, vertices, corners.reshape(-1, 3), facet, links, edges, failed)
+    tried = Tried() if tried is None else tried
+    return Patch(mesh, triangles, vertices, corners.reshape(-1, 3), facet, links, edges, tried)
 
 
 def on_surface(
@@ -79,8 +99,7 @@ def on_surface(
     rows = np.flatnonzero(good)
     normals, doubt = sign * mesh.normals[patch.triangles[rows]], mesh.doubt[patch.triangles[rows]]
     turn = TURN[surface.kind]
-    used, local = np.unique(corners[rows], return_inverse=True)
-    at_corners = np.einsum("kcx,kx->kc", surface.normals(points[used])[local.reshape(-1, 3)], normals)
+    at_corners = np.einsum("kcx,kx->kc", surface.normals(points[corners[rows]]), normals)
     if isinstance(surface, Cone):
         apex = np.linalg.norm(points - surface.apex, axis=1) < 20 * tolerance
         at_corners[apex[corners[rows]]] = 1.0
@@ -99,15 +118,33 @@ def on_surface(
 
 def connected(patch: Patch, mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """Local triangles of the component of `mask` (K,) that contains most of `seeds` (local numbers)."""
-    first, second = patch.links.T
-    links = patch.links[mask[first] & mask[second]]
-    count = len(mask)
-    graph = coo_matrix((np.ones(len(links), dtype=bool), (links[:, 0], links[:, 1])), shape=(count, count))
-    group = connected_components(graph, directed=False)[1]
     seeds = seeds[mask[seeds]]
     if len(seeds) == 0:
         return seeds
-    return np.flatnonzero(mask & (group == np.bincount(group[seeds]).argmax()))
+    inside = np.flatnonzero(mask)
+    number = np.cumsum(mask) - 1
+    first, second = patch.links.T
+    group = least_numbers(len(inside), number[patch.links[mask[first] & mask[second]]])
+    return inside[group == np.bincount(group[number[seeds]]).argmax()]
+
+
+def least_numbers(count: int, pairs: np.ndarray) -> np.ndarray:
+    """Smallest node (count,) of the connected group of each of `count` nodes, joined by pairs (P, 2).
+
+    Faster than `scipy.sparse.csgraph` for the small graphs of a growth.
+    """
+    least, (first, second) = np.arange(count), pairs.T
+    while True:
+        ends = least[first], least[second]
+        low = np.minimum(*ends)
+        lower = least.copy()
+        np.minimum.at(lower, ends[0], low)
+        np.minimum.at(lower, ends[1], low)
+        lower = lower[lower]
+        lower = lower[lower]
+        if np.array_equal(lower, least):
+            return least
+        least = lower
 
 
 def points_of(patch: Patch, rows: np.ndarray, most: int = FIT_POINTS) -> np.ndarray:
@@ -138,8 +175,9 @@ def facet_data(patch: Patch, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     weights = np.bincount(facet, areas, count)
     normals = sums(facet, areas[:, None] * mesh.normals[patch.triangles[rows]], count)
     normals /= np.maximum(np.linalg.norm(normals, axis=1), 1e-300)[:, None]
-    pairs = np.unique(np.column_stack([np.repeat(facet, 3), patch.corners[rows].ravel()]), axis=0)
-    centres = sums(pairs[:, 0], patch.points[pairs[:, 1]], count) / np.bincount(pairs[:, 0], minlength=count)[:, None]
+    keys = np.unique(np.repeat(facet, 3) * len(patch.vertices) + patch.corners[rows].ravel())
+    owner, corner = np.divmod(keys, len(patch.vertices))
+    centres = sums(owner, patch.points[corner], count) / np.bincount(owner, minlength=count)[:, None]
     return centres, normals, weights
 
 

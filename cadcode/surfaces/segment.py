@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cadcode.surfaces.absorb import absorb
-from cadcode.surfaces.curved import Failed, Known, claim_curved, extend
+from cadcode.surfaces.curved import Known, claim_curved, extend
 from cadcode.surfaces.cut import read_cuts
 from cadcode.surfaces.faces import Segmentation
 from cadcode.surfaces.facets import Mesh, prepare
@@ -20,6 +20,7 @@ from cadcode.surfaces.finish import finish
 from cadcode.surfaces.flat import claim_flat, claim_many_cornered, claim_wide
 from cadcode.surfaces.grow import Gate
 from cadcode.surfaces.join import drop_free_form, drop_polygons, join
+from cadcode.surfaces.patch import Tried
 from cadcode.surfaces.state import State
 
 CERTAIN = 40.0  # log odds of faces that are complete
@@ -48,10 +49,11 @@ def segment(vertices: np.ndarray, faces: np.ndarray, options: SegmentOptions | N
     state = State(mesh, options.sharp)
     tolerance = options.tolerance * mesh.size + 2 * mesh.rounding
     claim_many_cornered(state)
+    tried = Tried()
     for gate in gates(mesh, options):
         known: Known = {}
-        failed: Failed = set()
-        while claim_curved(state, gate, known, failed) or claim_wide(state):
+        tried = tried.next_gate()
+        while claim_curved(state, gate, known, tried) or claim_wide(state):
             pass
         extend(state, options.rough[0] * tolerance)
     claim_flat(state)

@@ -6,7 +6,7 @@ from math import radians
 import numpy as np
 
 from cadcode.surfaces.facets import Mesh, components, rows_by_group
-from cadcode.surfaces.patch import NEEDLE, Claim, Patch, make_patch
+from cadcode.surfaces.patch import NEEDLE, Claim, Patch, Tried, make_patch
 
 
 class State:
@@ -33,7 +33,7 @@ class State:
     def free(self, triangles: np.ndarray) -> bool:
         return bool((self.label[triangles] < 0).all())
 
-    def patches(self, least: int = 2, failed: set[tuple[str | bytes, ...]] | None = None) -> Iterator[Patch]:
+    def patches(self, least: int = 2, tried: Tried | None = None) -> Iterator[Patch]:
         """Patches of unclaimed triangles between sharp edges and claims, at least `least` facets each."""
         mesh, open_ = self.mesh, (self.label < 0) & ~self.needle
         edges = np.flatnonzero(self.smooth & open_[mesh.pairs].all(axis=1))
@@ -51,4 +51,4 @@ class State:
                 continue
             inside = edges[edge_members.indices[edge_members.indptr[number] : edge_members.indptr[number + 1]]]
             local[triangles] = np.arange(len(triangles))
-            yield make_patch(mesh, triangles, local[mesh.pairs[inside]], inside, failed)
+            yield make_patch(mesh, triangles, local[mesh.pairs[inside]], inside, tried)

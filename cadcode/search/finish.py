@@ -13,11 +13,13 @@ from cadcode.search.options import RestructureOptions
 from cadcode.search.ranking import complexity_penalty
 from cadcode.search.refine import Variant
 from cadcode.search.restructure import simplest
+from cadcode.search.rim_features import rimmed_programs
 from cadcode.search.section_features import Memory, section_steps
 from cadcode.search.views import View, views_of
 
 MOST_SECTIONS = 24
 COMPARED = 6  # variants whose own surface is looked at
+ENDS = 2  # of a prism
 ENOUGH = 1e-3  # shortfall of the worth that no further feature is worth
 LEAST_GAIN = 1e-4  # of the worth, beyond the penalty of the feature
 
@@ -29,7 +31,7 @@ def finish(variant: Variant, options: RestructureOptions, late: Late) -> Variant
         return variant
     views = views_of(mesh, variant.goal.planes)
     turned = [turned_steps(view, *found) for view in views for found in coaxial_features(view.mesh, view.axes)]
-    variant = with_steps(variant, turned, late)
+    variant = with_steps(with_rims(variant, late), turned, late)
     return simplest(with_sections(variant, views, options, late), options, late)
 
 
@@ -46,6 +48,18 @@ def with_sections(variant: Variant, views: list[View], options: RestructureOptio
         if best is None:
             break
         variant = best
+    return variant
+
+
+def with_rims(variant: Variant, late: Late) -> Variant:
+    """A variant with the rims of its prisms filleted or chamfered where that pays."""
+    for index in until(late, range(len(variant.program().steps))):
+        for _ in range(ENDS):
+            tried = [variant.changed(program) for program in rimmed_programs(variant, index)]
+            best = max(tried, key=_value, default=variant)
+            if _value(best) <= _value(variant) + LEAST_GAIN:
+                break
+            variant = best
     return variant
 
 

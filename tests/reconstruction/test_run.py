@@ -54,7 +54,10 @@ def test_the_solid_lies_where_the_input_lies_in_its_units(result, shape):
 def test_every_draft_is_among_the_candidates_once_with_its_reason(result):
     programs = [c.program for c in result.candidates if isinstance(c.program, Program)]
     assert len(programs) == len(set(programs)) == 4
-    assert {compact(c.program) for c in result.measured} == {TRUE, FAR}  # the best draft, which has everything, and the greedy one
+    assert {compact(c.program) for c in result.measured} == {
+        TRUE,
+        FAR,
+    }  # the best draft, which has everything, and the greedy one
     reasons = {c.program: c.reason for c in result.candidates if isinstance(c, Failure)}
     assert reasons.pop(parse(EMPTY)) == "the program leaves no solid"
     assert reasons and all(reason.startswith("not in the dialect: ") for reason in reasons.values())

@@ -15,11 +15,12 @@ from cadcode.search.refine import Variant
 from cadcode.search.restructure import simplest
 from cadcode.search.rim_features import rimmed_programs
 from cadcode.search.section_features import Memory, section_steps
+from cadcode.search.taper_features import tapered_programs
 from cadcode.search.views import View, views_of
 
 MOST_SECTIONS = 24
 COMPARED = 6  # variants whose own surface is looked at
-ENDS = 2  # of a prism
+CHANGES = 2  # of a prism: a rim at either end
 ENOUGH = 1e-3  # shortfall of the worth that no further feature is worth
 LEAST_GAIN = 1e-4  # of the worth, beyond the penalty of the feature
 
@@ -31,7 +32,7 @@ def finish(variant: Variant, options: RestructureOptions, late: Late) -> Variant
         return variant
     views = views_of(mesh, variant.goal.planes)
     turned = [turned_steps(view, *found) for view in views for found in coaxial_features(view.mesh, view.axes)]
-    variant = with_steps(with_rims(variant, late), turned, late)
+    variant = with_steps(with_changed_prisms(variant, late), turned, late)
     return simplest(with_sections(variant, views, options, late), options, late)
 
 
@@ -51,11 +52,12 @@ def with_sections(variant: Variant, views: list[View], options: RestructureOptio
     return variant
 
 
-def with_rims(variant: Variant, late: Late) -> Variant:
-    """A variant with the rims of its prisms filleted or chamfered where that pays."""
+def with_changed_prisms(variant: Variant, late: Late) -> Variant:
+    """A variant with its prisms tapered, and their rims filleted or chamfered, where that pays."""
     for index in until(late, range(len(variant.program().steps))):
-        for _ in range(ENDS):
-            tried = [variant.changed(program) for program in rimmed_programs(variant, index)]
+        for _ in range(CHANGES):
+            programs = [*rimmed_programs(variant, index), *tapered_programs(variant, index)]
+            tried = [variant.changed(program) for program in programs]
             best = max(tried, key=_value, default=variant)
             if _value(best) <= _value(variant) + LEAST_GAIN:
                 break

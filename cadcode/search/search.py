@@ -21,6 +21,7 @@ from cadcode.surfaces import Segmentation
 EXACT = 0.97  # score from which on the numbers of a program that was read off the faces stay as they are
 COMPLETED = "completed"  # stage of a program that got the features proposed by the input's faces
 LEAST_GAIN = 5e-3  # of the worth, for which work on another variant pays
+SIMPLER = 1e-3  # the same for exact programs: about the penalty of three features
 EXACT_GAIN = 0.02  # the same beyond a program with exact numbers: a search seldom finds better ones
 
 
@@ -148,7 +149,7 @@ def _completed(drafts: list[Found], effort: EffortOptions, late: Late) -> list[F
     """Programs that were read off the input, with the features that its faces propose."""
     complete: list[Found] = []
     for draft in drafts:
-        if not complete or (not late() and _may_win(draft, complete, LEAST_GAIN)):
+        if not complete or (not late() and _may_win(draft, complete, SIMPLER)):
             variant = finish(draft.variant, effort.restructuring, late)
             complete.append(Found(draft.origin.then(COMPLETED), variant))
     return complete

@@ -99,12 +99,14 @@ def on_surface(
     rows = np.flatnonzero(good)
     normals, doubt = sign * mesh.normals[patch.triangles[rows]], mesh.doubt[patch.triangles[rows]]
     turn = TURN[surface.kind]
-    at_corners = np.einsum("kcx,kx->kc", surface.normals(points[corners[rows]]), normals)
+    places = points[corners[rows]]
+    centres = places.mean(axis=1)
+    directions = surface.normals(np.concatenate([places, centres[:, None]], axis=1))
+    agree = np.einsum("kcx,kx->kc", directions, normals)
+    at_corners, at_centres = agree[:, :3], agree[:, 3]
     if isinstance(surface, Cone):
         apex = np.linalg.norm(points - surface.apex, axis=1) < 20 * tolerance
         at_corners[apex[corners[rows]]] = 1.0
-    centres = points[corners[rows]].mean(axis=1)
-    at_centres = np.einsum("kx,kx->k", surface.normals(centres), normals)
     allowed = np.cos(np.minimum(turn + doubt, pi))
     fine = (at_corners.min(axis=1) >= allowed) & (at_centres >= np.cos(np.minimum(INSIDE * turn + doubt, pi)))
     deepest = surface.bends[1] * (1 - cos(turn)) + tolerance

@@ -27,7 +27,7 @@ def claim_curved(state: State, gate: Gate, known: Known, tried: Tried) -> bool:
     for patch in state.patches(tried=tried):
         key = patch.triangles.tobytes()
         if key not in known:
-            known[key] = curved_claims(patch, gate)
+            known[key] = known_claims(patch, key, gate)
         for claim, waits in known[key]:
             if waits:
                 waiting.append(claim)
@@ -42,6 +42,18 @@ def claim_curved(state: State, gate: Gate, known: Known, tried: Tried) -> bool:
             state.claim(claim)
             done = True
     return done
+
+
+def known_claims(patch: Patch, key: bytes, gate: Gate) -> list[tuple[Claim, bool]]:
+    """Curved claims of a patch, but none if all its attempts at another gate missed this tolerance."""
+    tried = patch.tried
+    if tried.patches.get(key, 0.0) > gate.tolerance:
+        return []
+    tried.least = np.inf
+    pairs = curved_claims(patch, gate)
+    if not pairs:
+        tried.patches[key] = tried.least
+    return pairs
 
 
 def curved_claims(patch: Patch, gate: Gate) -> list[tuple[Claim, bool]]:

@@ -63,16 +63,18 @@ def curved_claims(patch: Patch, gate: Gate) -> list[tuple[Claim, bool]]:
     if claim is not None and len(claim.triangles) == len(patch.triangles):
         return [(claim, False)]
     taken = np.zeros(len(patch.triangles), dtype=bool)
-    pairs = ring_claims(patch, gate, taken, DEEP)
+    depth = depths(patch)
+    pairs = ring_claims(patch, gate, taken, depth, DEEP)
     pairs += row_claims(patch, gate, taken)
     if not any(not waits for _, waits in pairs):
-        pairs += ring_claims(patch, gate, taken, 1)
+        pairs += ring_claims(patch, gate, taken, depth, 1)
     return pairs
 
 
-def ring_claims(patch: Patch, gate: Gate, taken: np.ndarray, least_depth: int) -> list[tuple[Claim, bool]]:
-    """Claims from rings around the innermost triangles; marks `taken` (K,)."""
-    depth = depths(patch)
+def ring_claims(
+    patch: Patch, gate: Gate, taken: np.ndarray, depth: np.ndarray, least_depth: int
+) -> list[tuple[Claim, bool]]:
+    """Claims from rings around the innermost triangles, those of the largest `depth` (K,); marks `taken` (K,)."""
     if depth.max() < least_depth:
         return []
     rings, tried, pairs, failed = Rings(patch), taken.copy(), [], 0

@@ -27,7 +27,7 @@ def claim_curved(state: State, gate: Gate, known: Known, tried: Tried) -> bool:
     for patch in state.patches(tried=tried):
         key = patch.triangles.tobytes()
         if key not in known:
-            known[key] = curved_claims(patch, gate)
+            known[key] = known_claims(patch, key, gate)
         for claim, waits in known[key]:
             if waits:
                 waiting.append(claim)
@@ -44,6 +44,18 @@ def claim_curved(state: State, gate: Gate, known: Known, tried: Tried) -> bool:
     return done
 
 
+def known_claims(patch: Patch, key: bytes, gate: Gate) -> list[tuple[Claim, bool]]:
+    """Curved claims of a patch, but none if all its attempts at another gate missed this tolerance."""
+    tried = patch.tried
+    if tried.patches.get(key, 0.0) > gate.tolerance:
+        return []
+    tried.least = np.inf
+    pairs = curved_claims(patch, gate)
+    if not pairs:
+        tried.patches[key] = tried.least
+    return pairs
+
+
 def curved_claims(patch: Patch, gate: Gate) -> list[tuple[Claim, bool]]:
     """(claim, whether it must wait) of one patch, from all kinds of seeds; only waiting claims may overlap."""
     everything = np.arange(len(patch.triangles))
@@ -51,16 +63,18 @@ def curved_claims(patch: Patch, gate: Gate) -> list[tuple[Claim, bool]]:
     if claim is not None and len(claim.triangles) == len(patch.triangles):
         return [(claim, False)]
     taken = np.zeros(len(patch.triangles), dtype=bool)
-    pairs = ring_claims(patch, gate, taken, DEEP)
+    depth = depths(patch)
+    pairs = ring_claims(patch, gate, taken, depth, DEEP)
     pairs += row_claims(patch, gate, taken)
     if not any(not waits for _, waits in pairs):
-        pairs += ring_claims(patch, gate, taken, 1)
+        pairs += ring_claims(patch, gate, taken, depth, 1)
     return pairs
 
 
-def ring_claims(patch: Patch, gate: Gate, taken: np.ndarray, least_depth: int) -> list[tuple[Claim, bool]]:
-    """Claims from rings around the innermost triangles; marks `taken` (K,)."""
-    depth = depths(patch)
+def ring_claims(
+    patch: Patch, gate: Gate, taken: np.ndarray, depth: np.ndarray, least_depth: int
+) -> list[tuple[Claim, bool]]:
+    """Claims from rings around the innermost triangles, those of the largest `depth` (K,); marks `taken` (K,)."""
     if depth.max() < least_depth:
         return []
     rings, tried, pairs, failed = Rings(patch), taken.copy(), [], 0

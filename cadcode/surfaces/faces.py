@@ -43,7 +43,7 @@ class Cylinder:
     kind: ClassVar[str] = "cylinder"
 
     def signed(self, points: np.ndarray) -> np.ndarray:
-        return polar(points, self.point, self.direction)[1] - self.radius
+        return heights_and_radii(points, self.point, self.direction)[1] - self.radius
 
     def normals(self, points: np.ndarray) -> np.ndarray:
         return polar(points, self.point, self.direction)[2]
@@ -67,7 +67,7 @@ class Cone:
     kind: ClassVar[str] = "cone"
 
     def signed(self, points: np.ndarray) -> np.ndarray:
-        height, radius, _ = polar(points, self.apex, self.direction)
+        height, radius, _ = heights_and_radii(points, self.apex, self.direction)
         return radius * cos(self.half_angle) - height * sin(self.half_angle)
 
     def normals(self, points: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ class Torus:
     kind: ClassVar[str] = "torus"
 
     def signed(self, points: np.ndarray) -> np.ndarray:
-        height, radius, _ = polar(points, self.centre, self.direction)
+        height, radius, _ = heights_and_radii(points, self.centre, self.direction)
         return np.hypot(radius - self.major, height) - self.minor
 
     def normals(self, points: np.ndarray) -> np.ndarray:
@@ -182,8 +182,15 @@ def unit_length(vectors: np.ndarray) -> np.ndarray:
 
 def polar(points: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(height (N,) along an axis, distance (N,) from it, unit vectors (N, 3) away from it) of points (N, 3)."""
+    height, radius, away = heights_and_radii(points, origin, direction)
+    return height, radius, away / np.maximum(radius, 1e-300)[..., None]
+
+
+def heights_and_radii(
+    points: np.ndarray, origin: np.ndarray, direction: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(height (N,) along an axis, distance (N,) from it, vectors (N, 3) of this length away from it)."""
     offset = points - origin
     height = offset @ direction
     away = offset - height[..., None] * direction
-    radius = np.sqrt(np.einsum("...x,...x->...", away, away))
-    return height, radius, away / np.maximum(radius, 1e-300)[..., None]
+    return height, np.sqrt(np.einsum("...x,...x->...", away, away)), away

@@ -53,10 +53,11 @@ def fit_sphere(points: np.ndarray) -> Sphere | None:
     return Sphere(middle + size * values[:3], float(size * values[3])) if 0 < values[3] < LARGEST else None
 
 
-def fit_cylinder(points: np.ndarray, direction: np.ndarray) -> Cylinder | None:
-    """Cylinder through points, from the `direction` (3,) of its axis."""
+def fit_cylinder(points: np.ndarray, direction: np.ndarray, point: np.ndarray | None = None) -> Cylinder | None:
+    """Cylinder through points, from the `direction` (3,) of its axis and perhaps a `point` (3,) on it."""
     valid = np.ones((1, len(points)), dtype=bool)
-    return fit_cylinders(points[None], valid, np.asarray(direction, dtype=float)[None])[0]
+    on_axis = None if point is None else point[None]
+    return fit_cylinders(points[None], valid, np.asarray(direction, dtype=float)[None], on_axis)[0]
 
 
 def fit_cone(points: np.ndarray, apex: np.ndarray, direction: np.ndarray, half_angle: float) -> Cone | None:

@@ -91,7 +91,7 @@ def grow(patch: Patch, surface: Surface, seeds: np.ndarray, gate: Gate) -> Claim
     widenings = list(WIDENING)
     for _ in range(GROWTHS):
         last, region = region, region_on(patch, surface, sign, widenings[0] * gate.tolerance, seeds)
-        if 2 * np.isin(seeds, region).sum() < len(seeds) or len(region) < 2:
+        if 2 * count_in(region, seeds) < len(seeds) or len(region) < 2:
             return None
         if np.array_equal(last, region):  # the surface was fitted to it
             if len(widenings) == 1 or np.abs(surface.signed(points_of(patch, region))).max() <= gate.tolerance:
@@ -121,6 +121,13 @@ def region_on(patch: Patch, surface: Surface, sign: int, tolerance: float, seeds
     return connected(patch, on_surface(patch, surface, sign, tolerance), seeds)
 
 
+def count_in(region: np.ndarray, seeds: np.ndarray) -> int:
+    """Number of `seeds` in the region."""
+    inside = np.zeros(max(region.max(initial=0), seeds.max(initial=0)) + 1, dtype=bool)
+    inside[region] = True
+    return int(inside[seeds].sum())
+
+
 def judged(patch: Patch, surface: Surface, sign: int, region: np.ndarray, gate: Gate) -> Claim | None:
     """Claim of a region (local triangles) that is evidence of its surface, or None."""
     points = points_of(patch, region, JUDGED)
@@ -137,7 +144,7 @@ def refit(surface: Surface, points: np.ndarray) -> Surface | None:
         case Plane():
             return fit.fit_plane(points, surface.normal)
         case Cylinder():
-            return fit.fit_cylinder(points, surface.direction)
+            return fit.fit_cylinder(points, surface.direction, surface.point)
         case Cone():
             return fit.fit_cone(points, surface.apex, surface.direction, surface.half_angle)
         case Sphere():

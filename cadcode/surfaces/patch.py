@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import cos, pi, radians
+from math import cos, inf, pi, radians
 
 import numpy as np
 
@@ -29,18 +29,23 @@ class Tried:
     """Attempts of a mesh that failed, so that they are not repeated."""
 
     residuals: dict[Key, float] = field(default_factory=dict)  # of the best surface fitted to seeds, for any gate
+    patches: dict[bytes, float] = field(default_factory=dict)  # least residual in a patch without claims, likewise
     seeds: set[Key] = field(default_factory=set)  # at the current gate
     growths: set[Key] = field(default_factory=set)  # regions from which a growth failed at the current gate
+    least: float = inf  # residual of the failed attempts in the current patch
 
     def failed(self, key: Key, tolerance: float) -> bool:
-        return key in self.seeds or self.residuals.get(key, 0.0) > tolerance
+        residual = self.residuals.get(key, inf)
+        self.least = min(self.least, residual)
+        return key in self.seeds or (key in self.residuals and residual > tolerance)
 
     def add(self, key: Key, residual: float) -> None:
         self.seeds.add(key)
         self.residuals[key] = residual
+        self.least = min(self.least, residual)
 
     def next_gate(self) -> "Tried":
-        return Tried(self.residuals)
+        return Tried(self.residuals, self.patches)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +104,14 @@ def on_surface(
     rows = np.flatnonzero(good)
     normals, doubt = sign * mesh.normals[patch.triangles[rows]], mesh.doubt[patch.triangles[rows]]
     turn = TURN[surface.kind]
-    at_corners = np.einsum("kcx,kx->kc", surface.normals(points[corners[rows]]), normals)
+    places = points[corners[rows]]
+    centres = places.mean(axis=1)
+    directions = surface.normals(np.concatenate([places, centres[:, None]], axis=1))
+    agree = np.einsum("kcx,kx->kc", directions, normals)
+    at_corners, at_centres = agree[:, :3], agree[:, 3]
     if isinstance(surface, Cone):
         apex = np.linalg.norm(points - surface.apex, axis=1) < 20 * tolerance
         at_corners[apex[corners[rows]]] = 1.0
-    centres = points[corners[rows]].mean(axis=1)
-    at_centres = np.einsum("kx,kx->k", surface.normals(centres), normals)
     allowed = np.cos(np.minimum(turn + doubt, pi))
     fine = (at_corners.min(axis=1) >= allowed) & (at_centres >= np.cos(np.minimum(INSIDE * turn + doubt, pi)))
     deepest = surface.bends[1] * (1 - cos(turn)) + tolerance

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from cadcode.surfaces import fit
 from cadcode.surfaces.faces import Surface
-from cadcode.surfaces.facets import rows_by_group
 from cadcode.surfaces.grow import Gate, key_of, try_starts
 from cadcode.surfaces.patch import NEEDLE, Claim, Patch, facet_data, points_of
 from cadcode.surfaces.seeds import chains, facet_neighbours, facet_normals
@@ -33,12 +33,16 @@ class Rows:
     def __init__(self, patch: Patch, gate: Gate) -> None:
         self.patch, self.gate, self.batch = patch, gate, 1
         self.neighbours, self.normals = facet_neighbours(patch), facet_normals(patch)
-        self.members = rows_by_group(patch.facet, len(self.normals))
+        self.order = np.argsort(patch.facet, kind="stable")  # triangles by facet
+        self.first = np.concatenate([[0], np.cumsum(np.bincount(patch.facet))])
         self.ready: dict[int, list[Attempt]] = {}
         sound = patch.mesh.doubt[patch.triangles] < NEEDLE
         self.place = np.cumsum(np.bincount(patch.facet, sound, len(self.normals)) > 0) - 1  # rows of `data`
         self.sound = np.diff(self.place, prepend=-1) > 0
-        self.data = facet_data(patch, np.arange(len(patch.triangles)))
+
+    @cached_property
+    def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return facet_data(self.patch, np.arange(len(self.patch.triangles)))
 
     def claim(self, facet: int, used: np.ndarray) -> Claim | None:
         """Claim of a row through a facet, or None; `used` (G,) are facets that will not be asked for."""
@@ -68,8 +72,7 @@ class Rows:
                 yield from self.attempt(row[middle - 1 : middle + 2], ("cylinder",))
 
     def attempt(self, facets: list[int], kinds: tuple[str, ...]) -> Iterator[Attempt]:
-        start, index = self.members.indptr, self.members.indices
-        seeds = np.concatenate([index[start[facet] : start[facet + 1]] for facet in facets])
+        seeds = np.concatenate([self.order[self.first[facet] : self.first[facet + 1]] for facet in facets])
         if not self.patch.tried.failed(key_of(self.patch, seeds, kinds), self.gate.tolerance):
             yield Attempt(facets, seeds, points_of(self.patch, seeds), kinds)
 

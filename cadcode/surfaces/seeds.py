@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import dijkstra
 
 from cadcode.surfaces.patch import NEEDLE, Patch, sums
 
@@ -20,10 +19,16 @@ def depths(patch: Patch) -> np.ndarray:
     border = np.flatnonzero(degree < 3)
     if len(border) == 0:
         return np.full(count, count)
-    ones = np.ones(len(patch.links))
-    graph = csr_matrix((ones, (patch.links[:, 0], patch.links[:, 1])), shape=(count, count))
-    far = dijkstra(graph, directed=False, indices=border, unweighted=True, min_only=True)
-    return np.where(np.isfinite(far), far, 0).astype(int)
+    far, links, step = np.full(count, -1), patch.links, 0
+    far[border] = 0
+    while len(links):
+        links = links[(far[links] < 0).any(axis=1)]
+        next_to = links[(far[links] == step).any(axis=1)].ravel()
+        step += 1
+        if len(next_to) == 0:
+            break
+        far[next_to[far[next_to] < 0]] = step
+    return np.maximum(far, 0)
 
 
 class Rings:
@@ -49,9 +54,10 @@ def facet_neighbours(patch: Patch) -> list[list[int]]:
     """Neighbours of each local facet across its smooth edges, without needles."""
     sharp = patch.mesh.doubt[patch.triangles] < NEEDLE
     links = patch.links[sharp[patch.links].all(axis=1)]
-    pairs = np.unique(np.sort(patch.facet[links], axis=1), axis=0)
-    neighbours: list[list[int]] = [[] for _ in range(int(patch.facet.max()) + 1)]
-    for first, second in pairs.tolist():
+    sides, count = np.sort(patch.facet[links], axis=1), int(patch.facet.max()) + 1
+    keys = np.unique(sides[:, 0] * count + sides[:, 1])
+    neighbours: list[list[int]] = [[] for _ in range(count)]
+    for first, second in zip((keys // count).tolist(), (keys % count).tolist(), strict=True):
         if first != second:
             neighbours[first].append(second)
             neighbours[second].append(first)

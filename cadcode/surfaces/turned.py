@@ -28,9 +28,11 @@ def padded(sets: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return values, valid
 
 
-def fit_cylinders(points: np.ndarray, valid: np.ndarray, directions: np.ndarray) -> list[Cylinder | None]:
-    """Cylinders through points, from `directions` (B, 3) of their axes."""
-    places, axes, radii, _ = turned_lines(points, valid, directions, np.zeros(len(points)))
+def fit_cylinders(
+    points: np.ndarray, valid: np.ndarray, directions: np.ndarray, on_axes: np.ndarray | None = None
+) -> list[Cylinder | None]:
+    """Cylinders through points, from `directions` (B, 3) of their axes and perhaps points (B, 3) on them."""
+    places, axes, radii, _ = turned_lines(points, valid, directions, np.zeros(len(points)), on_axes, turns=False)
     good = (radii > 0) & np.isfinite(radii)
     return [Cylinder(*line) if sound else None for sound, *line in zip(good, places, axes, radii.tolist(), strict=True)]
 
@@ -41,7 +43,7 @@ def fit_cones(
     """Cones through points, from initial values (B, ...); None for one close to a cylinder or a plane."""
     middle = points.sum(axis=1, where=valid[..., None]) / valid.sum(axis=1)[:, None]
     along = np.einsum("bx,bx->b", middle - apexes, directions)
-    lines = turned_lines(points, valid, directions, half_angles, apexes + directions * along[:, None])
+    lines = turned_lines(points, valid, directions, half_angles, apexes + directions * along[:, None], turns=True)
     return [cone_of(*line) for line in zip(*lines, strict=True)]
 
 
@@ -54,13 +56,17 @@ def cone_of(point: np.ndarray, axis: np.ndarray, radius: float, angle: float) ->
 
 
 def turned_lines(
-    points: np.ndarray, valid: np.ndarray, axes: np.ndarray, angles: np.ndarray, on_axes: np.ndarray | None = None
+    points: np.ndarray,
+    valid: np.ndarray,
+    axes: np.ndarray,
+    angles: np.ndarray,
+    on_axes: np.ndarray | None,
+    turns: bool,
 ) -> Lines:
     """Axes and profiles of least squares: the point of the axis nearest to the points' middle, and the radius there.
 
-    With points `on_axes` (B, 3) half angles are free, else zero. Radii are NaN where the points determine no surface.
+    `turns` frees the half angles. Radii are NaN where the points determine no surface.
     """
-    turns = on_axes is not None
     middle, size = scales_of(points, valid)
     scaled = np.where(valid[..., None], (points - middle[:, None]) / size[:, None, None], 0.0)
     if on_axes is None:
@@ -180,7 +186,8 @@ def least_squares(rows: np.ndarray, values: np.ndarray, rcond: float) -> tuple[n
 def solve(slope: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """Least squares steps (B, P) by normal equations: derivatives are of size 1, and a damped step is sufficient."""
     moments = slope @ slope.swapaxes(1, 2)
-    moments += 1e-14 * np.trace(moments, axis1=1, axis2=2)[:, None, None] * np.eye(moments.shape[1])
+    diagonal = np.einsum("bii->bi", moments)  # a view
+    diagonal += 1e-14 * diagonal.sum(axis=1, keepdims=True)
     return np.linalg.solve(moments, slope @ rest[..., None])[..., 0]
 
 

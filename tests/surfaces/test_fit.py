@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from cadcode.surfaces import Cone, Cylinder, Plane, Sphere, Torus, fit
+from cadcode.surfaces.facets import components
+from cadcode.surfaces.patch import least_numbers
+from cadcode.surfaces.turned import fit_cylinders, padded
 
 SEEDS = st.integers(0, 10_000)
 
@@ -90,3 +93,28 @@ def test_normals_are_slopes_of_signed_distances(surface):
     assert surface.normals(points) == pytest.approx(slope, abs=1e-6)
     on = points - surface.signed(points)[:, None] * surface.normals(points)
     assert surface.signed(on) == pytest.approx(0, abs=1e-9)
+
+
+def test_many_sets_are_fitted_as_one_by_one():
+    generator = np.random.default_rng(5)
+    sets, directions = [], []
+    for count in (7, 30, 12):
+        angle = generator.uniform(0, 2, count)
+        points = np.stack([3 * np.cos(angle), 3 * np.sin(angle), generator.uniform(0, 4, count)], axis=1)
+        sets.append(points + generator.normal(0, 1e-3, points.shape))
+        direction = np.array([0.02, -0.03, 1.0])
+        directions.append(direction / np.linalg.norm(direction))
+    for cylinder, points, direction in zip(
+        fit_cylinders(*padded(sets), np.array(directions)), sets, directions, strict=True
+    ):
+        alone = fit.fit_cylinder(points, direction)
+        np.testing.assert_allclose(cylinder.radius, alone.radius, rtol=1e-6)
+        np.testing.assert_allclose(cylinder.signed(points), alone.signed(points), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 10, 300])
+def test_groups_are_those_of_the_sparse_graph(count):
+    pairs = np.random.default_rng(count).integers(0, count, (count // 2, 2))
+    least, group = least_numbers(count, pairs), components(count, pairs)
+    first = np.unique(group, return_index=True)[1]
+    assert np.array_equal(least, first[group])

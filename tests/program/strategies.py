@@ -201,7 +201,7 @@ def stock(draw, tool):
 
 def grids(body=None):
     """Spacings are no whole numbers, so that the round walls of two copies are seldom tangent to each other."""
-    counts = st.sampled_from([(2, 1), (1, 3), (3, 1), (2, 2), (3, 2), (5, 1)])
+    counts = st.sampled_from([(2, 1), (1, 3), (3, 1), (2, 2)])
     spacing = st.tuples(*[st.integers(15, 60).map(lambda n: n + 0.3)] * 2)
     return st.builds(Grid, repeated() if body is None else body, st.sampled_from(PLANES), counts, spacing)
 
@@ -209,7 +209,7 @@ def grids(body=None):
 @st.composite
 def rings(draw, body=None):
     """Full and partial, either way round, the centre inside some bodies."""
-    count, angle = draw(st.sampled_from([(2, 360), (3, 360), (6, 360), (8, 360), (2, 90), (3, -120), (4, 200)]))
+    count, angle = draw(st.sampled_from([(2, 360), (3, 360), (5, 360), (2, 90), (3, -120)]))
     start = draw(st.sampled_from([0, 0, 30, -45]))
     return Polar(
         draw(repeated() if body is None else body), draw(st.sampled_from(PLANES)), draw(points(30)), count, start, angle
@@ -222,9 +222,8 @@ def mirrored():
 
 @st.composite
 def repeated(draw):
-    """The body of a pattern: a feature that is no tool and no pattern itself, half of its size."""
-    kind = draw(st.sampled_from([kind for kind in FEATURES if kind not in (*PATTERNS, "hole")]))
-    return draw(FEATURES[kind]()).moved(HALF)
+    """The body of a pattern, half of its size: a prism, since the kernel is slow where curved copies meet."""
+    return draw(bodies(2)).moved(HALF)
 
 
 @st.composite

